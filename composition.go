@@ -1,0 +1,76 @@
+package roomreel
+
+import "time"
+
+// A CompositionStatus moves enqueued -> processing -> completed or failed; enqueued, processing and completed may
+// become deleted.
+type CompositionStatus string
+
+const (
+	CompositionEnqueued   CompositionStatus = "enqueued"
+	CompositionProcessing CompositionStatus = "processing"
+	CompositionCompleted  CompositionStatus = "completed"
+	CompositionFailed     CompositionStatus = "failed"
+	CompositionDeleted    CompositionStatus = "deleted"
+)
+
+// CanBecome reports whether the API promises this transition. The store refuses all others.
+func (s CompositionStatus) CanBecome(next CompositionStatus) bool {
+	switch s {
+	case CompositionEnqueued:
+		return next == CompositionProcessing || next == CompositionFailed || next == CompositionDeleted
+	case CompositionProcessing:
+		return next == CompositionCompleted || next == CompositionFailed || next == CompositionDeleted
+	case CompositionCompleted, CompositionFailed:
+		return next == CompositionDeleted
+	}
+	return false
+}
+
+// Format is a film's container.
+type Format string
+
+const (
+	MP4  Format = "mp4"  // H.264 High and AAC-LC
+	WebM Format = "webm" // VP8 and Opus
+)
+
+// Film is what a caller asks for: the part that compositions and hooks share.
+type Film struct {
+	VideoLayout          string // the JSON as stored: defaults filled in, "{}" for none
+	AudioSources         []string
+	AudioSourcesExcluded []string
+	Resolution           string // WxH
+	Format               Format
+	Trim                 bool
+	StatusCallback       Callback
+}
+
+// Composition is a film made of one room's recordings.
+type Composition struct {
+	SID        CompositionSID
+	AccountSID AccountSID
+	RoomSID    RoomSID
+	HookSID    HookSID // the hook that created it; "" for none
+	Film       Film
+	Status     CompositionStatus
+	Created    time.Time
+	Started    time.Time
+	Completed  time.Time
+	Deleted    time.Time
+	Progress   int           // percent of pictures and sound done
+	Bitrate    int           // kbit/s of the finished film; 0 until it is done
+	Size       int64         // bytes of the finished film; 0 until it is done
+	Duration   time.Duration // of the finished film; 0 until it is done
+	Media      Media
+	Failure    Failure
+	Report     string // JSON: what went into the film and what did not; "" until it is done
+}
+
+// Failure says why a composition or recording failed. The zero value: it did not.
+type Failure struct {
+	Code      int    // a number of Twilio's error dictionary, such as 53630
+	Operation string // the callback's FailedOperation
+	Message   string // one sentence for the customer
+	Detail    string // last lines of the render child, causes: for the operator only
+}

@@ -1,0 +1,33 @@
+package roomreel
+
+import "time"
+
+// EventType is the StatusCallbackEvent of a callback.
+type EventType string
+
+const (
+	RoomCreatedEvent           EventType = "room-created"
+	RoomEndedEvent             EventType = "room-ended"
+	RecordingStartedEvent      EventType = "recording-started"
+	RecordingCompletedEvent    EventType = "recording-completed"
+	RecordingFailedEvent       EventType = "recording-failed"
+	CompositionEnqueuedEvent   EventType = "composition-enqueued"
+	CompositionHookFailedEvent EventType = "composition-hook-failed"
+	CompositionStartedEvent    EventType = "composition-started"
+	CompositionProgressEvent   EventType = "composition-progress"
+	CompositionAvailableEvent  EventType = "composition-available"
+	CompositionFailedEvent     EventType = "composition-failed"
+)
+
+// Event is one thing that happened to a resource and that its owner asked to be told. It is written in the transaction
+// that made it true, and delivered at least once, in the order of Sequence, to the resource's callback.
+type Event struct {
+	ID         string // unique
+	AccountSID AccountSID
+	Resource   string // SID of the room, recording or composition whose events are ordered together
+	Sequence   int    // 0, 1, 2, … within Resource
+	Type       EventType
+	Created    time.Time
+	Callback   Callback
+	Params     map[string]string // everything but SequenceNumber, as sent
+}

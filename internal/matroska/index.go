@@ -1,0 +1,35 @@
+package matroska
+
+import "time"
+
+// Index says what a recording holds, packet by packet, without its payload. It is made once, when the recording
+// arrives, and drives everything after: seeking, gaps, drift, chunk borders and the report.
+type Index struct {
+	Codec      string // vp8, vp9, h264, opus, pcmu, pcma
+	Video      bool
+	Private    []byte        // CodecPrivate
+	CodecDelay time.Duration // Opus pre-skip
+	Rate       int           // audio
+	Channels   int           // audio
+	Width      int           // video: largest picture seen at a keyframe, else the header's
+	Height     int
+	Prefix     []byte // bytes that Matroska's header stripping took off the front of every packet
+	Torn       bool   // the file ends in the middle of something
+	Size       int64  // bytes of the file that were read
+	Packets    []Packet
+}
+
+// Packet is one encoded picture or piece of sound and where its bytes are.
+type Packet struct {
+	Time     time.Duration // from the recording's first packet; the first is 0. In file (decoding) order
+	Duration time.Duration // audio: from the Opus TOC or the sample count; video: 0 when unknown
+	Pos      int64         // where its bytes begin in the file
+	Size     int           // how many bytes are there, without Prefix
+	Key      bool
+	Width    int // video keyframes: picture size; else 0
+	Height   int
+}
+
+// Length is how long the track lasts: from its first packet to the end of its last. A video track's last picture
+// counts as long as its usual distance between pictures.
+func (x *Index) Length() time.Duration { return x.length() }

@@ -1,0 +1,80 @@
+package roomreel
+
+import "time"
+
+// A RoomStatus moves in-progress -> completed or failed.
+type RoomStatus string
+
+const (
+	RoomInProgress RoomStatus = "in-progress"
+	RoomCompleted  RoomStatus = "completed"
+	RoomFailed     RoomStatus = "failed"
+)
+
+// Room is a meeting whose tracks are recorded. Recordings are added while it is in progress; compositions of it start
+// when it is completed.
+type Room struct {
+	SID        RoomSID
+	AccountSID AccountSID
+	UniqueName string // unique among the account's rooms in progress; the SID when the caller gave none
+	Status     RoomStatus
+	Type       string // group, go, peer-to-peer or group-small; kept as asked, it changes nothing here
+	Created    time.Time
+	Updated    time.Time
+	Ended      time.Time // zero until it is completed
+
+	EmptyRoomTimeout             time.Duration
+	UnusedRoomTimeout            time.Duration
+	MaxParticipants              int
+	MaxParticipantDuration       time.Duration
+	MaxConcurrentPublishedTracks int
+	RecordParticipantsOnConnect  bool
+	EnableTurn                   bool
+	AudioOnly                    bool
+	LargeRoom                    bool
+	VideoCodecs                  []string
+	MediaRegion                  string
+	Rules                        []RecordingRule
+	RulesUpdated                 time.Time
+	StatusCallback               Callback
+}
+
+// RecordingRule includes or excludes tracks from recording. Empty filters match everything; All stands alone.
+type RecordingRule struct {
+	Type      string // include or exclude
+	All       bool
+	Kind      TrackKind // audio, video or ""
+	Publisher string    // an identity or a participant SID
+	Track     string    // a track name or a track SID
+}
+
+// Participant is one person's stay in one room, as its recordings tell it.
+type Participant struct {
+	SID        ParticipantSID
+	RoomSID    RoomSID
+	AccountSID AccountSID
+	Identity   string
+	Status     string // connected while the room is in progress, disconnected after
+	Created    time.Time
+	Updated    time.Time
+	Start      time.Time
+	End        time.Time // zero while connected
+}
+
+// PublishedTrack is a track that a participant published, as its recordings tell it.
+type PublishedTrack struct {
+	SID            TrackSID
+	RoomSID        RoomSID
+	ParticipantSID ParticipantSID
+	Name           string
+	Kind           TrackKind
+	Enabled        bool
+	Created        time.Time
+	Updated        time.Time
+}
+
+// Callback is where the events of a resource are sent.
+type Callback struct {
+	URL    string // "" for none
+	Method string // GET or POST
+}
