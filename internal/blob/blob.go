@@ -24,7 +24,8 @@ type Store interface {
 	// confirmed to hold.
 	Put(ctx context.Context, key string, r io.Reader, size int64, opts PutOptions) (Info, error)
 
-	// Get returns length bytes from offset; length -1 means to the end. The caller closes it.
+	// Get returns length bytes from offset; length -1 means to the end. What lies beyond the object's end is not there:
+	// the reader ends early, or at once. The caller closes it.
 	Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
 
 	// Stat says what is stored under key.
