@@ -21,10 +21,14 @@ type Source struct {
 	Start, End  time.Duration // output time, [Start, End)
 }
 
+// Matches, a method of Layout, lists which sources any region selects: the film's time line is made of those alone, before
+// their output times are known: `(l Layout) Matches(sources []Source) []int`.
+
 // Placement is one source's rectangle from From until To.
 type Placement struct {
 	Source   int // index into the sources given to Place
 	From, To time.Duration
 	Rect     Rect
 	Z        int
+	Region   int // place of the region in the request text: orders what has the same Z
 }

@@ -1,0 +1,95 @@
+package layout
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"roomreel"
+)
+
+// Bounds of a list of selectors. Twilio documents 128 characters for the name of a track; a selector may add a star to
+// one. The length of a list is ours: ten times the participants of the largest room.
+const (
+	maxSelector  = 129
+	maxSelectors = 1000
+)
+
+// Select returns the indexes of the sources that include selects and exclude does not, in ascending order. Sources of
+// the other kind (audio for a region, video for AudioSources) must not be among those given.
+//
+// A selector is a recording's SID, a track's SID, a participant's SID (all its tracks) or a track's name, in which one
+// star at the beginning or at the end stands for any characters, also none. Names are case-sensitive; the hexadecimal
+// digits of SIDs are not. An empty include selects nothing.
+func Select(sources []Source, include, exclude []string) []int {
+	var chosen []int
+	for i, s := range sources {
+		if matchAny(include, s) && !matchAny(exclude, s) {
+			chosen = append(chosen, i)
+		}
+	}
+	return chosen
+}
+
+// ValidateSelectors refuses lists with a selector that could never be meant. An empty list is fine. The error is a
+// *roomreel.Error that names param.
+func ValidateSelectors(param string, list []string) error {
+	if fault := selectorsFault(list); fault != "" {
+		return roomreel.InvalidParam(param, "%s", fault)
+	}
+	return nil
+}
+
+// selectorsFault says what is wrong with a list of selectors, "" when nothing is.
+func selectorsFault(list []string) string {
+	if len(list) > maxSelectors {
+		return "has more than 1000 entries; use a wildcard such as [\"*\"]"
+	}
+	for _, selector := range list {
+		switch star := strings.Count(selector, "*"); {
+		case selector == "":
+			return "holds an empty name; give a track name, an RT, MT or PA SID, or *"
+		case utf8.RuneCountInString(selector) > maxSelector:
+			return "holds a name of more than 128 characters"
+		case star > 1, star == 1 && !strings.HasPrefix(selector, "*") && !strings.HasSuffix(selector, "*"):
+			return "holds " + quote(selector) + "; a name may hold one *, at its beginning or its end"
+		}
+	}
+	return ""
+}
+
+func matchAny(selectors []string, s Source) bool {
+	for _, selector := range selectors {
+		if match(selector, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// match tells by shape, not by prefix alone, what a selector names: a track may well be called RTlobby. A track whose
+// name happens to be another's SID is matched by name as well.
+func match(selector string, s Source) bool {
+	if head, found := strings.CutSuffix(selector, "*"); found {
+		return strings.HasPrefix(s.Name, head)
+	}
+	if tail, found := strings.CutPrefix(selector, "*"); found {
+		return strings.HasSuffix(s.Name, tail)
+	}
+	if selector == s.Name {
+		return true
+	}
+	if len(selector) != 34 {
+		return false
+	}
+	switch selector[:2] {
+	case "RT":
+		return sameSID(selector, s.Recording)
+	case "MT":
+		return sameSID(selector, s.Track)
+	case "PA":
+		return sameSID(selector, s.Participant)
+	}
+	return false
+}
+
+func sameSID(a, b string) bool { return len(a) == len(b) && a[:2] == b[:2] && strings.EqualFold(a, b) }
