@@ -83,6 +83,7 @@ type Run struct {
 type Packet struct {
 	Track int
 	Time  time.Duration // parent to child: output time, may be negative (decoded, never shown)
+	Need  time.Duration // parent to child: the earliest time at which a picture may depend on it; packets come in this order
 	PTS   int64         // child to parent
 	DTS   int64         // child to parent
 	Len   int64         // child to parent: duration in pictures or samples
