@@ -1,0 +1,412 @@
+package matroska
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"roomreel"
+)
+
+// The reader treats a file as a flat sequence of elements: it steps into segments, clusters and block groups, whose
+// sizes it ignores, and over everything else. So files whose sizes are unknown, were never filled in, or are wrong,
+// read like those whose sizes are right. What is no element is garbage: reading goes on at the next cluster.
+
+const (
+	// MaxPackets bounds an index. 24 h of sound in packets of 20 ms are 4.3 million, of video at 60/s 5.2 million.
+	MaxPackets = 6_000_000
+
+	maxBlock  = 16 << 20  // bytes; a larger block is garbage. A 4K keyframe stays below 8 MiB
+	maxTracks = 1 << 20   // bytes of a track list
+	maxSkip   = 64 << 20  // bytes of an element to step over; past it, clusters are looked for inside
+	maxAlien  = 32 << 10  // bytes of an element with an unknown ID, which must be followed by a known one
+	window    = 128 << 10 // bytes buffered
+)
+
+// ReadIndex reads a recording to its end and says what its first usable track of the given kind holds ("" for either
+// kind). Memory grows with the number of packets only.
+//
+// It keeps every whole packet that it can find, however damaged the file; Index.Torn says that something is missing at
+// the end. A *roomreel.Error with code invalid says in a sentence why a file holds nothing usable; any other error is r's.
+func ReadIndex(r io.Reader, kind roomreel.TrackKind) (*Index, error) {
+	s := &scanner{r: bufio.NewReaderSize(r, window), kind: kind, scale: time.Millisecond}
+	if err := s.begin(); err != nil {
+		return nil, err
+	}
+	for {
+		err := s.element()
+		if err == errGarbage {
+			err = s.resync()
+		}
+		if err == io.EOF {
+			break
+		}
+		if err == io.ErrUnexpectedEOF {
+			s.torn = true
+			err = s.discard(unknownSize) // the bytes of the torn element count
+			if err == io.ErrUnexpectedEOF {
+				break
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s.finish()
+}
+
+// errGarbage means that what lies at the reading position is no element.
+var errGarbage = errors.New("garbage")
+
+// scanner reads a file from front to back. Its methods return io.EOF at the file's end, io.ErrUnexpectedEOF when the
+// file ends inside an element.
+type scanner struct {
+	r    *bufio.Reader
+	pos  int64
+	kind roomreel.TrackKind
+
+	scale   time.Duration // one tick
+	track   *track        // the one that is indexed; nil until it is known
+	skip    bool          // the current segment does not hold that track
+	refusal error         // why no track was usable in the track lists so far
+	avc     avc
+
+	cluster int64 // timestamp of the current cluster, in ticks
+	end     int64 // position where the current cluster claims to end
+	segment int64 // position where the current segment claims to end
+	group   int   // packets[group:] came from the last block, which following elements may say more about
+	clock   clock
+	index   Index
+	torn    bool
+}
+
+// begin checks that the file is Matroska at all.
+func (s *scanner) begin() error {
+	head, err := s.peek(4)
+	if err != nil {
+		return err
+	}
+	if len(head) == 0 {
+		return invalid("the file is empty")
+	}
+	if id, _ := parseID(head); id != idEBML {
+		if len(head) < 4 {
+			return invalid("the file is not a Matroska file: it is only %d bytes long", len(head))
+		}
+		return invalid("the file is not a Matroska file: .mka, .mkv and .webm files begin with the bytes 1A 45 DF A3")
+	}
+	s.end, s.segment = unknownSize, unknownSize
+	return nil
+}
+
+// peek returns the next n bytes without reading past them, or fewer at the end of the file.
+func (s *scanner) peek(n int) ([]byte, error) {
+	b, err := s.r.Peek(n)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("read recording: %w", err)
+	}
+	return b, nil
+}
+
+// discard steps over n bytes.
+func (s *scanner) discard(n int64) error {
+	for n > 0 {
+		d, err := s.r.Discard(int(min(n, 1<<30)))
+		s.pos += int64(d)
+		n -= int64(d)
+		if err == io.EOF {
+			return io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return fmt.Errorf("read recording: %w", err)
+		}
+	}
+	return nil
+}
+
+// known says whether elements with this ID occur where the scanner looks: at the top, in segments, clusters and groups.
+func known(id uint32) bool {
+	switch id {
+	case idEBML, idSegment, idSeekHead, idInfo, idTracks, idCluster, idCues, idChapters, idTags, idAttachments, idVoid, idCRC32,
+		idTimestamp, idSilentTracks, idPosition, idPrevSize, idSimpleBlock, idBlockGroup, idEncryptedBlock,
+		idBlock, idBlockAdditions, idBlockDuration, idReferencePriority, idReferenceBlock, idReferenceVirtual,
+		idCodecState, idDiscardPadding, idSlices:
+		return true
+	}
+	return false
+}
+
+// element reads the element at the reading position, or steps into it.
+func (s *scanner) element() error {
+	head, err := s.peek(12)
+	if err != nil {
+		return err
+	}
+	if len(head) == 0 {
+		return io.EOF
+	}
+	id, n := parseID(head)
+	if n == 0 {
+		return s.short(head, 4)
+	}
+	size, m := parseSize(head[n:])
+	if m == 0 {
+		return s.short(head[n:], 8)
+	}
+	header := int64(n + m)
+	switch id {
+	case idSegment:
+		s.scale = time.Millisecond
+		s.segment = s.ending(header, size)
+		s.end = unknownSize
+		return s.discard(header)
+	case idCluster:
+		s.cluster = 0
+		s.end = s.ending(header, size)
+		return s.discard(header)
+	case idBlockGroup:
+		return s.discard(header)
+	}
+	if size > maxSkip {
+		return errGarbage
+	}
+	if !known(id) {
+		ok, err := s.followed(header+size, maxAlien)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return errGarbage
+		}
+		return s.discard(header + size)
+	}
+	switch id {
+	case idInfo, idTracks:
+		if size > maxTracks {
+			return errGarbage
+		}
+		if err := s.discard(header); err != nil {
+			return err
+		}
+		// Grows with what the file holds, not with what it claims.
+		var body bytes.Buffer
+		got, err := io.CopyN(&body, s.r, size)
+		s.pos += got
+		if err == io.EOF {
+			return io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return fmt.Errorf("read recording: %w", err)
+		}
+		if id == idInfo {
+			s.info(body.Bytes())
+			return nil
+		}
+		return s.tracks(body.Bytes())
+	case idTimestamp, idBlockDuration, idReferenceBlock, idDiscardPadding:
+		return s.fact(id, header, size)
+	case idSimpleBlock, idBlock:
+		if size > maxBlock {
+			return errGarbage
+		}
+		if s.pos+header+size > s.end {
+			ok, err := s.followed(header+size, window-16)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				return errGarbage
+			}
+		}
+		if err := s.discard(header); err != nil {
+			return err
+		}
+		return s.block(size, id == idSimpleBlock)
+	}
+	return s.discard(header + size)
+}
+
+// short explains a header that does not parse: the file may end within it.
+func (s *scanner) short(b []byte, longest int) error {
+	if len(b) > 0 && b[0] == 0 || len(b) >= longest {
+		return errGarbage
+	}
+	return io.ErrUnexpectedEOF
+}
+
+// ending returns the position where an element that begins here claims to end.
+func (s *scanner) ending(header, size int64) int64 {
+	if size > unknownSize-s.pos-header {
+		return unknownSize
+	}
+	return s.pos + header + size
+}
+
+// followed says whether n bytes further on, at most limit, there is a known element or the end of the file.
+func (s *scanner) followed(n int64, limit int64) (bool, error) {
+	if n > limit {
+		return false, nil
+	}
+	b, err := s.peek(int(n) + 4)
+	if err != nil || int64(len(b)) < n {
+		return false, err
+	}
+	id, _ := parseID(b[n:])
+	return int64(len(b)) == n || known(id), nil
+}
+
+// resync goes on to the next cluster, or to the next file in this file.
+func (s *scanner) resync() error {
+	s.end = unknownSize
+	skip := 1 // what lies here was tried
+	for {
+		b, err := s.peek(window)
+		if err != nil {
+			return err
+		}
+		if len(b) < skip+4 {
+			s.torn = true
+			if err := s.discard(int64(len(b))); err != nil {
+				return err
+			}
+			return io.EOF
+		}
+		rest := b[skip:]
+		at := -1
+		for _, id := range [][]byte{{0x1F, 0x43, 0xB6, 0x75}, {0x1A, 0x45, 0xDF, 0xA3}} {
+			if i := bytes.Index(rest, id); i >= 0 && (at < 0 || i < at) {
+				at = i
+				rest = rest[:min(len(rest), i+3)]
+			}
+		}
+		if at >= 0 {
+			return s.discard(int64(skip + at))
+		}
+		// The last three bytes may begin an ID.
+		if err := s.discard(int64(len(b) - 3)); err != nil {
+			return err
+		}
+		skip = 0
+	}
+}
+
+func (s *scanner) info(b []byte) {
+	children(b, func(id uint32, data []byte) {
+		if id != idTimestampScale {
+			return
+		}
+		if scale := uintOf(data); scale > 0 && scale <= uint64(time.Second) {
+			s.scale = time.Duration(scale)
+		}
+	})
+}
+
+// tracks reads a track list. The first that holds a usable track decides; in later segments, the track of the same kind
+// and codec goes on.
+func (s *scanner) tracks(b []byte) error {
+	list := parseTracks(b)
+	if s.track == nil {
+		t, err := choose(list, s.kind)
+		if err != nil {
+			if s.refusal == nil {
+				s.refusal = err
+			}
+			return nil
+		}
+		s.track = t
+		s.clock.video = t.kind == roomreel.Video
+		s.index = Index{
+			Codec: t.codec, Video: t.kind == roomreel.Video, Private: t.private, CodecDelay: t.delay,
+			Prefix: t.prefix,
+		}
+		if s.index.Video {
+			s.index.Width, s.index.Height = t.width, t.height
+			s.avc = parseAVC(t.private)
+		} else {
+			s.index.Rate, s.index.Channels = t.rate, t.channels
+		}
+		return nil
+	}
+	s.skip = true
+	for i := range list {
+		t := &list[i]
+		if t.kind == s.track.kind && t.codec == s.track.codec && t.unreadable == "" && bytes.Equal(t.prefix, s.track.prefix) {
+			s.track.number, s.skip = t.number, false
+			break
+		}
+	}
+	return nil
+}
+
+// fact reads an element that says something about the current cluster or the last block.
+func (s *scanner) fact(id uint32, header, size int64) error {
+	if size > 8 {
+		return errGarbage
+	}
+	b, err := s.peek(int(header + size))
+	if err != nil {
+		return err
+	}
+	if int64(len(b)) < header+size {
+		return io.ErrUnexpectedEOF
+	}
+	b = b[header:]
+	last := s.index.Packets[s.group:]
+	switch id {
+	case idTimestamp:
+		s.cluster = int64(min(uintOf(b), 1<<62))
+		s.group = len(s.index.Packets)
+	case idBlockDuration:
+		if len(last) == 1 && !s.index.Video && last[0].Duration == 0 {
+			last[0].Duration = min(s.ticks(intOf(b)), time.Second)
+		}
+	case idReferenceBlock:
+		for i := range last {
+			if s.index.Video && last[i].Width == 0 {
+				last[i].Key = false
+			}
+		}
+	case idDiscardPadding:
+		if n := len(last); n > 0 && !s.index.Video {
+			p := &last[n-1]
+			p.Duration = max(0, p.Duration-time.Duration(max(0, intOf(b))))
+		}
+	}
+	return s.discard(header + size)
+}
+
+// ticks converts ticks to time, as far as time reaches.
+func (s *scanner) ticks(n int64) time.Duration {
+	limit := int64(1<<61) / int64(s.scale)
+	return time.Duration(min(max(n, -limit), limit)) * s.scale
+}
+
+// finish concludes at the end of the file.
+func (s *scanner) finish() (*Index, error) {
+	x := &s.index
+	x.Size = s.pos
+	x.Torn = s.torn || s.pos < s.end && s.end != unknownSize || s.pos < s.segment && s.segment != unknownSize
+	switch {
+	case s.track == nil && s.refusal != nil:
+		return nil, s.refusal
+	case s.track == nil:
+		return nil, invalid("the file ends before its track list: only its first %d bytes arrived", x.Size)
+	case len(x.Packets) == 0:
+		return nil, invalid("the %s track holds no packets", s.track.kind)
+	}
+	if x.Video {
+		w, h := 0, 0
+		for _, p := range x.Packets {
+			if p.Width*p.Height > w*h {
+				w, h = p.Width, p.Height
+			}
+		}
+		if w > 0 {
+			x.Width, x.Height = w, h
+		}
+	}
+	return x, nil
+}

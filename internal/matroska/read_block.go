@@ -1,0 +1,201 @@
+package matroska
+
+import (
+	"encoding/binary"
+	"io"
+	"time"
+)
+
+const (
+	blockKey   = 0x80 // of a SimpleBlock's flags
+	laceMask   = 0x06
+	laceXiph   = 0x02
+	laceFixed  = 0x04
+	laceEBML   = 0x06
+	laceHeader = 16 << 10 // bytes looked at; 256 sizes of up to 15 KiB in Xiph's unary form
+)
+
+// block reads the body of a SimpleBlock or Block. Its packets are kept when the whole block is there.
+func (s *scanner) block(size int64, simple bool) error {
+	s.group = len(s.index.Packets)
+	if s.track == nil || s.skip {
+		return s.discard(size)
+	}
+	head, err := s.peek(int(min(size, laceHeader)))
+	if err != nil {
+		return err
+	}
+	if int64(len(head)) < min(size, laceHeader) {
+		return s.lose(size)
+	}
+	number, n := parseVint(head)
+	if n == 0 || len(head) < n+3 || number != s.track.number {
+		return s.discard(size)
+	}
+	relative := int64(int16(binary.BigEndian.Uint16(head[n:])))
+	flags := head[n+2]
+	head = head[n+3:]
+	sizes, used := laces(head, size-int64(n)-3, flags)
+	if sizes == nil {
+		return s.discard(size) // a lace that does not add up: the block is whole, its packets cannot be told apart
+	}
+	if err := s.discard(int64(n + 3 + used)); err != nil {
+		return err
+	}
+	at := s.ticks(s.cluster + relative)
+	for _, length := range sizes {
+		d, err := s.frame(at, length, !simple || flags&blockKey != 0)
+		if err != nil {
+			s.index.Packets = s.index.Packets[:s.group]
+			return err
+		}
+		at += d
+	}
+	return nil
+}
+
+// lose steps over the part of a block that the file still holds.
+func (s *scanner) lose(size int64) error {
+	err := s.discard(size)
+	if err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// frame reads one packet of the wanted track and returns how long it lasts, as far as that is known. Empty ones, which
+// some recorders write for lost ones, are left out.
+func (s *scanner) frame(at time.Duration, size int64, flag bool) (time.Duration, error) {
+	if size == 0 {
+		return s.track.spacing, nil
+	}
+	if len(s.index.Packets) >= MaxPackets {
+		return 0, invalid("the file holds more than %d packets: split it into shorter recordings", MaxPackets)
+	}
+	look := int64(pictureHead)
+	if !s.index.Video {
+		look = 2
+	}
+	head, err := s.peek(int(min(size, look)))
+	if err != nil {
+		return 0, err
+	}
+	if p := s.index.Prefix; len(p) > 0 {
+		head = append(p[:len(p):len(p)], head...)
+	}
+	p := Packet{Pos: s.pos, Size: int(size), Key: true}
+	advance := s.track.spacing
+	if s.index.Video {
+		pic := s.picture(head)
+		p.Key = flag
+		if pic.known {
+			p.Key = pic.key
+		}
+		if pic.key {
+			p.Width, p.Height = pic.width, pic.height
+		}
+	} else {
+		p.Duration = s.sound(head, size+int64(len(s.index.Prefix)))
+		if p.Duration > 0 {
+			advance = p.Duration
+		} else {
+			p.Duration = s.track.spacing
+		}
+	}
+	if err := s.discard(size); err != nil {
+		return 0, err
+	}
+	p.Time = s.clock.place(s.index.Packets, at, p.Duration)
+	s.index.Packets = append(s.index.Packets, p)
+	return advance, nil
+}
+
+func (s *scanner) picture(head []byte) picture {
+	switch s.index.Codec {
+	case "vp8":
+		return parseVP8(head)
+	case "vp9":
+		return parseVP9(head)
+	}
+	return s.avc.picture(head)
+}
+
+// sound returns how much sound a packet of so many bytes holds. PCMU and PCMA have one byte a sample.
+func (s *scanner) sound(head []byte, size int64) time.Duration {
+	if s.index.Codec == "opus" {
+		return opusDuration(head)
+	}
+	return samples(size/int64(s.index.Channels), int64(s.index.Rate))
+}
+
+// laces returns the sizes of the packets in a block, and how many bytes of head, which follows the block's flags, say
+// so. total is what is left of the block. It returns nil when the sizes do not add up.
+func laces(head []byte, total int64, flags byte) (sizes []int64, used int) {
+	if flags&laceMask == 0 {
+		return []int64{total}, 0
+	}
+	if len(head) == 0 {
+		return nil, 0
+	}
+	n := int(head[0]) + 1
+	used = 1
+	sizes = make([]int64, 0, n)
+	left := total - 1
+	add := func(size int64) bool {
+		left -= size
+		sizes = append(sizes, size)
+		return size >= 0 && left >= 0
+	}
+	switch flags & laceMask {
+	case laceFixed:
+		if left%int64(n) != 0 {
+			return nil, 0
+		}
+		each := left / int64(n)
+		for range n {
+			add(each)
+		}
+		return sizes, used
+	case laceXiph:
+		for range n - 1 {
+			size := int64(0)
+			for {
+				if used >= len(head) {
+					return nil, 0
+				}
+				c := head[used]
+				used++
+				left--
+				size += int64(c)
+				if c < 255 {
+					break
+				}
+			}
+			if !add(size) {
+				return nil, 0
+			}
+		}
+	case laceEBML:
+		size := int64(0)
+		for i := range n - 1 {
+			v, m := parseVint(head[used:])
+			if m == 0 {
+				return nil, 0
+			}
+			used += m
+			left -= int64(m)
+			if i == 0 {
+				size = int64(v)
+			} else {
+				size += int64(v) - (1<<(7*m-1) - 1)
+			}
+			if !add(size) {
+				return nil, 0
+			}
+		}
+	}
+	if !add(left) {
+		return nil, 0
+	}
+	return sizes, used
+}

@@ -1,0 +1,234 @@
+package matroska
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"roomreel"
+)
+
+// ffmpeg runs ffmpeg with the given arguments, the last of which is a file name in a directory of the test, and returns
+// the file's bytes.
+func ffmpeg(t testing.TB, args ...string) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), args[len(args)-1])
+	args = append([]string{"-v", "error", "-y"}, append(args[:len(args)-1:len(args)-1], path)...)
+	if out, err := exec.Command("ffmpeg", args...).CombinedOutput(); err != nil {
+		t.Fatalf("ffmpeg %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func lavfi(source string) []string { return []string{"-f", "lavfi", "-i", source} }
+
+func args(parts ...any) []string {
+	var list []string
+	for _, p := range parts {
+		switch p := p.(type) {
+		case []string:
+			list = append(list, p...)
+		case string:
+			list = append(list, strings.Fields(p)...)
+		}
+	}
+	return list
+}
+
+var (
+	bars = lavfi("testsrc2=size=160x120:rate=25:duration=3")
+	tone = lavfi("sine=frequency=440:sample_rate=48000:duration=3")
+)
+
+// fixtures are small recordings of each kind, as ffmpeg writes them.
+func fixtures(t testing.TB) map[string][]byte {
+	t.Helper()
+	list := map[string][]string{
+		"vp8":      args(bars, "-c:v libvpx -deadline realtime -b:v 100k -g 25 vp8.mkv"),
+		"vp9":      args(bars, "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 25 vp9.webm"),
+		"h264":     args(bars, "-c:v libx264 -preset ultrafast -bf 2 -g 25 h264.mkv"),
+		"opus":     args(tone, "-c:a libopus -frame_duration 20 opus.mka"),
+		"opus2":    args(tone, "-c:a libopus -ac 2 -frame_duration 60 opus.webm"),
+		"pcmu":     args(tone, "-ar 8000 -c:a pcm_mulaw pcmu.mka"),
+		"pcma":     args(tone, "-ar 8000 -c:a pcm_alaw pcma.mka"),
+		"live":     args(tone, "-c:a libopus -f webm -live 1 live.webm"),
+		"together": args(bars, tone, "-c:v libvpx -deadline realtime -c:a libopus together.webm"),
+	}
+	out := map[string][]byte{}
+	for name, a := range list {
+		out[name] = ffmpeg(t, a...)
+	}
+	return out
+}
+
+func index(t testing.TB, b []byte, kind roomreel.TrackKind) *Index {
+	t.Helper()
+	x, err := ReadIndex(bytes.NewReader(b), kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// probe asks ffprobe for the packets of the first stream of a kind: pts (ms), pos, size, key.
+func probe(t testing.TB, b []byte, stream string) []string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "probe.mkv")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("ffprobe", "-v", "error", "-select_streams", stream, "-show_entries", "packet=pts,size,flags", "-of", "csv=p=0", path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ffprobe: %v\n%s", err, out)
+	}
+	return strings.Fields(strings.TrimSpace(string(out)))
+}
+
+func TestReadIndex_AgreesWithFFprobe(t *testing.T) {
+	for name, b := range fixtures(t) {
+		kinds := []roomreel.TrackKind{""}
+		if name == "together" {
+			kinds = []roomreel.TrackKind{roomreel.Audio, roomreel.Video}
+		}
+		for _, kind := range kinds {
+			t.Run(name+string(kind), func(t *testing.T) {
+				x := index(t, b, kind)
+				stream := "a:0"
+				if x.Video {
+					stream = "v:0"
+				}
+				var got []string
+				for _, p := range x.Packets {
+					flags := "__"
+					if p.Key {
+						flags = "K_"
+					}
+					got = append(got, fmt.Sprintf("%d,%d,%s", p.Time.Milliseconds(), p.Size, flags))
+				}
+				var want []string
+				first := ""
+				for _, line := range probe(t, b, stream) {
+					var pts, size int
+					var flags string
+					line = strings.ReplaceAll(strings.TrimSuffix(line, ","), ",", " ")
+					if _, err := fmt.Sscan(line, &pts, &size, &flags); err != nil {
+						t.Fatalf("%q: %v", line, err)
+					}
+					var zero int
+					if first == "" {
+						first = line
+					}
+					fmt.Sscan(first, &zero)
+					want = append(want, fmt.Sprintf("%d,%d,%s", pts-zero, size, flags[:2]))
+				}
+				if d := cmp.Diff(want, got); d != "" {
+					t.Error(d)
+				}
+				if x.Torn {
+					t.Error("whole file counts as torn")
+				}
+				if x.Size != int64(len(b)) {
+					t.Errorf("size %d, want %d", x.Size, len(b))
+				}
+				if x.Video && (x.Width != 160 || x.Height != 120) {
+					t.Errorf("size %dx%d", x.Width, x.Height)
+				}
+				if d := x.Length() - 3*time.Second; d < -time.Millisecond || d > 61*time.Millisecond {
+					t.Errorf("lasts %v", x.Length())
+				}
+			})
+		}
+	}
+}
+
+func TestReadIndex_RecoversEveryWholeBlockOfATornFile(t *testing.T) {
+	for name, b := range fixtures(t) {
+		t.Run(name, func(t *testing.T) {
+			whole := index(t, b, "")
+			last := 0
+			for cut := 0; cut < len(b); cut += 1 + len(b)/400 {
+				x, err := ReadIndex(bytes.NewReader(b[:cut]), "")
+				if err != nil {
+					if roomreel.CodeOf(err) != roomreel.Invalid {
+						t.Fatalf("cut at %d: %v", cut, err)
+					}
+					if last > 0 {
+						t.Fatalf("cut at %d: %v, but a shorter file held %d packets", cut, err, last)
+					}
+					continue
+				}
+				want := sort.Search(len(whole.Packets), func(i int) bool {
+					p := whole.Packets[i]
+					return p.Pos+int64(p.Size) > int64(cut)
+				})
+				if len(x.Packets) != want {
+					t.Fatalf("cut at %d: %d packets, want %d", cut, len(x.Packets), want)
+				}
+				if d := cmp.Diff(whole.Packets[:want], x.Packets); d != "" && name != "opus" && name != "opus2" && name != "live" && name != "together" {
+					t.Fatalf("cut at %d: %s", cut, d)
+				}
+				if x.Size != int64(cut) {
+					t.Fatalf("cut at %d: size %d", cut, x.Size)
+				}
+				last = want
+			}
+		})
+	}
+}
+
+func TestPacketReader_ReadsWhatWasRecorded(t *testing.T) {
+	for name, b := range fixtures(t) {
+		t.Run(name, func(t *testing.T) {
+			x := index(t, b, "")
+			r := NewPacketReader(x, bytes.NewReader(b))
+			for _, i := range []int{len(x.Packets) - 1, 0, len(x.Packets) / 2} {
+				got, err := r.Read(i)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p := x.Packets[i]
+				if want := append(bytes.Clone(x.Prefix), b[p.Pos:p.Pos+int64(p.Size)]...); !bytes.Equal(got, want) {
+					t.Errorf("packet %d differs", i)
+				}
+			}
+		})
+	}
+}
+
+func TestIndex_SurvivesMarshal(t *testing.T) {
+	for name, b := range fixtures(t) {
+		t.Run(name, func(t *testing.T) {
+			x := index(t, b, "")
+			data, err := x.MarshalBinary()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var y Index
+			if err := y.UnmarshalBinary(data); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(x, &y); d != "" {
+				t.Error(d)
+			}
+			for i := range data {
+				bad := bytes.Clone(data)
+				bad[i] ^= 0x10
+				if y.UnmarshalBinary(bad) == nil || y.UnmarshalBinary(data[:i]) == nil {
+					t.Fatalf("a change or cut at byte %d goes unnoticed", i)
+				}
+			}
+		})
+	}
+}
