@@ -1,0 +1,113 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+)
+
+// check finds what is wrong between keys, after each has been read on its own.
+func (c Config) check() []error {
+	var mistakes []error
+	say := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+
+	if _, _, err := net.SplitHostPort(c.Server.Listen); err != nil {
+		say("server.listen is not an address and port such as 127.0.0.1:8080: %q", c.Server.Listen)
+	}
+	if c.Server.Data == "" {
+		say("server.data is empty; name a folder")
+	}
+	if c.Server.PublicURL != "" {
+		if why := wrongBase(c.Server.PublicURL); why != "" {
+			say("server.public_url %s: %q", why, c.Server.PublicURL)
+		}
+	}
+	if (c.Server.TLSCert == "") != (c.Server.TLSKey == "") {
+		say("server.tls_cert and server.tls_key belong together; one is missing")
+	}
+	if c.Server.MaxUpload == 0 {
+		say("server.max_upload is 0; nothing could be uploaded")
+	}
+	for _, file := range []struct{ key, path string }{
+		{"server.tls_cert", c.Server.TLSCert}, {"server.tls_key", c.Server.TLSKey}, {"vault.ca", c.Vault.CA},
+	} {
+		if file.path != "" {
+			if _, err := os.Stat(file.path); err != nil {
+				say("%s: %w", file.key, err)
+			}
+		}
+	}
+	if c.Server.Role != RoleAll && c.Database.URL.Reveal() == "" {
+		say("server.role %s needs database.url: the embedded database belongs to one node alone", c.Server.Role)
+	}
+	mistakes = append(mistakes, c.Vault.check()...)
+	if c.Compose.Chunk.Std() < minChunk {
+		say("compose.chunk is %s; the shortest is %s", c.Compose.Chunk, Duration(minChunk))
+	}
+	if c.Render.Memory < minMemory {
+		say("render.memory is %s; decoders and an encoder need at least %s", c.Render.Memory, Bytes(minMemory))
+	}
+	if c.Webhook.Timeout == 0 || c.Webhook.Connect == 0 {
+		say("webhook.connect and webhook.timeout must be more than 0")
+	}
+	if !strings.Contains(c.S3.Key, "{sid}") {
+		say("s3.key has no {sid}; one object would replace the other: %q", c.S3.Key)
+	}
+	for i, endpoint := range c.S3.Endpoints {
+		if endpoint.Host == "" || strings.ContainsAny(endpoint.Host, "/@ ") {
+			say("s3.endpoints[%d].host is not a host such as minio.example.com:9000: %q", i, endpoint.Host)
+		}
+		if endpoint.CA != "" {
+			if _, err := os.Stat(endpoint.CA); err != nil {
+				say("s3.endpoints[%d].ca: %w", i, err)
+			}
+		}
+	}
+	if c.Limits.Sources == 0 {
+		say("limits.sources is 0; no composition could be made")
+	}
+	return mistakes
+}
+
+const (
+	minChunk  = 1e9       // one second; below, more time goes into starting children than into pictures
+	minMemory = 256 << 20 // one 720p composition of four people was measured at 107 MB
+)
+
+func (v Vault) check() []error {
+	var mistakes []error
+	say := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+	if v.URL == "" {
+		if v.Endpoint != "" || v.AccessKey != "" || v.SecretKey.Reveal() != "" {
+			say("vault.endpoint, vault.access_key and vault.secret_key are of no use without vault.url")
+		}
+		return mistakes
+	}
+	u, err := url.Parse(v.URL)
+	if err != nil || u.Scheme != "s3" || u.Host == "" || u.User != nil || u.RawQuery != "" {
+		say("vault.url is not of the form s3://bucket or s3://bucket/prefix: %q", v.URL)
+	}
+	if v.Endpoint != "" {
+		if why := wrongBase(v.Endpoint); why != "" {
+			say("vault.endpoint %s: %q", why, v.Endpoint)
+		}
+	}
+	if v.AccessKey == "" || v.SecretKey.Reveal() == "" {
+		say("vault.access_key and vault.secret_key are required with vault.url")
+	}
+	return mistakes
+}
+
+// wrongBase says why a text is not a scheme and host, or "".
+func wrongBase(text string) string {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.User != nil:
+		return "is not of the form https://host"
+	case strings.Trim(u.Path, "/") != "", u.RawQuery != "", u.Fragment != "":
+		return "must not have a path: the API is served at the root"
+	}
+	return ""
+}

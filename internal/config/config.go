@@ -1,0 +1,136 @@
+// Package config holds what an operator can decide: one struct, read once at start and never written again.
+//
+// Values come from four places, the later ones winning: the built-in default, roomreel.toml, the environment
+// (ROOMREEL_SECTION_KEY) and the command line. A key that nobody knows is refused with the nearest one that somebody
+// does, and all mistakes are reported together. Start with [Config], then [Load].
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is everything that can be set. A field's toml tags, joined by a dot, are its key; help is what `roomreel config`
+// prints beside it. Units live in the types.
+type Config struct {
+	Server    Server    `toml:"server"`
+	Database  Database  `toml:"database"`
+	Vault     Vault     `toml:"vault"`
+	Render    Render    `toml:"render"`
+	Compose   Compose   `toml:"compose"`
+	Webhook   Webhook   `toml:"webhook"`
+	S3        S3        `toml:"s3"`
+	Limits    Limits    `toml:"limits"`
+	Retention Retention `toml:"retention"`
+	Log       Log       `toml:"log"`
+}
+
+// Server is how the service is reached.
+type Server struct {
+	Data           string   `toml:"data" help:"folder of everything this node keeps: the embedded database, the vault, keys, scratch"`
+	Listen         string   `toml:"listen" help:"address and port to listen on; port 0 takes a free one"`
+	Role           Role     `toml:"role" help:"what this node does: all, api or worker; api and worker need PostgreSQL"`
+	PublicURL      string   `toml:"public_url" help:"scheme and host in answers and signed links; empty takes them from each request"`
+	TrustForwarded bool     `toml:"trust_forwarded" help:"believe X-Forwarded-Host and -Proto; only behind a proxy that sets them"`
+	TLSCert        string   `toml:"tls_cert" help:"PEM file with the certificate chain; together with tls_key it turns TLS on"`
+	TLSKey         string   `toml:"tls_key" help:"PEM file with the private key of tls_cert"`
+	MaxUpload      Bytes    `toml:"max_upload" help:"largest recording that is accepted"`
+	ShutdownGrace  Duration `toml:"shutdown_grace" help:"how long requests and running work may finish after a stop signal"`
+}
+
+// Database is where the rows are.
+type Database struct {
+	URL DatabaseURL `toml:"url" help:"postgres://user:password@host/name; empty is SQLite in the data folder"`
+}
+
+// Vault is where media is kept that no customer's bucket holds.
+type Vault struct {
+	URL       string `toml:"url" help:"s3://bucket/prefix; empty is the folder vault in the data folder"`
+	Endpoint  string `toml:"endpoint" help:"scheme and host of the S3 server; empty is AWS"`
+	Region    string `toml:"region" help:"region of the bucket"`
+	PathStyle bool   `toml:"path_style" help:"name the bucket in the path, as most S3 servers other than AWS want"`
+	CA        string `toml:"ca" help:"PEM file with the authority that signed the endpoint's certificate; empty trusts the system's"`
+	AccessKey string `toml:"access_key" help:"access key of the bucket"`
+	SecretKey Secret `toml:"secret_key" help:"secret of access_key"`
+}
+
+// Render is the child process that decodes, composes and encodes.
+type Render struct {
+	Binary   string  `toml:"binary" help:"path of roomreel-render; empty looks beside roomreel, then in PATH"`
+	Sandbox  Sandbox `toml:"sandbox" help:"auto uses every guard this kernel has, require refuses to start when one is missing, off uses none"`
+	Parallel int     `toml:"parallel" help:"render children at a time; 0 is one for each core"`
+	Memory   Bytes   `toml:"memory" help:"most memory one child may use"`
+}
+
+// Compose is how films are made.
+type Compose struct {
+	FPS     Rate     `toml:"fps" help:"pictures per second: a whole number or a fraction such as 30000/1001"`
+	Chunk   Duration `toml:"chunk" help:"film time of one unit of work: what a death costs, what progress counts"`
+	Encoder Encoder  `toml:"encoder" help:"draft is quickest, archive is best, standard is between"`
+	Window  Duration `toml:"window" help:"how long recordings that are sealed or in a customer's bucket can still be composed; 0 is never, as at Twilio"`
+}
+
+// Webhook is how status callbacks are sent.
+type Webhook struct {
+	Allow   []netip.Prefix `toml:"allow" help:"private networks that callbacks may reach, such as 10.0.0.0/8; public addresses always may"`
+	GiveUp  Duration       `toml:"give_up" help:"how long a callback is repeated before it is given up"`
+	Connect Duration       `toml:"connect" help:"longest time to connect to a receiver"`
+	Timeout Duration       `toml:"timeout" help:"longest time for a whole callback"`
+}
+
+// S3 is how media reaches customers' buckets.
+type S3 struct {
+	Key       string       `toml:"key" help:"object key template; {prefix} {account} {sid} {ext} are filled in"`
+	GiveUp    Duration     `toml:"give_up" help:"how long the delivery of a recording is repeated before it is given up"`
+	Endpoints []S3Endpoint `toml:"endpoints" help:"S3 servers besides AWS that customers may name; a list of tables, in the environment a JSON list"`
+}
+
+// S3Endpoint is an S3-compatible server that customers' settings may name.
+type S3Endpoint struct {
+	Host      string `toml:"host" json:"host" help:"host, and port when it is not 443"`
+	Region    string `toml:"region" json:"region" help:"region to sign for"`
+	PathStyle bool   `toml:"path_style" json:"path_style" help:"name the bucket in the path"`
+	Insecure  bool   `toml:"insecure" json:"insecure" help:"plain HTTP"`
+	CA        string `toml:"ca" json:"ca" help:"PEM file with the authority that signed its certificate"`
+}
+
+// Limits bound what one account may do.
+type Limits struct {
+	Reads   int `toml:"reads_per_second" help:"GET requests per account and second; 0 is no limit"`
+	Writes  int `toml:"writes_per_second" help:"other requests per account and second; 0 is no limit"`
+	Sources int `toml:"sources" help:"most recordings in one composition"`
+}
+
+// Retention is when things are forgotten.
+type Retention struct {
+	Metadata Duration `toml:"metadata" help:"how long rows of deleted recordings and compositions stay readable"`
+}
+
+// Log is what the service says of itself on standard error.
+type Log struct {
+	Level  LogLevel  `toml:"level" help:"debug, info, warn or error"`
+	Format LogFormat `toml:"format" help:"text, json, or auto: text on a terminal, JSON otherwise"`
+}
+
+// Default returns the configuration of a server that was told nothing.
+func Default() Config {
+	return Config{
+		Server: Server{
+			Data: "./data", Listen: "127.0.0.1:8080", Role: RoleAll,
+			// Twilio limits the recordings of one composition to 40 GB together (error 53633).
+			MaxUpload:     40 << 30,
+			ShutdownGrace: Duration(30 * time.Second),
+		},
+		Render: Render{Sandbox: SandboxAuto, Memory: 1 << 30},
+		Compose: Compose{
+			FPS: Rate{25, 1}, Chunk: Duration(20 * time.Second), Encoder: EncoderStandard, Window: Duration(24 * time.Hour),
+		},
+		// Five seconds to connect and fifteen in all are Twilio's own; see docs/webhooks/webhooks-connection-overrides.
+		Webhook: Webhook{GiveUp: Duration(24 * time.Hour), Connect: Duration(5 * time.Second), Timeout: Duration(15 * time.Second)},
+		S3:      S3{Key: "{prefix}/{account}/{sid}.{ext}", GiveUp: Duration(24 * time.Hour)},
+		// Twilio's defaults for one account. Source: twilio.com/docs/video/programmable-video-limits.
+		Limits:    Limits{Reads: 80, Writes: 20, Sources: 1000},
+		Retention: Retention{Metadata: Duration(30 * 24 * time.Hour)},
+		Log:       Log{Level: LevelInfo, Format: LogAuto},
+	}
+}

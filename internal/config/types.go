@@ -1,0 +1,217 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Duration is a time.Duration that can be written with days: 30d, 1d12h, 90s. It is never negative.
+type Duration time.Duration
+
+const day = 24 * time.Hour
+
+// Std returns the duration as the standard library's type.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+// UnmarshalText reads a whole number of days, a duration of the standard library, or both in that order.
+func (d *Duration) UnmarshalText(text []byte) error {
+	const wrong = "is not a duration such as 90s, 36h, 30d or 1d12h"
+	rest := string(text)
+	var sum time.Duration
+	if days, after, ok := strings.Cut(rest, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		if err != nil {
+			return errors.New(wrong)
+		}
+		sum, rest = time.Duration(n)*day, after
+	}
+	if rest != "" || sum == 0 && len(text) == 0 {
+		part, err := time.ParseDuration(rest)
+		if err != nil || part < 0 || sum > math.MaxInt64-part {
+			return errors.New(wrong)
+		}
+		sum += part
+	}
+	*d = Duration(sum)
+	return nil
+}
+
+func (d Duration) String() string {
+	days, rest := time.Duration(d)/day, time.Duration(d)%day
+	switch {
+	case days == 0:
+		return trimZeros(rest)
+	case rest == 0:
+		return fmt.Sprintf("%dd", days)
+	}
+	return fmt.Sprintf("%dd%s", days, trimZeros(rest))
+}
+
+// trimZeros writes 24h0m0s as 24h.
+func trimZeros(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = text[:len(text)-2]
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = text[:len(text)-2]
+	}
+	return text
+}
+
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// Bytes is a size. It is written as a plain number, or with a unit: KB, MB, GB, TB count in thousands, KiB, MiB, GiB, TiB
+// in 1024s.
+type Bytes int64
+
+var byteUnits = []struct {
+	name string
+	size int64
+}{
+	{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
+	{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"KB", 1e3}, {"B", 1},
+}
+
+// UnmarshalText reads a whole number and a unit of any case, with or without a space between.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	number, unit := string(text), int64(1)
+	if at := strings.IndexFunc(number, unicode.IsLetter); at >= 0 {
+		name := number[at:]
+		unit = 0
+		for _, known := range byteUnits {
+			if strings.EqualFold(name, known.name) {
+				unit = known.size
+			}
+		}
+		number = strings.TrimSpace(number[:at])
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 || unit == 0 || n > math.MaxInt64/unit {
+		return errors.New("is not a size such as 500MB, 2GiB or 1048576")
+	}
+	*b = Bytes(n * unit)
+	return nil
+}
+
+func (b Bytes) String() string {
+	for _, unit := range byteUnits {
+		if n := int64(b); n > 0 && n%unit.size == 0 && unit.size > 1 {
+			return strconv.FormatInt(n/unit.size, 10) + unit.name
+		}
+	}
+	return strconv.FormatInt(int64(b), 10)
+}
+
+func (b Bytes) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+
+const redacted = "[redacted]"
+
+// Secret is a text that nothing prints: not fmt, not JSON, not the log. [Secret.Reveal] is the only way to it.
+type Secret struct{ text string }
+
+// NewSecret wraps a text.
+func NewSecret(text string) Secret { return Secret{text} }
+
+// Reveal returns the text itself.
+func (s Secret) Reveal() string { return s.text }
+
+// String says whether there is a secret, never which.
+func (s Secret) String() string {
+	if s.text == "" {
+		return ""
+	}
+	return redacted
+}
+
+func (s Secret) GoString() string             { return fmt.Sprintf("config.Secret{%s}", s) }
+func (s Secret) LogValue() slog.Value         { return slog.StringValue(s.String()) }
+func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
+
+// UnmarshalText takes the text as it is.
+func (s *Secret) UnmarshalText(text []byte) error {
+	s.text = string(text)
+	return nil
+}
+
+// DatabaseURL is a PostgreSQL URL that prints without its password.
+type DatabaseURL struct{ text string }
+
+// Reveal returns the URL with its password, for the driver.
+func (d DatabaseURL) Reveal() string { return d.text }
+
+// UnmarshalText takes an empty text or a postgres:// URL.
+func (d *DatabaseURL) UnmarshalText(text []byte) error {
+	raw := string(text)
+	if raw != "" {
+		u, err := url.Parse(raw)
+		if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+			// The cause would repeat the URL, and with it the password.
+			return errors.New("is not a URL of the form postgres://user:password@host:5432/name")
+		}
+	}
+	d.text = raw
+	return nil
+}
+
+func (d DatabaseURL) String() string {
+	u, err := url.Parse(d.text)
+	if err != nil || d.text == "" {
+		return ""
+	}
+	if _, ok := u.User.Password(); ok {
+		u.User = url.UserPassword(u.User.Username(), "redacted")
+	}
+	if query := u.Query(); query.Has("password") {
+		query.Set("password", "redacted")
+		u.RawQuery = query.Encode()
+	}
+	return u.String()
+}
+
+func (d DatabaseURL) GoString() string             { return fmt.Sprintf("config.DatabaseURL{%s}", d) }
+func (d DatabaseURL) LogValue() slog.Value         { return slog.StringValue(d.String()) }
+func (d DatabaseURL) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }
+
+// Rate is a number of pictures per second, as a fraction in lowest terms.
+type Rate struct{ Num, Den int }
+
+// UnmarshalText reads 25 or 30000/1001. A rate is from 1 to 60 pictures per second.
+func (r *Rate) UnmarshalText(text []byte) error {
+	above, below, fraction := strings.Cut(string(text), "/")
+	if !fraction {
+		below = "1"
+	}
+	num, err1 := strconv.ParseUint(above, 10, 31)
+	den, err2 := strconv.ParseUint(below, 10, 31)
+	if err1 != nil || err2 != nil || den == 0 || num < den || num > 60*den || den > 1001 {
+		return errors.New("is not a rate from 1 to 60 such as 25 or 30000/1001")
+	}
+	divisor := gcd(num, den)
+	*r = Rate{int(num / divisor), int(den / divisor)}
+	return nil
+}
+
+func gcd(a, b uint64) uint64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+func (r Rate) String() string {
+	if r.Den == 1 {
+		return strconv.Itoa(r.Num)
+	}
+	return fmt.Sprintf("%d/%d", r.Num, r.Den)
+}
+
+func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
