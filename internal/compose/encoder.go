@@ -1,0 +1,66 @@
+package compose
+
+import (
+	"fmt"
+
+	"roomreel"
+	"roomreel/internal/layout"
+	"roomreel/internal/render"
+)
+
+// Policy is a point between speed and size.
+type Policy string
+
+const (
+	Draft    Policy = "draft"    // quickest
+	Standard Policy = "standard" // the default
+	Archive  Policy = "archive"  // smallest for its quality
+)
+
+// ParsePolicy reads a policy's name.
+func ParsePolicy(text string) (Policy, error) {
+	switch p := Policy(text); p {
+	case Draft, Standard, Archive:
+		return p, nil
+	}
+	return "", fmt.Errorf("%q is not draft, standard or archive", text)
+}
+
+// keyframeSeconds bounds how far a player has to seek, and how long a chunk's first picture is the only way in.
+const keyframeSeconds = 10
+
+// encoders returns what encodes the picture and the sound of a film.
+func (p Policy) encoders(format roomreel.Format, canvas layout.Size, fps int) (picture, sound render.Encoder) {
+	if format == roomreel.MP4 {
+		picture = render.Encoder{Codec: "h264", Options: x264[p]}
+		sound = render.Encoder{Codec: "aac", Bitrate: 96_000}
+	} else {
+		picture = render.Encoder{Codec: "vp8", Options: vp8[p], Bitrate: vp8Bitrate(canvas, fps)}
+		sound = render.Encoder{Codec: "opus", Bitrate: 64_000}
+	}
+	picture.GOP = keyframeSeconds * fps
+	picture.Threads = 1
+	return picture, sound
+}
+
+// vp8Bitrate is what webcam footage needs at the given size: 1.5 Mbit/s at 1280x720 and 25 pictures per second, and
+// less than in proportion below that.
+func vp8Bitrate(canvas layout.Size, fps int) int {
+	const reference = 1280 * 720 * 25
+	share := float64(canvas.W*canvas.H*fps) / reference
+	return max(100_000, int(1_500_000*(0.25+0.75*share)*min(1, share*4)))
+}
+
+// The options were chosen on webcam footage; docs/performance.md has the figures.
+var (
+	x264 = map[Policy]map[string]string{
+		Draft:    {"preset": "ultrafast", "crf": "25"},
+		Standard: {"preset": "veryfast", "crf": "23", "x264-params": "ref=1:subme=1:me=dia:bframes=2"},
+		Archive:  {"preset": "medium", "crf": "22"},
+	}
+	vp8 = map[Policy]map[string]string{
+		Draft:    {"deadline": "realtime", "cpu-used": "16"},
+		Standard: {"deadline": "good", "cpu-used": "5"},
+		Archive:  {"deadline": "good", "cpu-used": "2"},
+	}
+)

@@ -1,0 +1,69 @@
+package compose
+
+import (
+	"time"
+
+	"roomreel/internal/render"
+	"roomreel/internal/timeline"
+)
+
+// sampleRate is the film's, and Opus's: nothing is resampled but what arrives at another rate or drifted.
+const sampleRate = 48000
+
+// voice places the sound of track t. Matroska stamps of Opus packets count from before the pre-skip, so every run lies
+// earlier than its stamp by CodecDelay, and the first run drops those samples: the first heard one is at the offset.
+func (p *Plan) voice(t int) Voice {
+	track := p.Tracks[t]
+	index := track.Index
+	heard := make([]timeline.Heard, len(index.Packets))
+	for i, packet := range index.Packets {
+		heard[i] = timeline.Heard{Time: packet.Time, Duration: packet.Duration}
+	}
+	skip := samplesIn(index.CodecDelay)
+	v := Voice{Track: t}
+	for i, run := range timeline.Runs(heard) {
+		r := render.Run{
+			At:      samplesIn(track.Shift+run.At) - skip,
+			Packets: run.Packets,
+			Decoded: run.Decoded,
+			Length:  run.Length,
+		}
+		if i == 0 {
+			r.At += skip
+			r.Skip = int(skip)
+			r.Decoded = max(r.Decoded-skip, 0)
+			r.Length = max(r.Length-skip, 0)
+		}
+		v.Drift += time.Duration(run.Length-run.Decoded) * time.Second / sampleRate
+		v.Runs = append(v.Runs, r)
+	}
+	return v
+}
+
+// samplesIn returns how many samples fit into d, rounded to the nearest.
+func samplesIn(d time.Duration) int64 {
+	const half = int64(time.Second / 2)
+	n := int64(d) * sampleRate // 53 h fit into 63 bits
+	if n < 0 {
+		return -((-n + half) / int64(time.Second))
+	}
+	return (n + half) / int64(time.Second)
+}
+
+// soundPlan is what the sound child is asked for, leaving out the tracks in lost.
+func (p *Plan) soundPlan(voices []Voice) *render.SoundPlan {
+	plan := &render.SoundPlan{Samples: p.Samples, Encoder: p.sound}
+	for _, v := range voices {
+		plan.Tracks = append(plan.Tracks, p.renderTrack(v.Track))
+		plan.Runs = append(plan.Runs, v.Runs)
+	}
+	return plan
+}
+
+// renderTrack describes track t to a child.
+func (p *Plan) renderTrack(t int) render.Track {
+	x := p.Tracks[t].Index
+	return render.Track{
+		Codec: x.Codec, Private: x.Private, Channels: x.Channels, Rate: x.Rate, MaxW: x.Width, MaxH: x.Height,
+	}
+}

@@ -1,0 +1,226 @@
+package compose
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"roomreel"
+	"roomreel/internal/layout"
+	"roomreel/internal/matroska"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden plans")
+
+// Each golden case is one text file: options, a layout and tracks in; the plan out.
+func TestPlan_Golden(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no golden cases", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			part := map[string]string{}
+			for _, f := range archive.Files {
+				part[f.Name] = string(f.Data)
+			}
+			req, opts := parseRequest(t, part["request"], part["layout"])
+			plan, err := NewPlan(req, parseTracks(t, part["tracks"]), opts)
+			got := ""
+			if err != nil {
+				got = "error: " + err.Error() + "\n"
+			} else {
+				got = planText(plan)
+			}
+			if *update {
+				for i := range archive.Files {
+					if archive.Files[i].Name == "plan" {
+						archive.Files[i].Data = []byte(got)
+					}
+				}
+				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(part["plan"], got); diff != "" {
+				t.Errorf("plan (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// parseRequest reads lines of "key value" and a layout, empty for none.
+func parseRequest(t *testing.T, text, layoutText string) (Request, Options) {
+	t.Helper()
+	req := Request{Size: layout.Size{W: 640, H: 480}, Format: roomreel.MP4, Trim: true}
+	opts := Defaults()
+	for line := range strings.Lines(text) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		var err error
+		switch key {
+		case "size":
+			req.Size, err = layout.ParseResolution(value)
+		case "format":
+			req.Format = roomreel.Format(value)
+		case "trim":
+			req.Trim, err = strconv.ParseBool(value)
+		case "audio":
+			req.AudioSources = strings.Fields(value)
+		case "audio-excluded":
+			req.AudioExcluded = strings.Fields(value)
+		case "fps":
+			opts.FPS, err = strconv.Atoi(value)
+		case "chunk":
+			opts.Chunk, err = time.ParseDuration(value)
+		case "parallel":
+			opts.Parallel, err = strconv.Atoi(value)
+		default:
+			t.Fatalf("unknown request line %q", line)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+	}
+	if layoutText == "" {
+		layoutText = "{}"
+	}
+	parsed, err := layout.Parse(layoutText, req.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Layout = parsed
+	return req, opts
+}
+
+// parseTracks reads lines such as "video alice camera offset=2s length=10s key=0s,5s". Video has 10 packets a second,
+// sound 50; gap=2s+3s leaves out the packets of the 3 s from 2 s on.
+func parseTracks(t *testing.T, text string) []Track {
+	t.Helper()
+	var tracks []Track
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) < 3 {
+			t.Fatalf("track line %q", line)
+		}
+		track := Track{Kind: roomreel.TrackKind(words[0]), Identity: words[1], Name: words[2]}
+		track.Participant = roomreel.ParticipantSID("PA" + words[1])
+		index := &matroska.Index{Codec: "opus", Rate: 48000, Channels: 1}
+		step, length := 20*time.Millisecond, time.Duration(0)
+		keys := map[time.Duration]bool{0: true}
+		var gap, gapEnd time.Duration
+		if track.Kind == roomreel.Video {
+			index = &matroska.Index{Codec: "vp8", Video: true, Width: 640, Height: 480}
+			step = 100 * time.Millisecond
+		}
+		for _, word := range words[3:] {
+			key, value, _ := strings.Cut(word, "=")
+			switch key {
+			case "offset":
+				track.Offset = mustDuration(t, value)
+			case "length":
+				length = mustDuration(t, value)
+			case "delay":
+				index.CodecDelay = mustDuration(t, value)
+			case "gap":
+				a, b, _ := strings.Cut(value, "+")
+				gap = mustDuration(t, a)
+				gapEnd = gap + mustDuration(t, b)
+			case "key":
+				clear(keys)
+				for _, at := range strings.Split(value, ",") {
+					keys[mustDuration(t, at)] = true
+				}
+			default:
+				t.Fatalf("unknown word %q", word)
+			}
+		}
+		for at := time.Duration(0); at < length; at += step {
+			if at >= gap && at < gapEnd {
+				continue
+			}
+			packet := matroska.Packet{Time: at, Key: keys[at] || !index.Video}
+			if !index.Video {
+				packet.Duration = step
+			}
+			index.Packets = append(index.Packets, packet)
+		}
+		track.Index = index
+		tracks = append(tracks, track)
+	}
+	return tracks
+}
+
+func mustDuration(t *testing.T, text string) time.Duration {
+	t.Helper()
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func planText(p *Plan) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "film %s %dx%d %v pictures=%d samples=%d\n", p.Format, p.Canvas.W, p.Canvas.H, p.Length, p.Pictures, p.Samples)
+	for _, at := range p.Intervals {
+		fmt.Fprintf(&b, "interval room %v-%v at %v\n", at.Room.Start, at.Room.End, at.Output)
+	}
+	for _, scene := range p.Scenes {
+		fmt.Fprintf(&b, "scene %d", scene.From)
+		for _, c := range scene.Cells {
+			fmt.Fprintf(&b, " %s@%dx%d+%d+%d", p.Tracks[c.Track].Name, c.Rect.W, c.Rect.H, c.Rect.X, c.Rect.Y)
+		}
+		b.WriteByte('\n')
+	}
+	for i, s := range p.Stretches {
+		fmt.Fprintf(&b, "stretch %d:", i)
+		for _, c := range s.Chunks {
+			fmt.Fprintf(&b, " %d-%d", c.From, c.To)
+		}
+		b.WriteByte('\n')
+		for _, t := range p.visibleIn(s.Chunks, nil) {
+			for _, r := range p.pictureRanges(t, s.Chunks[0].From, s.Chunks[len(s.Chunks)-1].To) {
+				fmt.Fprintf(&b, "  packets of %s %d-%d\n", p.Tracks[t].Name, r[0], r[1])
+			}
+		}
+	}
+	for _, v := range p.Sound {
+		fmt.Fprintf(&b, "voice %s", p.Tracks[v.Track].Name)
+		for _, r := range v.Runs {
+			fmt.Fprintf(&b, " at=%d packets=%d length=%d/%d skip=%d", r.At, r.Packets, r.Length, r.Decoded, r.Skip)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+func TestPlan_IsDeterministic(t *testing.T) {
+	req, opts := parseRequest(t, "audio *\nparallel 3\n", `{"a":{"video_sources":["*"]},"b":{"video_sources":["*"],"z_pos":3,"width":100,"height":100}}`)
+	tracks := parseTracks(t, "video a cam-a length=60s key=0s,31s\nvideo b cam-b offset=3s length=50s\naudio a mic-a length=60s gap=10s+20s\n")
+	first, err := NewPlan(req, tracks, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		again, err := NewPlan(req, tracks, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if planText(first) != planText(again) {
+			t.Fatal("the same request and tracks gave another plan")
+		}
+	}
+}
