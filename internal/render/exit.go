@@ -1,0 +1,110 @@
+package render
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// An ExitError is the death of a child, or an answer that cannot be trusted. It is the child's fault or its media's,
+// never the caller's.
+type ExitError struct {
+	Track       int            // the track whose data the child worked on; -1 when it worked on none
+	Signal      syscall.Signal // that ended it; 0 when it exited
+	Code        int            // its exit code; -1 when a signal ended it
+	Stderr      string         // its last lines, for the operator
+	Stalled     bool           // the watchdog ended it
+	TimedOut    bool           // it took longer than Command.Timeout
+	OutOfMemory bool           // a guess: it says so, or something other than us killed it
+	Err         error          // what else was wrong: the protocol, missing facts; nil when the exit says it all
+}
+
+func (e *ExitError) Error() string {
+	var b strings.Builder
+	b.WriteString("render child")
+	switch {
+	case e.Stalled:
+		b.WriteString(" was stopped: it made no progress")
+	case e.TimedOut:
+		b.WriteString(" was stopped: it took too long")
+	case e.Signal != 0:
+		fmt.Fprintf(&b, " died of signal %d (%v)", int(e.Signal), e.Signal)
+	default:
+		fmt.Fprintf(&b, " exited with code %d", e.Code)
+	}
+	if e.OutOfMemory {
+		b.WriteString(", probably out of memory")
+	}
+	if e.Track >= 0 {
+		fmt.Fprintf(&b, ", while it worked on track %d", e.Track)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	if line := lastLine(e.Stderr); line != "" {
+		fmt.Fprintf(&b, ": %s", line)
+	}
+	return b.String()
+}
+
+func (e *ExitError) Unwrap() error { return e.Err }
+
+func lastLine(text string) string {
+	text = strings.TrimSpace(text)
+	return text[strings.LastIndexByte(text, '\n')+1:]
+}
+
+// verdict turns all that is known into what Do returns. cause is why the child was stopped, if it was.
+func (r *run) verdict(outer context.Context, cause error, exit *os.ProcessState) (Facts, error) {
+	if caller, ok := errors.AsType[callerError](cause); ok {
+		return Facts{}, caller.error
+	}
+	if cause != nil && outer.Err() != nil && errors.Is(cause, context.Cause(outer)) {
+		return Facts{}, cause
+	}
+	death := &ExitError{Track: r.child.page.suspect(), Code: -1, Stderr: r.child.stderr.String()}
+	if exit != nil {
+		death.Code = exit.ExitCode()
+		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			death.Signal = status.Signal()
+		}
+	}
+	switch {
+	case errors.Is(cause, errStalled):
+		death.Stalled = true
+		return Facts{}, death
+	case errors.Is(cause, errTimeout):
+		death.TimedOut = true
+		return Facts{}, death
+	}
+	death.OutOfMemory = saysOutOfMemory(death.Stderr) || cause == nil && death.Signal == syscall.SIGKILL ||
+		errors.Is(cause, errNoFacts) && death.Signal == syscall.SIGKILL && !r.child.killed.Load()
+	if cause != nil && !(errors.Is(cause, errNoFacts) && (death.Code > 0 || death.Signal != 0)) {
+		death.Err = cause
+		return Facts{}, death
+	}
+	if death.Code != 0 {
+		return Facts{}, death
+	}
+	if death.Err = r.check(); death.Err != nil {
+		return Facts{}, death
+	}
+	return r.facts, nil
+}
+
+// saysOutOfMemory knows how the Go runtime, libavcodec and the C library say that memory is used up.
+func saysOutOfMemory(stderr string) bool {
+	text := strings.ToLower(stderr)
+	return strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate memory") ||
+		strings.Contains(text, "bad_alloc")
+}
+
+// isWriteError tells a pipe that broke from a frame that cannot be written.
+func isWriteError(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path)
+}
