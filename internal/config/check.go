@@ -43,6 +43,9 @@ func (c Config) check() []error {
 		say("server.role %s needs database.url: the embedded database belongs to one node alone", c.Server.Role)
 	}
 	mistakes = append(mistakes, c.Vault.check()...)
+	if c.Compose.FPS < 1 || c.Compose.FPS > maxFPS {
+		say("compose.fps is %d, not from 1 to %d", c.Compose.FPS, maxFPS)
+	}
 	if c.Compose.Chunk.Std() < minChunk {
 		say("compose.chunk is %s; the shortest is %s", c.Compose.Chunk, Duration(minChunk))
 	}
@@ -72,6 +75,7 @@ func (c Config) check() []error {
 }
 
 const (
+	maxFPS    = 60        // what browsers record at most
 	minChunk  = 1e9       // one second; below, more time goes into starting children than into pictures
 	minMemory = 256 << 20 // one 720p composition of four people was measured at 107 MB
 )

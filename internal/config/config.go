@@ -64,7 +64,7 @@ type Render struct {
 
 // Compose is how films are made.
 type Compose struct {
-	FPS     Rate     `toml:"fps" help:"pictures per second: a whole number or a fraction such as 30000/1001"`
+	FPS     int      `toml:"fps" help:"pictures per second of a film, from 1 to 60"`
 	Chunk   Duration `toml:"chunk" help:"film time of one unit of work: what a death costs, what progress counts"`
 	Encoder Encoder  `toml:"encoder" help:"draft is quickest, archive is best, standard is between"`
 	Window  Duration `toml:"window" help:"how long recordings that are sealed or in a customer's bucket can still be composed; 0 is never, as at Twilio"`
@@ -121,9 +121,9 @@ func Default() Config {
 			MaxUpload:     40 << 30,
 			ShutdownGrace: Duration(30 * time.Second),
 		},
-		Render: Render{Sandbox: SandboxAuto, Memory: 1 << 30},
+		Render: Render{Sandbox: SandboxAuto, Memory: 2 << 30},
 		Compose: Compose{
-			FPS: Rate{25, 1}, Chunk: Duration(20 * time.Second), Encoder: EncoderStandard, Window: Duration(24 * time.Hour),
+			FPS: 25, Chunk: Duration(20 * time.Second), Encoder: EncoderStandard, Window: Duration(24 * time.Hour),
 		},
 		// Five seconds to connect and fifteen in all are Twilio's own; see docs/webhooks/webhooks-connection-overrides.
 		Webhook: Webhook{GiveUp: Duration(24 * time.Hour), Connect: Duration(5 * time.Second), Timeout: Duration(15 * time.Second)},

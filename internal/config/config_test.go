@@ -60,7 +60,7 @@ func TestLoad_LaterSourcesWin(t *testing.T) {
 	}
 	want := Default()
 	want.Server.Listen, want.Server.Data, want.Server.MaxUpload = ":3", "/env", 2<<30
-	want.Compose.FPS, want.Limits.Reads = Rate{30, 1}, 7
+	want.Compose.FPS, want.Limits.Reads = 30, 7
 	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Error(diff)
 	}
@@ -81,7 +81,7 @@ func TestLoad_ReportsAllMistakesTogether(t *testing.T) {
 listn = ":1"
 role = "boss"
 [compose]
-fps = 0
+fps = 29.97
 chunk = "tomorrow"
 [server.nested]
 deep = 1
@@ -102,7 +102,7 @@ regoin = "x"
 	for _, want := range []string{
 		"file " + file + ": unknown key server.listn; did you mean server.listen?",
 		`server.role is not one of all, api, worker: "boss"`,
-		"compose.fps is not a rate", "compose.chunk is not a duration",
+		"compose.fps is not a whole number", "compose.chunk is not a duration",
 		"unknown key server.nested",
 		`webhook.allow has "home"`,
 		`s3.endpoints is not a list of tables with host, region, path_style, insecure and ca (unknown field "regoin")`,
@@ -122,7 +122,7 @@ regoin = "x"
 func TestLoad_ChecksWhatBelongsTogether(t *testing.T) {
 	_, _, err := Load(Sources{Flags: map[string]string{
 		"server.listen": "here", "server.public_url": "https://example.com/roomreel", "server.tls_cert": "/nowhere/cert.pem",
-		"server.role": "worker", "vault.url": "s3://", "render.memory": "1MiB", "compose.chunk": "10ms", "s3.key": "{prefix}/film",
+		"server.role": "worker", "vault.url": "s3://", "render.memory": "1MiB", "compose.chunk": "10ms", "compose.fps": "61", "s3.key": "{prefix}/film",
 	}})
 	if err == nil {
 		t.Fatal("accepted")
@@ -130,7 +130,7 @@ func TestLoad_ChecksWhatBelongsTogether(t *testing.T) {
 	for _, want := range []string{
 		"server.listen is not an address", "server.public_url must not have a path", "server.tls_cert: stat /nowhere/cert.pem",
 		"belong together", "server.role worker needs database.url", "vault.url is not of the form", "vault.access_key",
-		"render.memory is 1MiB", "compose.chunk is 10ms", "s3.key has no {sid}",
+		"render.memory is 1MiB", "compose.chunk is 10ms", "compose.fps is 61, not from 1 to 60", "s3.key has no {sid}",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("missing %q in\n%v", want, err)
@@ -234,21 +234,6 @@ func TestBytes_HaveUnits(t *testing.T) {
 		var b Bytes
 		if err := b.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q was accepted as %d", text, int64(b))
-		}
-	}
-}
-
-func TestRate_IsAFraction(t *testing.T) {
-	for text, want := range map[string]Rate{"25": {25, 1}, "30000/1001": {30000, 1001}, "50/2": {25, 1}, "60": {60, 1}, "1": {1, 1}} {
-		var r Rate
-		if err := r.UnmarshalText([]byte(text)); err != nil || r != want {
-			t.Errorf("%q is %v (%v), want %v", text, r, err, want)
-		}
-	}
-	for _, text := range []string{"", "0", "61", "29.97", "25/0", "-25", "1/2", "x"} {
-		var r Rate
-		if err := r.UnmarshalText([]byte(text)); err == nil {
-			t.Errorf("%q was accepted as %v", text, r)
 		}
 	}
 }

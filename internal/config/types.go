@@ -180,38 +180,3 @@ func (d DatabaseURL) String() string {
 func (d DatabaseURL) GoString() string             { return fmt.Sprintf("config.DatabaseURL{%s}", d) }
 func (d DatabaseURL) LogValue() slog.Value         { return slog.StringValue(d.String()) }
 func (d DatabaseURL) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }
-
-// Rate is a number of pictures per second, as a fraction in lowest terms.
-type Rate struct{ Num, Den int }
-
-// UnmarshalText reads 25 or 30000/1001. A rate is from 1 to 60 pictures per second.
-func (r *Rate) UnmarshalText(text []byte) error {
-	above, below, fraction := strings.Cut(string(text), "/")
-	if !fraction {
-		below = "1"
-	}
-	num, err1 := strconv.ParseUint(above, 10, 31)
-	den, err2 := strconv.ParseUint(below, 10, 31)
-	if err1 != nil || err2 != nil || den == 0 || num < den || num > 60*den || den > 1001 {
-		return errors.New("is not a rate from 1 to 60 such as 25 or 30000/1001")
-	}
-	divisor := gcd(num, den)
-	*r = Rate{int(num / divisor), int(den / divisor)}
-	return nil
-}
-
-func gcd(a, b uint64) uint64 {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
-}
-
-func (r Rate) String() string {
-	if r.Den == 1 {
-		return strconv.Itoa(r.Num)
-	}
-	return fmt.Sprintf("%d/%d", r.Num, r.Den)
-}
-
-func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
