@@ -1,0 +1,78 @@
+package codec
+
+// #include "codec.h"
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// Canvas is a picture to draw on and to encode: yuv420p, BT.601, limited range.
+type Canvas struct {
+	Width, Height int
+
+	frame   *C.AVFrame
+	scratch *C.uint8_t
+	size    C.int
+}
+
+// NewCanvas makes a black canvas. Its sides are even.
+func NewCanvas(width, height int) (*Canvas, error) {
+	if err := CheckSize(width, height); err != nil {
+		return nil, fmt.Errorf("canvas: %w", err)
+	}
+	if width%2 != 0 || height%2 != 0 {
+		return nil, fmt.Errorf("canvas of %dx%d: sides must be even", width, height)
+	}
+	c := &Canvas{Width: width, Height: height}
+	if err := C.rr_new_canvas(&c.frame, C.int(width), C.int(height)); err < 0 {
+		return nil, failure("new canvas", err)
+	}
+	open.Add(1)
+	return c, nil
+}
+
+// Black fills an even rectangle inside the canvas with black.
+func (c *Canvas) Black(x, y, w, h int) {
+	c.mustHold(x, y, w, h)
+	C.rr_canvas_black(c.frame, C.int(x), C.int(y), C.int(w), C.int(h))
+}
+
+// Draw scales p into an even rectangle inside the canvas, filling it whatever p's proportions.
+func (c *Canvas) Draw(p *Picture, x, y, w, h int) error {
+	c.mustHold(x, y, w, h)
+	err := C.rr_canvas_draw(c.frame, p.frame, C.int(x), C.int(y), C.int(w), C.int(h), &c.scratch, &c.size)
+	if err < 0 {
+		return failure("draw", err)
+	}
+	return nil
+}
+
+// mustHold panics when a rectangle is odd or not inside the canvas: C would write beside it.
+func (c *Canvas) mustHold(x, y, w, h int) {
+	if (x|y|w|h)&1 != 0 || x < 0 || y < 0 || w < 2 || h < 2 || x > c.Width-w || y > c.Height-h {
+		panic(fmt.Sprintf("codec: rectangle %dx%d at %d,%d on a canvas of %dx%d", w, h, x, y, c.Width, c.Height))
+	}
+}
+
+// At returns the luma and chroma of one pixel.
+func (c *Canvas) At(x, y int) (luma, cb, cr uint8) {
+	c.mustHold(x&^1, y&^1, 2, 2)
+	at := func(plane, x, y int) uint8 {
+		start := unsafe.Pointer(c.frame.data[plane])
+		return *(*uint8)(unsafe.Add(start, y*int(c.frame.linesize[plane])+x))
+	}
+	return at(0, x, y), at(1, x/2, y/2), at(2, x/2, y/2)
+}
+
+// Close frees the canvas.
+func (c *Canvas) Close() {
+	if c.frame == nil {
+		return
+	}
+	C.av_frame_free(&c.frame)
+	C.av_free(unsafe.Pointer(c.scratch))
+	c.scratch = nil
+	open.Add(-1)
+}

@@ -1,0 +1,91 @@
+// Package codec is the only place with cgo: a small binding of libavcodec's decoders and encoders and of libyuv's scaler.
+//
+// It knows nothing of rooms and films. It opens codecs by name from a short list of its own, never by guessing from data, with one
+// thread unless asked otherwise, and refuses pictures that are too large. It uses only what has not changed from
+// FFmpeg 4 to 8: sending and receiving packets and frames, and options by name. Everything that is opened must be
+// closed, [Open] counts; C never keeps a pointer into Go's memory. Start with [PictureDecoder] and [PictureEncoder].
+package codec
+
+/*
+#cgo pkg-config: libavcodec libavutil
+#cgo LDFLAGS: -lyuv
+#cgo CFLAGS: -O2 -Wall
+#include "codec.h"
+#include <libavutil/log.h>
+#include <libyuv/version.h>
+#include <stdlib.h>
+static int rr_again(void) { return AVERROR(EAGAIN); }
+static int rr_eof(void) { return AVERROR_EOF; }
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// MaxSide and MaxPixels bound every picture, decoded or encoded: 4096x2304, or the same turned on its side. It is what
+// level 5.1 of H.264 allows, and keeps one picture below 15 MB.
+const (
+	MaxSide   = 4096
+	MaxPixels = 4096 * 2304
+)
+
+// ErrTooLarge reports a picture over [MaxSide] or [MaxPixels], or a size of nothing.
+var ErrTooLarge = fmt.Errorf("picture is empty or larger than %d pixels", MaxPixels)
+
+// ErrDamaged reports a picture that the decoder had to make up in part. It is never shown.
+var ErrDamaged = errors.New("picture is damaged")
+
+// ErrUnsupported reports a codec outside the list, or a picture in a format that cannot be drawn.
+var ErrUnsupported = errors.New("not supported")
+
+var (
+	errAgain = C.rr_again()
+	errEOF   = C.rr_eof()
+)
+
+// open counts C's objects that Go holds.
+var open atomic.Int64
+
+// Open returns how many decoders, encoders, pictures and canvases have not been closed.
+func Open() int { return int(open.Load()) }
+
+// Error is libavcodec's refusal of an operation.
+type Error struct {
+	Op     string // what was asked for, such as "decode vp8"
+	Number int    // libavutil's
+}
+
+func (e *Error) Error() string {
+	var text [C.AV_ERROR_MAX_STRING_SIZE]C.char
+	C.av_strerror(C.int(e.Number), &text[0], C.size_t(len(text)))
+	return e.Op + ": " + C.GoString(&text[0])
+}
+
+func failure(op string, number C.int) error { return &Error{Op: op, Number: int(number)} }
+
+// Version names the libraries in use, such as "libavcodec 59.37.100".
+func Version() []string {
+	dotted := func(name string, v C.uint) string {
+		return fmt.Sprintf("%s %d.%d.%d", name, v>>16, v>>8&0xff, v&0xff)
+	}
+	return []string{
+		dotted("libavcodec", C.avcodec_version()),
+		dotted("libavutil", C.avutil_version()),
+		fmt.Sprintf("libyuv %d", C.LIBYUV_VERSION),
+	}
+}
+
+// quiet keeps the libraries from writing about every damaged packet to standard error: errors are returned.
+var quiet = sync.OnceFunc(func() { C.av_log_set_level(C.AV_LOG_FATAL) })
+
+// CheckSize returns [ErrTooLarge] unless pictures of the given size may be decoded and encoded.
+func CheckSize(width, height int) error {
+	if width < 1 || height < 1 || width > MaxSide || height > MaxSide || width*height > MaxPixels {
+		return fmt.Errorf("%dx%d: %w", width, height, ErrTooLarge)
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+// The C side of package codec: libavcodec and libyuv, narrowed to what the package needs. No function keeps a pointer
+// that it was given, except to what it allocated itself. Functions return 0 or more for success, and libavutil's
+// negative error numbers otherwise.
+
+#ifndef ROOMREEL_CODEC_H
+#define ROOMREEL_CODEC_H
+
+#include <libavcodec/avcodec.h>
+#include <libavutil/frame.h>
+#include <libavutil/opt.h>
+#include <stdint.h>
+
+typedef struct {
+	const char *name;
+	const uint8_t *extradata;
+	int extradata_size;
+	int rate, channels;     // sound
+	int64_t max_pixels;     // pictures
+} rr_decoder_config;
+
+typedef struct {
+	const char *name;
+	int threads;
+	int64_t bitrate;
+	int width, height, fps_num, fps_den, gop; // pictures
+	int rate, channels;                       // sound
+} rr_encoder_config;
+
+// What Go wants to know about a frame, copied out so that Go never reads libav's structs.
+typedef struct {
+	int64_t pts;
+	int width, height;
+	int sar_num, sar_den;
+	int bad;      // the decoder concealed or lost something
+	int drawable; // rr_canvas_draw can draw its pixel format
+	int samples, channels, rate;
+} rr_frame_info;
+
+int rr_open_decoder(AVCodecContext **out, const rr_decoder_config *c);
+int rr_send_data(AVCodecContext *d, AVPacket *p, const uint8_t *data, int size, int64_t pts);
+int rr_receive_frame(AVCodecContext *d, AVFrame *f, rr_frame_info *info);
+int rr_sound_copy(const AVFrame *f, float *stereo);
+
+int rr_new_canvas(AVFrame **out, int width, int height);
+void rr_canvas_black(AVFrame *canvas, int x, int y, int w, int h);
+int rr_canvas_draw(AVFrame *canvas, const AVFrame *picture, int x, int y, int w, int h, uint8_t **scratch, int *size);
+
+int rr_open_encoder(AVCodecContext **out, const rr_encoder_config *c, AVDictionary **options);
+int rr_send_canvas(AVCodecContext *e, AVFrame *canvas, int64_t pts);
+int rr_send_sound(AVCodecContext *e, AVFrame *f, const float *stereo, int samples, int64_t pts);
+int rr_end(AVCodecContext *e);
+int rr_receive_packet(AVCodecContext *e, AVPacket *p, int *key);
+
+const char *rr_option_left(AVDictionary *options);
+
+#endif

@@ -1,0 +1,134 @@
+#include "codec.h"
+
+#include <libavutil/pixdesc.h>
+#include <libavutil/samplefmt.h>
+#include <string.h>
+
+// Channel counts moved into AVChannelLayout in libavcodec 59.24 and left their old place in 61.
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(59, 24, 100)
+#define SET_CHANNELS(c, n) av_channel_layout_default(&(c)->ch_layout, n)
+#define CHANNELS(f) ((f)->ch_layout.nb_channels)
+#else
+#include <libavutil/channel_layout.h>
+#define SET_CHANNELS(c, n) ((c)->channels = (n), (c)->channel_layout = av_get_default_channel_layout(n))
+#define CHANNELS(f) ((f)->channels)
+#endif
+
+int rr_open_decoder(AVCodecContext **out, const rr_decoder_config *c)
+{
+	const AVCodec *codec = avcodec_find_decoder_by_name(c->name);
+	if (!codec)
+		return AVERROR_DECODER_NOT_FOUND;
+	AVCodecContext *d = avcodec_alloc_context3(codec);
+	if (!d)
+		return AVERROR(ENOMEM);
+	if (c->extradata_size > 0) {
+		d->extradata = av_mallocz(c->extradata_size + AV_INPUT_BUFFER_PADDING_SIZE);
+		if (!d->extradata) {
+			avcodec_free_context(&d);
+			return AVERROR(ENOMEM);
+		}
+		memcpy(d->extradata, c->extradata, c->extradata_size);
+		d->extradata_size = c->extradata_size;
+	}
+	d->thread_count = 1;
+	d->pkt_timebase = (AVRational){1, 1000000000};
+	if (codec->type == AVMEDIA_TYPE_AUDIO) {
+		d->sample_rate = c->rate;
+		d->request_sample_fmt = AV_SAMPLE_FMT_FLT;
+		SET_CHANNELS(d, c->channels);
+	} else {
+		d->max_pixels = c->max_pixels;
+		d->flags |= AV_CODEC_FLAG_UNALIGNED; // crop to the pixel, not to the nearest aligned address
+	}
+	int err = avcodec_open2(d, codec, NULL);
+	if (err < 0) {
+		avcodec_free_context(&d);
+		return err;
+	}
+	*out = d;
+	return 0;
+}
+
+// rr_send_data with size 0 asks for what the decoder still holds.
+int rr_send_data(AVCodecContext *d, AVPacket *p, const uint8_t *data, int size, int64_t pts)
+{
+	if (size == 0)
+		return avcodec_send_packet(d, NULL);
+	int err = av_new_packet(p, size); // padded, as decoders demand
+	if (err < 0)
+		return err;
+	memcpy(p->data, data, size);
+	p->pts = pts;
+	err = avcodec_send_packet(d, p);
+	av_packet_unref(p);
+	return err;
+}
+
+// planar_yuv reports whether rr_canvas_draw understands a pixel format: grey or planar YUV of 8 to 16 bits in the
+// machine's byte order, with or without alpha.
+static int planar_yuv(enum AVPixelFormat format)
+{
+	const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(format);
+	const uint64_t foreign = AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_HWACCEL |
+		AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_BAYER | AV_PIX_FMT_FLAG_FLOAT | AV_PIX_FMT_FLAG_BE;
+	if (!d || d->flags & foreign || d->nb_components < 1 || d->nb_components == 2)
+		return 0;
+	int bytes = d->comp[0].depth > 8 ? 2 : 1;
+	for (int i = 0; i < d->nb_components && i < 3; i++) {
+		const AVComponentDescriptor *c = &d->comp[i];
+		if (c->plane != i || c->step != bytes || c->offset != 0 || c->shift != 0 || c->depth != d->comp[0].depth)
+			return 0;
+	}
+	return d->comp[0].depth >= 8 && d->comp[0].depth <= 16;
+}
+
+int rr_receive_frame(AVCodecContext *d, AVFrame *f, rr_frame_info *info)
+{
+	int err = avcodec_receive_frame(d, f);
+	if (err < 0)
+		return err;
+	memset(info, 0, sizeof *info);
+	info->pts = f->pts != AV_NOPTS_VALUE ? f->pts : f->best_effort_timestamp;
+	info->bad = f->decode_error_flags != 0 || (f->flags & AV_FRAME_FLAG_CORRUPT) != 0;
+	if (d->codec_type == AVMEDIA_TYPE_AUDIO) {
+		info->samples = f->nb_samples;
+		info->channels = CHANNELS(f);
+		info->rate = f->sample_rate;
+		return 0;
+	}
+	info->width = f->width;
+	info->height = f->height;
+	info->sar_num = f->sample_aspect_ratio.num;
+	info->sar_den = f->sample_aspect_ratio.den;
+	info->drawable = f->buf[0] && planar_yuv(f->format);
+	return 0;
+}
+
+// rr_sound_copy writes a frame of one or two channels as interleaved stereo; mono goes to both sides unchanged.
+int rr_sound_copy(const AVFrame *f, float *stereo)
+{
+	int channels = CHANNELS(f);
+	if (channels < 1 || channels > 2)
+		return AVERROR_PATCHWELCOME;
+	int planar = av_sample_fmt_is_planar(f->format);
+	for (int c = 0; c < 2; c++) {
+		int from = c < channels ? c : 0;
+		int step = planar ? 1 : channels;
+		const uint8_t *plane = f->extended_data[planar ? from : 0];
+		int start = planar ? 0 : from;
+		switch (av_get_packed_sample_fmt(f->format)) {
+		case AV_SAMPLE_FMT_FLT:
+			for (int i = 0; i < f->nb_samples; i++)
+				stereo[2 * i + c] = ((const float *)plane)[start + i * step];
+			break;
+		case AV_SAMPLE_FMT_S16:
+			for (int i = 0; i < f->nb_samples; i++)
+				stereo[2 * i + c] = ((const int16_t *)plane)[start + i * step] / 32768.0f;
+			break;
+		default:
+			return AVERROR_PATCHWELCOME;
+		}
+	}
+	return 0;
+}

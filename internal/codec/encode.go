@@ -1,0 +1,205 @@
+package codec
+
+// #include "codec.h"
+// #include <stdlib.h>
+import "C"
+
+import (
+	"fmt"
+	"sort"
+	"unsafe"
+)
+
+// encoders are libavcodec's names of the encoders, by our names of their codecs.
+var encoders = map[string]string{"h264": "libx264", "vp8": "libvpx", "aac": "aac", "opus": "libopus"}
+
+// EncoderConfig chooses an encoder and its point between speed and size.
+type EncoderConfig struct {
+	Codec   string            // h264, vp8, aac or opus
+	Options map[string]string // libavcodec's own names; an unknown one is an error
+	Bitrate int               // bit/s; 0 lets Options decide
+	GOP     int               // pictures between keyframes at most; 0 is the encoder's default
+	Threads int               // 0 means 1
+}
+
+// Encoded is one packet of an encoder.
+type Encoded struct {
+	PTS  int64
+	Key  bool
+	Data []byte
+}
+
+// encoder is what encoders of picture and sound share.
+type encoder struct {
+	codec   string
+	context *C.AVCodecContext
+	packet  *C.AVPacket
+}
+
+func openEncoder(config EncoderConfig, c C.rr_encoder_config) (encoder, error) {
+	quiet()
+	name, ok := encoders[config.Codec]
+	if !ok {
+		return encoder{}, fmt.Errorf("encoder %q: %w", config.Codec, ErrUnsupported)
+	}
+	c.name = C.CString(name)
+	defer C.free(unsafe.Pointer(c.name))
+	c.threads = C.int(max(config.Threads, 1))
+	c.bitrate = C.int64_t(config.Bitrate)
+	c.gop = C.int(config.GOP)
+	var options *C.AVDictionary
+	defer func() { C.av_dict_free(&options) }()
+	for _, key := range sortedKeys(config.Options) {
+		k, v := C.CString(key), C.CString(config.Options[key])
+		err := C.av_dict_set(&options, k, v, 0)
+		C.free(unsafe.Pointer(k))
+		C.free(unsafe.Pointer(v))
+		if err < 0 {
+			return encoder{}, failure("open encoder "+name, err)
+		}
+	}
+	e := encoder{codec: config.Codec}
+	if err := C.rr_open_encoder(&e.context, &c, &options); err < 0 {
+		return encoder{}, failure("open encoder "+name, err)
+	}
+	open.Add(1)
+	if e.packet = C.av_packet_alloc(); e.packet == nil {
+		e.Close()
+		return encoder{}, failure("open encoder "+name, -C.ENOMEM)
+	}
+	if left := C.rr_option_left(options); left != nil {
+		err := fmt.Errorf("open encoder %s: it has no option %q", name, C.GoString(left))
+		e.Close()
+		return encoder{}, err
+	}
+	return e, nil
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// Header returns what a container needs to know first: SPS and PPS in Annex B, AudioSpecificConfig or OpusHead; nil
+// for vp8.
+func (e *encoder) Header() []byte {
+	if e.context.extradata_size == 0 {
+		return nil
+	}
+	return C.GoBytes(unsafe.Pointer(e.context.extradata), e.context.extradata_size)
+}
+
+// End tells the encoder that nothing more comes. Receive then hands out the rest.
+func (e *encoder) End() error {
+	if err := C.rr_end(e.context); err < 0 {
+		return failure("encode "+e.codec, err)
+	}
+	return nil
+}
+
+// Receive returns the next packet in decoding order, and false when the encoder wants more first or has ended. Call it
+// until then after every Send and after End.
+func (e *encoder) Receive() (Encoded, bool, error) {
+	var key C.int
+	err := C.rr_receive_packet(e.context, e.packet, &key)
+	switch {
+	case err == errAgain, err == errEOF:
+		return Encoded{}, false, nil
+	case err < 0:
+		return Encoded{}, false, failure("encode "+e.codec, err)
+	}
+	data := C.GoBytes(unsafe.Pointer(e.packet.data), e.packet.size)
+	return Encoded{PTS: int64(e.packet.pts), Key: key != 0, Data: data}, true, nil
+}
+
+// Close frees the encoder.
+func (e *encoder) Close() {
+	if e.context == nil {
+		return
+	}
+	C.avcodec_free_context(&e.context)
+	C.av_packet_free(&e.packet)
+	open.Add(-1)
+}
+
+// PictureEncoder encodes canvases to h264 or vp8. Not for concurrent use.
+type PictureEncoder struct{ encoder }
+
+// OpenPictureEncoder opens an encoder for canvases of the given size, fpsNum/fpsDen of them per second.
+func OpenPictureEncoder(config EncoderConfig, width, height, fpsNum, fpsDen int) (*PictureEncoder, error) {
+	if err := CheckSize(width, height); err != nil {
+		return nil, fmt.Errorf("encoder %q: %w", config.Codec, err)
+	}
+	if fpsNum < 1 || fpsDen < 1 || config.Codec != "h264" && config.Codec != "vp8" {
+		return nil, fmt.Errorf("encoder %q at %d/%d pictures per second: %w", config.Codec, fpsNum, fpsDen, ErrUnsupported)
+	}
+	e, err := openEncoder(config, C.rr_encoder_config{
+		width: C.int(width), height: C.int(height), fps_num: C.int(fpsNum), fps_den: C.int(fpsDen),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &PictureEncoder{e}, nil
+}
+
+// Send encodes the canvas as picture number pts. Once Receive has nothing more, the canvas may be drawn on again.
+func (e *PictureEncoder) Send(c *Canvas, pts int64) error {
+	if err := C.rr_send_canvas(e.context, c.frame, C.int64_t(pts)); err < 0 {
+		return failure("encode "+e.codec, err)
+	}
+	return nil
+}
+
+// Delay returns by how many pictures decoding order runs ahead of the order of presentation: the B-frame delay.
+func (e *PictureEncoder) Delay() int { return int(e.context.has_b_frames) }
+
+// SoundEncoder encodes stereo sound at 48 kHz to aac or opus. Not for concurrent use.
+type SoundEncoder struct {
+	encoder
+	frame *C.AVFrame
+}
+
+// OpenSoundEncoder opens an encoder.
+func OpenSoundEncoder(config EncoderConfig) (*SoundEncoder, error) {
+	if config.Codec != "aac" && config.Codec != "opus" {
+		return nil, fmt.Errorf("encoder %q: %w", config.Codec, ErrUnsupported)
+	}
+	e, err := openEncoder(config, C.rr_encoder_config{rate: 48000, channels: 2})
+	if err != nil {
+		return nil, err
+	}
+	frame := C.av_frame_alloc()
+	if frame == nil {
+		e.Close()
+		return nil, failure("open encoder "+config.Codec, -C.ENOMEM)
+	}
+	return &SoundEncoder{encoder: e, frame: frame}, nil
+}
+
+// FrameSize returns how many samples each Send takes; only the last may have fewer.
+func (e *SoundEncoder) FrameSize() int { return int(e.context.frame_size) }
+
+// Delay returns how many samples of priming come before the first sample that was sent.
+func (e *SoundEncoder) Delay() int { return int(e.context.initial_padding) }
+
+// Send encodes interleaved stereo samples that begin at sample pts.
+func (e *SoundEncoder) Send(stereo []float32, pts int64) error {
+	if len(stereo) == 0 || len(stereo)%2 != 0 || len(stereo)/2 > e.FrameSize() {
+		return fmt.Errorf("encode %s: %d values do not fit a frame of %d stereo samples", e.codec, len(stereo), e.FrameSize())
+	}
+	samples := (*C.float)(unsafe.Pointer(unsafe.SliceData(stereo)))
+	if err := C.rr_send_sound(e.context, e.frame, samples, C.int(len(stereo)/2), C.int64_t(pts)); err < 0 {
+		return failure("encode "+e.codec, err)
+	}
+	return nil
+}
+
+// Close frees the encoder.
+func (e *SoundEncoder) Close() {
+	C.av_frame_free(&e.frame)
+	e.encoder.Close()
+}
