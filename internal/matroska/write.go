@@ -1,0 +1,383 @@
+package matroska
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"roomreel/internal/mux"
+)
+
+const (
+	// clusterLength is the longest cluster, in ticks of a millisecond. Players fetch whole clusters; relative block
+	// times reach 32 s.
+	clusterLength = 5000
+
+	// seekPreRoll is how much sound an Opus decoder needs before what it plays is right. Source: RFC 7845, 4.6.
+	seekPreRoll = 80 * time.Millisecond
+
+	writerName = "roomreel"
+)
+
+// WriteWebM writes a film of VP8 pictures and Opus sound to w in one pass, cues in front, so that players can seek
+// before all of it has arrived. Memory is for tables only; payload goes from Track.Open to w.
+//
+// Times are rounded to the millisecond, which is what WebM's players expect; the film's duration is exact, and so is
+// the end of the sound, by a DiscardPadding. Sound samples that lie past Length as a whole are left out. The error is a
+// reader's or writer's, or says which rule the tracks break.
+func WriteWebM(w io.Writer, tracks []mux.Track) error {
+	f, err := planWebM(tracks)
+	if err != nil {
+		return fmt.Errorf("write webm: %w", err)
+	}
+	out := bufio.NewWriterSize(w, 256<<10)
+	if _, err := out.Write(f.head()); err != nil {
+		return fmt.Errorf("write webm: %w", err)
+	}
+	if err := f.writeClusters(out); err != nil {
+		return fmt.Errorf("write webm: %w", err)
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("write webm: %w", err)
+	}
+	return nil
+}
+
+// film is a WebM file before it is written.
+type film struct {
+	tracks   []filmTrack
+	clusters []cluster
+}
+
+type filmTrack struct {
+	mux.Track
+	discard int64 // ticks at the end of the last sample that are not heard
+	first   int64 // PTS of the first sample
+}
+
+// cluster is one cluster's place in the file, found before it is written.
+type cluster struct {
+	time   int64 // milliseconds
+	size   int64 // bytes of its body
+	blocks int
+	cue    int // track number of the keyframe that it begins with; 0: players cannot begin here
+}
+
+// block is one sample on its way into a cluster.
+type block struct {
+	track  int
+	sample int
+	time   int64 // milliseconds
+}
+
+func planWebM(tracks []mux.Track) (*film, error) {
+	if len(tracks) == 0 || len(tracks) > 126 {
+		return nil, fmt.Errorf("a film has 1 to 126 tracks, not %d", len(tracks))
+	}
+	f := &film{}
+	for i, t := range tracks {
+		ft, err := planTrack(t)
+		if err != nil {
+			return nil, fmt.Errorf("track %d: %w", i+1, err)
+		}
+		f.tracks = append(f.tracks, ft)
+	}
+	f.planClusters()
+	return f, nil
+}
+
+func planTrack(t mux.Track) (filmTrack, error) {
+	ft := filmTrack{Track: t}
+	switch {
+	case t.Codec != "vp8" && t.Codec != "opus":
+		return ft, fmt.Errorf("WebM films hold vp8 and opus, not %q", t.Codec)
+	case len(t.Samples) == 0:
+		return ft, errors.New("it has no samples")
+	case t.TickNum <= 0 || t.TickDen <= 0:
+		return ft, fmt.Errorf("its tick is %d/%d seconds", t.TickNum, t.TickDen)
+	case t.Length <= 0 || t.Delay < 0:
+		return ft, fmt.Errorf("it lasts %d ticks after a delay of %d", t.Length, t.Delay)
+	}
+	ft.first = int64(t.Samples[0].Shift)
+	var total int64
+	for i, s := range t.Samples {
+		if int64(s.Shift) != ft.first {
+			return ft, fmt.Errorf("sample %d is presented out of order, which neither vp8 nor opus does", i)
+		}
+		if s.Size > maxBlock-4 {
+			return ft, fmt.Errorf("sample %d has %d bytes, more than %d", i, s.Size, maxBlock-4)
+		}
+		total += int64(s.Len)
+	}
+	if t.Codec == "opus" {
+		ft.discard = total - t.Delay - t.Length
+		if ft.discard < 0 {
+			return ft, fmt.Errorf("its samples last %d ticks, less than delay %d and length %d", total, t.Delay, t.Length)
+		}
+		for n := len(ft.Samples); n > 1 && ft.discard >= int64(ft.Samples[n-1].Len); n-- {
+			ft.discard -= int64(ft.Samples[n-1].Len)
+			ft.Samples = ft.Samples[:n-1]
+		}
+	}
+	return ft, nil
+}
+
+// millis converts ticks to milliseconds, rounded.
+func (t *filmTrack) millis(ticks int64) int64 {
+	return (2*ticks*t.TickNum*1000 + t.TickDen) / (2 * t.TickDen)
+}
+
+// nanos converts ticks to nanoseconds, rounded.
+func (t *filmTrack) nanos(ticks int64) int64 {
+	whole, rest := ticks*t.TickNum/t.TickDen, ticks*t.TickNum%t.TickDen
+	return whole*int64(time.Second) + (rest*int64(time.Second)+t.TickDen/2)/t.TickDen
+}
+
+// blocks calls do for every sample of all tracks in the order of their times, pictures before sound.
+func (f *film) blocks(do func(b block) error) error {
+	next := make([]int, len(f.tracks))
+	ticks := make([]int64, len(f.tracks))
+	for {
+		best := block{track: -1}
+		for i := range f.tracks {
+			t := &f.tracks[i]
+			if next[i] == len(t.Samples) {
+				continue
+			}
+			at := t.millis(ticks[i])
+			if best.track < 0 || at < best.time || at == best.time && t.Video() && !f.tracks[best.track].Video() {
+				best = block{track: i, sample: next[i], time: at}
+			}
+		}
+		if best.track < 0 {
+			return nil
+		}
+		if err := do(best); err != nil {
+			return err
+		}
+		ticks[best.track] += int64(f.tracks[best.track].Samples[best.sample].Len)
+		next[best.track]++
+	}
+}
+
+// planClusters finds where clusters begin and how large they are.
+func (f *film) planClusters() {
+	video := -1
+	for i := range f.tracks {
+		if f.tracks[i].Video() {
+			video = i
+			break
+		}
+	}
+	_ = f.blocks(func(b block) error {
+		key := b.track == video && f.tracks[b.track].Samples[b.sample].Key
+		last := len(f.clusters) - 1
+		if last < 0 || key || b.time-f.clusters[last].time >= clusterLength {
+			c := cluster{time: b.time, size: int64(len(uintElement(idTimestamp, uint64(b.time))))}
+			if key || video < 0 {
+				c.cue = b.track + 1
+			}
+			f.clusters = append(f.clusters, c)
+			last++
+		}
+		c := &f.clusters[last]
+		c.blocks++
+		c.size += int64(len(f.blockHead(b, c.time))) + int64(f.tracks[b.track].Samples[b.sample].Size) + int64(len(f.blockTail(b)))
+		return nil
+	})
+}
+
+// blockHead returns what comes before a sample's payload.
+func (f *film) blockHead(b block, clusterTime int64) []byte {
+	s := f.tracks[b.track].Samples[b.sample]
+	body := []byte{0x80 | byte(b.track+1), 0, 0, 0}
+	binary.BigEndian.PutUint16(body[1:], uint16(b.time-clusterTime))
+	size := int64(len(body)) + int64(s.Size)
+	tail := f.blockTail(b)
+	if tail == nil {
+		if s.Key {
+			body[3] = blockKey
+		}
+		return append(appendSize(appendID(nil, idSimpleBlock), size), body...)
+	}
+	inner := append(appendSize(appendID(nil, idBlock), size), body...)
+	whole := int64(len(inner)) + int64(s.Size) + int64(len(tail))
+	return append(appendSize(appendID(nil, idBlockGroup), whole), inner...)
+}
+
+// blockTail returns what comes after a sample's payload: how much of the last sound is not heard. A block with a tail is
+// a BlockGroup, one without is a SimpleBlock.
+func (f *film) blockTail(b block) []byte {
+	t := &f.tracks[b.track]
+	if t.discard == 0 || b.sample != len(t.Samples)-1 {
+		return nil
+	}
+	return element(idDiscardPadding, binary.BigEndian.AppendUint64(nil, uint64(t.nanos(t.discard))))
+}
+
+// head returns all that comes before the first cluster.
+func (f *film) head() []byte {
+	header := element(idEBML,
+		uintElement(idEBMLVersion, 1), uintElement(idEBMLReadVersion, 1),
+		uintElement(idEBMLMaxIDLength, 4), uintElement(idEBMLMaxSizeLength, 8),
+		textElement(idDocType, "webm"), uintElement(idDocTypeVersion, 4), uintElement(idDocTypeReadVersion, 2),
+	)
+	info, tracks := f.info(), f.trackList()
+	// The sizes of the seek head and the cues do not depend on what they say, so they are made twice.
+	seek := f.seekHead(0, 0, 0)
+	cues := f.cues(0)
+	infoAt := int64(len(seek))
+	tracksAt := infoAt + int64(len(info))
+	cuesAt := tracksAt + int64(len(tracks))
+	clustersAt := cuesAt + int64(len(cues))
+	seek, cues = f.seekHead(infoAt, tracksAt, cuesAt), f.cues(clustersAt)
+	size := clustersAt
+	for _, c := range f.clusters {
+		size += c.fileSize()
+	}
+	segment := appendWideSize(appendID(nil, idSegment), size, 8)
+	return bytes.Join([][]byte{header, segment, seek, info, tracks, cues}, nil)
+}
+
+func (f *film) seekHead(info, tracks, cues int64) []byte {
+	seek := func(id uint32, at int64) []byte {
+		return element(idSeek, element(idSeekID, appendID(nil, id)), wideElement(idSeekPosition, uint64(at)))
+	}
+	return element(idSeekHead, seek(idInfo, info), seek(idTracks, tracks), seek(idCues, cues))
+}
+
+func (f *film) info() []byte {
+	var longest float64
+	for i := range f.tracks {
+		t := &f.tracks[i]
+		longest = max(longest, float64(t.Length*t.TickNum*1000)/float64(t.TickDen))
+	}
+	return element(idInfo,
+		uintElement(idTimestampScale, uint64(time.Millisecond)),
+		floatElement(idDuration, longest),
+		textElement(idMuxingApp, writerName), textElement(idWritingApp, writerName),
+	)
+}
+
+func (f *film) trackList() []byte {
+	var entries [][]byte
+	for i := range f.tracks {
+		entries = append(entries, f.tracks[i].entry(uint64(i+1)))
+	}
+	return element(idTracks, entries...)
+}
+
+func (t *filmTrack) entry(number uint64) []byte {
+	parts := [][]byte{uintElement(idTrackNumber, number), uintElement(idTrackUID, number), uintElement(idFlagLacing, 0)}
+	add := func(p ...[]byte) { parts = append(parts, p...) }
+	if t.Video() {
+		add(uintElement(idTrackType, 1), textElement(idCodecID, "V_VP8"))
+		if n := t.evenLen(); n > 0 {
+			add(uintElement(idDefaultDuration, uint64(t.nanos(n))))
+		}
+		add(element(idVideo, uintElement(idPixelWidth, uint64(t.Width)), uintElement(idPixelHeight, uint64(t.Height))))
+	} else {
+		add(uintElement(idTrackType, 2), textElement(idCodecID, "A_OPUS"), element(idCodecPrivate, t.Private),
+			uintElement(idCodecDelay, uint64(t.nanos(t.Delay))), uintElement(idSeekPreRoll, uint64(seekPreRoll)),
+			element(idAudio, floatElement(idSamplingFrequency, float64(t.Rate)), uintElement(idChannels, uint64(t.Channels))))
+	}
+	return element(idTrackEntry, parts...)
+}
+
+// evenLen returns how many ticks each sample lasts, or 0 when they differ.
+func (t *filmTrack) evenLen() int64 {
+	n := t.Samples[0].Len
+	for _, s := range t.Samples {
+		if s.Len != n {
+			return 0
+		}
+	}
+	return int64(n)
+}
+
+// cues returns the cues of clusters that begin clustersAt bytes into the segment.
+func (f *film) cues(clustersAt int64) []byte {
+	var points [][]byte
+	for _, c := range f.clusters {
+		if c.cue > 0 {
+			points = append(points, element(idCuePoint,
+				uintElement(idCueTime, uint64(c.time)),
+				element(idCueTrackPositions, uintElement(idCueTrack, uint64(c.cue)), wideElement(idCueClusterPosition, uint64(clustersAt)))))
+		}
+		clustersAt += c.fileSize()
+	}
+	return element(idCues, points...)
+}
+
+// fileSize returns how many bytes the cluster takes with its header.
+func (c cluster) fileSize() int64 { return 4 + sizeLen(c.size) + c.size }
+
+func (f *film) writeClusters(out *bufio.Writer) error {
+	payload, err := openAll(f.tracks)
+	if err != nil {
+		return err
+	}
+	defer payload.close()
+	at, left := -1, 0
+	err = f.blocks(func(b block) error {
+		if left == 0 {
+			at++
+			c := f.clusters[at]
+			left = c.blocks
+			head := appendSize(appendID(nil, idCluster), c.size)
+			if _, err := out.Write(append(head, uintElement(idTimestamp, uint64(c.time))...)); err != nil {
+				return err
+			}
+		}
+		left--
+		if _, err := out.Write(f.blockHead(b, f.clusters[at].time)); err != nil {
+			return err
+		}
+		if err := payload.copy(out, b.track, int64(f.tracks[b.track].Samples[b.sample].Size)); err != nil {
+			return fmt.Errorf("track %d: sample %d: %w", b.track+1, b.sample, err)
+		}
+		_, err := out.Write(f.blockTail(b))
+		return err
+	})
+	return err
+}
+
+// payloads are the open payload readers of all tracks.
+type payloads []struct {
+	close io.Closer
+	r     *bufio.Reader
+}
+
+func openAll(tracks []filmTrack) (payloads, error) {
+	p := make(payloads, len(tracks))
+	for i := range tracks {
+		r, err := tracks[i].Open()
+		if err != nil {
+			p.close()
+			return nil, fmt.Errorf("track %d: open payload: %w", i+1, err)
+		}
+		p[i].close, p[i].r = r, bufio.NewReaderSize(r, 64<<10)
+	}
+	return p, nil
+}
+
+func (p payloads) copy(w io.Writer, track int, n int64) error {
+	_, err := io.CopyN(w, p[track].r, n)
+	if err == io.EOF {
+		return fmt.Errorf("its payload ends early: %w", io.ErrUnexpectedEOF)
+	}
+	return err
+}
+
+// close closes what was opened. Payload was only read, so a failure to close loses nothing.
+func (p payloads) close() {
+	for _, t := range p {
+		if t.close != nil {
+			_ = t.close.Close()
+		}
+	}
+}

@@ -1,0 +1,244 @@
+package mp4
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"roomreel/internal/mux"
+)
+
+const (
+	// soundScale is the timescale that pictures share with sound where it divides evenly: then one movie timescale
+	// expresses every duration.
+	soundScale = 48000
+
+	// fineScale is the least timescale of pictures at other rates.
+	fineScale = 10000
+
+	// maxMovieScale bounds the least common multiple of the tracks' timescales.
+	maxMovieScale = 1_000_000_000
+
+	// maxSample bounds what is held of a picture while it is converted.
+	maxSample = 64 << 20
+)
+
+// film is a file before it is written.
+type film struct {
+	tracks []track
+	scale  int64 // movie timescale
+	chunks []chunk
+	bytes  int64 // of all payload
+	wide   bool  // chunk offsets need 64 bits
+}
+
+type track struct {
+	mux.Track
+	scale int64 // timescale
+	tick  int64 // units of scale in a tick
+	avc   avcConfig
+	sizes []uint32 // bytes of each sample in the file
+	start int64    // ticks of media that come before what is seen or heard
+	total int64    // ticks of all samples
+}
+
+// chunk is a run of one track's samples that lie together in the file.
+type chunk struct {
+	track, first, count int
+	offset              int64
+}
+
+func plan(tracks []mux.Track) (*film, error) {
+	if len(tracks) == 0 {
+		return nil, errors.New("a film has at least one track")
+	}
+	f := &film{scale: 1}
+	for i, t := range tracks {
+		p, err := planTrack(t)
+		if err != nil {
+			return nil, fmt.Errorf("track %d: %w", i+1, err)
+		}
+		f.tracks = append(f.tracks, p)
+		f.scale = f.scale / gcd(f.scale, p.scale) * p.scale
+		if f.scale > maxMovieScale {
+			return nil, fmt.Errorf("track %d: its tick of %d/%d s does not go with the other tracks' ticks", i+1, t.TickNum, t.TickDen)
+		}
+		for _, n := range p.sizes {
+			f.bytes += int64(n)
+		}
+	}
+	f.planChunks()
+	return f, nil
+}
+
+func planTrack(t mux.Track) (track, error) {
+	p := track{Track: t}
+	switch {
+	case t.Codec != "h264" && t.Codec != "aac":
+		return p, fmt.Errorf("mp4 films hold h264 and aac, not %q", t.Codec)
+	case len(t.Samples) == 0:
+		return p, errors.New("it has no samples")
+	case len(t.Samples) > math.MaxInt32:
+		return p, errors.New("it has too many samples")
+	case t.TickNum <= 0 || t.TickDen <= 0 || t.TickNum > maxMovieScale || t.TickDen > maxMovieScale:
+		return p, fmt.Errorf("its tick is %d/%d seconds", t.TickNum, t.TickDen)
+	case t.Length <= 0 || t.Delay < 0:
+		return p, fmt.Errorf("it lasts %d ticks after a delay of %d", t.Length, t.Delay)
+	}
+	p.planScale()
+	p.start = t.Delay
+	if t.Video() {
+		p.start = math.MaxInt64
+	}
+	for _, s := range t.Samples {
+		if s.Shift < 0 {
+			return p, errors.New("a sample is presented before it is decoded")
+		}
+		if t.Video() {
+			p.start = min(p.start, p.total+int64(s.Shift))
+		}
+		p.total += int64(s.Len)
+	}
+	if p.start+t.Length > p.total+int64(t.Samples[len(t.Samples)-1].Shift) && !t.Video() {
+		return p, fmt.Errorf("its samples last %d ticks, less than delay %d and length %d", p.total, t.Delay, t.Length)
+	}
+	if t.Codec == "aac" {
+		if len(t.Private) < 2 {
+			return p, errors.New("it has no AudioSpecificConfig")
+		}
+		p.sizes = make([]uint32, len(t.Samples))
+		for i, s := range t.Samples {
+			p.sizes[i] = s.Size
+		}
+		return p, nil
+	}
+	var err error
+	if p.avc, err = parseConfig(t.Private); err != nil {
+		return p, err
+	}
+	p.sizes, err = p.convertedSizes()
+	return p, err
+}
+
+// planScale chooses the timescale: a multiple of TickDen.
+func (t *track) planScale() {
+	g := gcd(t.TickNum, t.TickDen)
+	num, den := t.TickNum/g, t.TickDen/g
+	k := int64(1)
+	switch {
+	case soundScale%den == 0 && t.Video():
+		k = soundScale / den
+	case t.Video() && den < fineScale:
+		k = (fineScale + den - 1) / den
+	}
+	t.scale, t.tick = den*k, num*k
+}
+
+// convertedSizes reads all pictures once to learn how large they are with lengths in place of start codes.
+func (t *track) convertedSizes() ([]uint32, error) {
+	r, err := t.Open()
+	if err != nil {
+		return nil, fmt.Errorf("open payload: %w", err)
+	}
+	defer r.Close()
+	p := pictures{t: t, r: bufio.NewReaderSize(r, 64<<10)}
+	sizes := make([]uint32, len(t.Samples))
+	for i := range t.Samples {
+		b, err := p.next()
+		if err != nil {
+			return nil, err
+		}
+		sizes[i] = uint32(len(b))
+	}
+	return sizes, nil
+}
+
+// pictures reads Annex B pictures one by one and converts them. Its buffers are reused.
+type pictures struct {
+	t       *track
+	r       *bufio.Reader
+	i       int
+	in, out []byte
+}
+
+func (p *pictures) next() ([]byte, error) {
+	size := int(p.t.Samples[p.i].Size)
+	if size > maxSample {
+		return nil, fmt.Errorf("picture %d has %d bytes, more than %d", p.i, size, maxSample)
+	}
+	if cap(p.in) < size {
+		p.in = make([]byte, size)
+	}
+	p.in = p.in[:size]
+	if _, err := io.ReadFull(p.r, p.in); err != nil {
+		return nil, fmt.Errorf("picture %d: read payload: %w", p.i, unexpected(err))
+	}
+	out, err := p.t.avc.convert(p.out[:0], p.in)
+	if err == nil && len(out) == 0 {
+		err = errors.New("it holds no slice")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("picture %d: %w", p.i, err)
+	}
+	p.out = out
+	p.i++
+	return out, nil
+}
+
+// unexpected turns an end of payload into an error that says so.
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// planChunks groups each track's samples by the second of film time in which they are decoded, tracks in turn.
+func (f *film) planChunks() {
+	next := make([]int, len(f.tracks))
+	ticks := make([]int64, len(f.tracks))
+	for second := int64(1); ; second++ {
+		left := false
+		for i := range f.tracks {
+			t := &f.tracks[i]
+			c := chunk{track: i, first: next[i]}
+			for next[i] < len(t.Samples) && (ticks[i]-t.start)*t.TickNum < second*t.TickDen {
+				ticks[i] += int64(t.Samples[next[i]].Len)
+				next[i]++
+				c.count++
+			}
+			if c.count > 0 {
+				f.chunks = append(f.chunks, c)
+			}
+			left = left || next[i] < len(t.Samples)
+		}
+		if !left {
+			return
+		}
+	}
+}
+
+// place sets the offsets of all chunks, payload beginning at byte at.
+func (f *film) place(at int64) {
+	for i := range f.chunks {
+		c := &f.chunks[i]
+		c.offset = at
+		for _, n := range f.tracks[c.track].sizes[c.first : c.first+c.count] {
+			at += int64(n)
+		}
+	}
+}
+
+// inMovie converts ticks of t to the movie timescale; the scale was chosen so that nothing is lost.
+func (f *film) inMovie(t *track, ticks int64) uint64 {
+	return uint64(ticks * t.tick * (f.scale / t.scale))
+}
+
+func gcd(a, b int64) int64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}

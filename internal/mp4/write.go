@@ -1,0 +1,93 @@
+package mp4
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+
+	"roomreel/internal/mux"
+)
+
+// Write writes a film of H.264 pictures and AAC sound to w in one pass, moov first. Memory is for tables only.
+//
+// H.264 payloads are read twice: their start codes become lengths, so sizes are known only once all have been seen.
+// Every track is shown from film time 0 for exactly Length ticks. Chunk offsets are 64 bits wide when the file needs it.
+// The error is a reader's or writer's, or says which rule the tracks break; then nothing or part of a file was written.
+func Write(w io.Writer, tracks []mux.Track) error {
+	f, err := plan(tracks)
+	if err != nil {
+		return fmt.Errorf("write mp4: %w", err)
+	}
+	out := bufio.NewWriterSize(w, 256<<10)
+	if _, err := out.Write(f.head()); err != nil {
+		return fmt.Errorf("write mp4: %w", err)
+	}
+	if err := f.writePayload(out); err != nil {
+		return fmt.Errorf("write mp4: %w", err)
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("write mp4: %w", err)
+	}
+	return nil
+}
+
+// head returns all that comes before the payload.
+func (f *film) head() []byte {
+	ftyp := box("ftyp", []byte("isom"), u32(0x200), []byte("isomiso2avc1mp41"))
+	// A moov's size does not depend on the offsets in it, so it is made twice, or thrice when they need 64 bits.
+	const mdat = 16 // bytes of the longest mdat header
+	size := int64(len(ftyp)+len(f.moov())+mdat) + f.bytes
+	if size > math.MaxUint32 {
+		f.wide = true
+	}
+	header := append(u32(uint32(f.bytes+8)), "mdat"...)
+	if f.bytes+8 > math.MaxUint32 {
+		header = binary.BigEndian.AppendUint64(append(u32(1), "mdat"...), uint64(f.bytes+mdat))
+	}
+	f.place(int64(len(ftyp) + len(f.moov()) + len(header)))
+	return append(append(ftyp, f.moov()...), header...)
+}
+
+func (f *film) writePayload(out *bufio.Writer) error {
+	readers := make([]*bufio.Reader, len(f.tracks))
+	converters := make([]pictures, len(f.tracks))
+	for i := range f.tracks {
+		t := &f.tracks[i]
+		r, err := t.Open()
+		if err != nil {
+			return fmt.Errorf("track %d: open payload: %w", i+1, err)
+		}
+		defer r.Close()
+		readers[i] = bufio.NewReaderSize(r, 64<<10)
+		converters[i] = pictures{t: t, r: readers[i]}
+	}
+	for _, c := range f.chunks {
+		t := &f.tracks[c.track]
+		for i := c.first; i < c.first+c.count; i++ {
+			var err error
+			if t.Video() {
+				err = f.writePicture(out, &converters[c.track], t.sizes[i])
+			} else if _, err = io.CopyN(out, readers[c.track], int64(t.sizes[i])); err != nil {
+				err = fmt.Errorf("sample %d: %w", i, unexpected(err))
+			}
+			if err != nil {
+				return fmt.Errorf("track %d: %w", c.track+1, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (f *film) writePicture(out *bufio.Writer, p *pictures, size uint32) error {
+	b, err := p.next()
+	if err != nil {
+		return err
+	}
+	if len(b) != int(size) {
+		return fmt.Errorf("picture %d changed between two readings", p.i-1)
+	}
+	_, err = out.Write(b)
+	return err
+}
