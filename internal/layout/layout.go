@@ -30,5 +30,6 @@ type Placement struct {
 	From, To time.Duration
 	Rect     Rect
 	Z        int
-	Region   int // place of the region in the request text: orders what has the same Z
+	Region   int // the region's place in the request's text
+	Cell     int // the cell's place among those of its region that may be used
 }

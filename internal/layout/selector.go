@@ -1,16 +1,17 @@
 package layout
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"roomreel"
 )
 
-// Bounds of a list of selectors. Twilio documents 128 characters for the name of a track; a selector may add a star to
+// Bounds of a list of selectors. Twilio documents 128 characters for the name of a track; a selector may add two stars to
 // one. The length of a list is ours: ten times the participants of the largest room.
 const (
-	maxSelector  = 129
+	maxSelector  = 130
 	maxSelectors = 1000
 )
 
@@ -18,7 +19,7 @@ const (
 // the other kind (audio for a region, video for AudioSources) must not be among those given.
 //
 // A selector is a recording's SID, a track's SID, a participant's SID (all its tracks) or a track's name, in which one
-// star at the beginning or at the end stands for any characters, also none. Names are case-sensitive; the hexadecimal
+// star at the beginning or at the end, or at both, stands for any characters, also none. Names are case-sensitive; the hexadecimal
 // digits of SIDs are not. An empty include selects nothing.
 func Select(sources []Source, include, exclude []string) []int {
 	var chosen []int
@@ -45,13 +46,13 @@ func selectorsFault(list []string) string {
 		return "has more than 1000 entries; use a wildcard such as [\"*\"]"
 	}
 	for _, selector := range list {
-		switch star := strings.Count(selector, "*"); {
+		switch {
 		case selector == "":
 			return "holds an empty name; give a track name, an RT, MT or PA SID, or *"
 		case utf8.RuneCountInString(selector) > maxSelector:
 			return "holds a name of more than 128 characters"
-		case star > 1, star == 1 && !strings.HasPrefix(selector, "*") && !strings.HasSuffix(selector, "*"):
-			return "holds " + quote(selector) + "; a name may hold one *, at its beginning or its end"
+		case strings.Contains(strings.TrimSuffix(strings.TrimPrefix(selector, "*"), "*"), "*"):
+			return "holds " + strconv.Quote(selector) + "; a name may hold a * at its beginning and at its end only"
 		}
 	}
 	return ""
@@ -69,11 +70,15 @@ func matchAny(selectors []string, s Source) bool {
 // match tells by shape, not by prefix alone, what a selector names: a track may well be called RTlobby. A track whose
 // name happens to be another's SID is matched by name as well.
 func match(selector string, s Source) bool {
-	if head, found := strings.CutSuffix(selector, "*"); found {
-		return strings.HasPrefix(s.Name, head)
-	}
-	if tail, found := strings.CutPrefix(selector, "*"); found {
-		return strings.HasSuffix(s.Name, tail)
+	rest, tail := strings.CutPrefix(selector, "*")
+	rest, head := strings.CutSuffix(rest, "*")
+	switch {
+	case head && tail:
+		return strings.Contains(s.Name, rest)
+	case head:
+		return strings.HasPrefix(s.Name, rest)
+	case tail:
+		return strings.HasSuffix(s.Name, rest)
 	}
 	if selector == s.Name {
 		return true
