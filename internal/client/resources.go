@@ -1,0 +1,259 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"roomreel"
+)
+
+// Room, Participant, Recording and Composition are the fields of the API's answers that a caller here needs.
+type (
+	Room struct {
+		SID        roomreel.RoomSID    `json:"sid"`
+		UniqueName string              `json:"unique_name"`
+		Status     roomreel.RoomStatus `json:"status"`
+	}
+	Participant struct {
+		SID      roomreel.ParticipantSID `json:"sid"`
+		Identity string                  `json:"identity"`
+	}
+	Recording struct {
+		SID       roomreel.RecordingSID    `json:"sid"`
+		Status    roomreel.RecordingStatus `json:"status"`
+		Kind      roomreel.TrackKind       `json:"type"`
+		TrackName string                   `json:"track_name"`
+		Size      int64                    `json:"size"`
+		Grouping  struct {
+			Participant roomreel.ParticipantSID `json:"participant_sid"`
+		} `json:"grouping_sids"`
+	}
+	Composition struct {
+		SID      roomreel.CompositionSID    `json:"sid"`
+		Status   roomreel.CompositionStatus `json:"status"`
+		Format   roomreel.Format            `json:"format"`
+		Bitrate  int                        `json:"bitrate"`  // kbit/s
+		Size     int64                      `json:"size"`     // bytes
+		Duration int                        `json:"duration"` // seconds
+	}
+)
+
+// CreateRoom opens a room. uniqueName may be "".
+func (c *Client) CreateRoom(ctx context.Context, uniqueName string) (Room, error) {
+	values := url.Values{}
+	if uniqueName != "" {
+		values.Set("UniqueName", uniqueName)
+	}
+	var room Room
+	return room, c.post(ctx, "/v1/Rooms", values, &room)
+}
+
+// Room fetches a room by its SID, or by its unique name while it is in progress.
+func (c *Client) Room(ctx context.Context, sidOrName string) (Room, error) {
+	var room Room
+	return room, c.get(ctx, "/v1/Rooms/"+url.PathEscape(sidOrName), &room)
+}
+
+// CompleteRoom ends a room: its compositions start, and nothing can be added any more.
+func (c *Client) CompleteRoom(ctx context.Context, room roomreel.RoomSID) (Room, error) {
+	var after Room
+	return after, c.post(ctx, "/v1/Rooms/"+string(room), url.Values{"Status": {"completed"}}, &after)
+}
+
+// Recordings lists all recordings of a room that are not deleted.
+func (c *Client) Recordings(ctx context.Context, room roomreel.RoomSID) ([]Recording, error) {
+	return all[Recording](ctx, c, "/v1/Rooms/"+string(room)+"/Recordings?PageSize=1000", "recordings")
+}
+
+// Participants lists everyone who has a recording in a room.
+func (c *Client) Participants(ctx context.Context, room roomreel.RoomSID) ([]Participant, error) {
+	return all[Participant](ctx, c, "/v1/Rooms/"+string(room)+"/Participants?PageSize=100", "participants")
+}
+
+// all reads a list, page by page.
+func all[T any](ctx context.Context, c *Client, path, key string) ([]T, error) {
+	var items []T
+	for path != "" {
+		var page map[string]json.RawMessage
+		if err := c.get(ctx, path, &page); err != nil {
+			return nil, err
+		}
+		var some []T
+		if err := json.Unmarshal(page[key], &some); err != nil {
+			return nil, fmt.Errorf("GET %s: %s: %w", path, key, err)
+		}
+		items = append(items, some...)
+		var meta struct {
+			Next string `json:"next_page_url"`
+		}
+		if err := json.Unmarshal(page["meta"], &meta); err != nil {
+			return nil, fmt.Errorf("GET %s: meta: %w", path, err)
+		}
+		// The address in the answer is the server's own idea of itself; we stay with the one we were given.
+		next, err := url.Parse(meta.Next)
+		if err != nil {
+			return nil, fmt.Errorf("GET %s: next page: %w", path, err)
+		}
+		path = next.RequestURI()
+		if meta.Next == "" {
+			path = ""
+		}
+	}
+	return items, nil
+}
+
+// Upload is a recording to add to a room.
+type Upload struct {
+	Identity  string
+	TrackName string // "" for none
+	Kind      roomreel.TrackKind
+	Offset    time.Duration
+	File      string                        // the name that the server sees
+	Open      func() (io.ReadCloser, error) // may be called again
+	Size      int64                         // bytes that Open gives
+	Sent      func(bytes int64)             // told how much of the file has been read so far; may be nil
+}
+
+// UploadRecording adds a recording to a room. The file is streamed, not held in memory.
+func (c *Client) UploadRecording(ctx context.Context, room roomreel.RoomSID, up Upload) (Recording, error) {
+	var recording Recording
+	head, tail, contentType, err := up.envelope()
+	if err != nil {
+		return recording, err
+	}
+	var file io.ReadCloser
+	defer func() {
+		if file != nil {
+			file.Close()
+		}
+	}()
+	body := func() (io.Reader, int64, error) {
+		if file != nil {
+			file.Close()
+		}
+		var err error
+		if file, err = up.Open(); err != nil {
+			return nil, 0, err
+		}
+		counted := &counter{r: io.LimitReader(file, up.Size), tell: up.Sent}
+		return io.MultiReader(bytes.NewReader(head), counted, bytes.NewReader(tail)), int64(len(head)+len(tail)) + up.Size, nil
+	}
+	return recording, c.call(ctx, request{
+		method: http.MethodPost, path: "/roomreel/v1/Rooms/" + string(room) + "/Recordings",
+		contentType: contentType, body: body,
+	}, &recording)
+}
+
+// envelope returns what stands before and after the file in the multipart body. The fields come first, so that the
+// server knows what the file is before it reads it.
+func (up Upload) envelope() (head, tail []byte, contentType string, err error) {
+	var text bytes.Buffer
+	form := multipart.NewWriter(&text)
+	for _, field := range []struct{ name, value string }{
+		{"ParticipantIdentity", up.Identity},
+		{"TrackName", up.TrackName},
+		{"Type", string(up.Kind)},
+		{"OffsetMillis", strconv.FormatInt(up.Offset.Milliseconds(), 10)},
+	} {
+		if field.value == "" {
+			continue
+		}
+		if err := form.WriteField(field.name, field.value); err != nil {
+			return nil, nil, "", err
+		}
+	}
+	if _, err := form.CreateFormFile("Media", up.File); err != nil {
+		return nil, nil, "", err
+	}
+	at := text.Len()
+	if err := form.Close(); err != nil {
+		return nil, nil, "", err
+	}
+	return text.Bytes()[:at], text.Bytes()[at:], form.FormDataContentType(), nil
+}
+
+type counter struct {
+	r    io.Reader
+	n    int64
+	tell func(int64)
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	if c.tell != nil {
+		c.tell(c.n)
+	}
+	return n, err
+}
+
+// CreateComposition asks for a film; parameters are those of Twilio's documentation.
+func (c *Client) CreateComposition(ctx context.Context, parameters url.Values) (Composition, error) {
+	var composition Composition
+	return composition, c.post(ctx, "/v1/Compositions", parameters, &composition)
+}
+
+// Composition fetches a composition.
+func (c *Client) Composition(ctx context.Context, sid roomreel.CompositionSID) (Composition, error) {
+	var composition Composition
+	return composition, c.get(ctx, "/v1/Compositions/"+string(sid), &composition)
+}
+
+// Media downloads a finished film. The caller closes it.
+func (c *Client) Media(ctx context.Context, sid roomreel.CompositionSID) (io.ReadCloser, error) {
+	response, err := c.send(ctx, request{method: http.MethodGet, path: "/v1/Compositions/" + string(sid) + "/Media"})
+	if err != nil {
+		return nil, err
+	}
+	location := response.Header.Get("Location")
+	text, _ := io.ReadAll(io.LimitReader(response.Body, answerLimit))
+	response.Body.Close()
+	if response.StatusCode != http.StatusFound || location == "" {
+		return nil, refused(response, text)
+	}
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, location, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err = c.http.Do(q)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(response.Body, answerLimit))
+		response.Body.Close()
+		return nil, refused(response, text)
+	}
+	return response.Body, nil
+}
+
+// Ready waits until the server says that it is ready.
+func (c *Client) Ready(ctx context.Context) error {
+	for {
+		q, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		response, err := c.http.Do(q)
+		if err == nil {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("%s did not become ready: %w", strings.TrimPrefix(c.base, "http://"), context.Cause(ctx))
+		}
+	}
+}
