@@ -1,0 +1,284 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"path"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"roomreel"
+	"roomreel/internal/app"
+)
+
+// Config is what an API needs. Zero fields mean the defaults named beside them.
+type Config struct {
+	App            *app.App
+	Log            *slog.Logger
+	Ready          func(context.Context) error // what /readyz asks; App.Ready
+	PublicURL      string                      // scheme://host[:port] of the URLs in answers; the request's own host
+	TrustForwarded bool                        // believe X-Forwarded-Proto and -Host; only behind a proxy that sets them
+	Limits         Limits                      // requests a second of one account; 80 reads, 20 writes
+	MaxForm        int64                       // bytes of a form; 1 MiB
+	MaxUpload      int64                       // bytes of an uploaded recording; 5 GiB
+	Scratch        string                      // folder for uploads that send the file before its parameters; os.TempDir
+}
+
+const (
+	defaultMaxForm   = 1 << 20
+	defaultMaxUpload = 5 << 30
+)
+
+// API answers HTTP. It is made by New.
+type API struct {
+	app            *app.App
+	log            *slog.Logger
+	ready          func(context.Context) error
+	publicURL      string
+	trustForwarded bool
+	maxForm        int64
+	maxUpload      int64
+	scratch        string
+	limiter        *limiter
+	pages          signer
+	media          signer
+	mux            *http.ServeMux
+}
+
+// A handler answers one method of one resource. What it returns is written by writeProblem: no handler chooses the
+// status of an error.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// New returns the handler of every path that the service answers.
+func New(c Config) http.Handler {
+	a := &API{
+		app: c.App, log: c.Log, ready: c.Ready,
+		publicURL: strings.TrimRight(c.PublicURL, "/"), trustForwarded: c.TrustForwarded,
+		maxForm: c.MaxForm, maxUpload: c.MaxUpload, scratch: c.Scratch,
+		limiter: newLimiter(c.Limits),
+		pages:   signer{keys: c.App, purpose: "page token"},
+		media:   signer{keys: c.App, purpose: "media link"},
+		mux:     http.NewServeMux(),
+	}
+	if a.ready == nil {
+		a.ready = c.App.Ready
+	}
+	if a.maxForm == 0 {
+		a.maxForm = defaultMaxForm
+	}
+	if a.maxUpload == 0 {
+		a.maxUpload = defaultMaxUpload
+	}
+	for _, route := range a.routes() {
+		a.mux.Handle(route.Path, a.resource(route))
+	}
+	return a
+}
+
+// notFound is the whole error of a path that leads nowhere: the words are writeProblem's.
+func notFound() error { return roomreel.Errorf(roomreel.NotFound, "") }
+
+// ServeHTTP finds the resource. A slash at the end of a path is the same path without it, as in Twilio's documentation,
+// which writes both.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	begun := time.Now()
+	id := "RQ" + randomHex()
+	out := &response{ResponseWriter: w}
+	out.Header().Set("Twilio-Request-Id", id)
+	out.Header().Set("X-Content-Type-Options", "nosniff")
+	setCORS(out.Header())
+	note := &logNote{}
+	r = r.WithContext(context.WithValue(r.Context(), logNoteKey{}, note))
+	defer func() {
+		if crash := recover(); crash != nil {
+			if crash == http.ErrAbortHandler {
+				panic(crash)
+			}
+			note.err = fmt.Errorf("panic: %v\n%s", crash, debug.Stack())
+			if out.status != 0 {
+				a.logRequest(r, out, note, id, time.Since(begun))
+				panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+			}
+			writeProblem(out, r, note.err)
+		}
+		a.logRequest(r, out, note, id, time.Since(begun))
+	}()
+	trimmed, ok := trimSlash(r)
+	if !ok {
+		writeProblem(out, r, notFound())
+		return
+	}
+	if _, pattern := a.mux.Handler(trimmed); pattern == "" {
+		writeProblem(out, r, notFound())
+		return
+	}
+	a.mux.ServeHTTP(out, trimmed)
+}
+
+// trimSlash drops one slash at the end of the path. It refuses paths that ServeMux would answer with a redirect of its
+// own, such as those with // or /../ in them.
+func trimSlash(r *http.Request) (*http.Request, bool) {
+	escaped := r.URL.EscapedPath()
+	trimmed := strings.TrimSuffix(escaped, "/")
+	if trimmed == "" || path.Clean(trimmed) != trimmed || r.Method == http.MethodConnect {
+		return r, false
+	}
+	plain, err := url.PathUnescape(trimmed)
+	if err != nil || badText(plain) != "" {
+		return r, false
+	}
+	if trimmed == escaped {
+		return r, true
+	}
+	copied := *r
+	copied.URL = new(url.URL)
+	*copied.URL = *r.URL
+	copied.URL.Path, copied.URL.RawPath = plain, trimmed
+	return &copied, true
+}
+
+// resource answers all methods of one path.
+func (a *API) resource(route route) http.Handler {
+	allowed := route.allowed()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		note := noteOf(r)
+		note.route = route.Path
+		err := func() error {
+			method := r.Method
+			if method == http.MethodHead {
+				method = http.MethodGet
+			}
+			serve := route.Methods[method]
+			w.Header().Set("Access-Control-Allow-Methods", allowed)
+			switch {
+			case method == http.MethodOptions:
+				w.Header().Set("Allow", allowed)
+				w.WriteHeader(http.StatusNoContent)
+				return nil
+			case serve == nil:
+				w.Header().Set("Allow", allowed)
+				return &roomreel.Error{Code: methodNotAllowed}
+			case route.Open:
+				return serve(w, r)
+			}
+			r, err := a.signIn(r)
+			if err != nil {
+				return err
+			}
+			return serve(w, r)
+		}()
+		if err != nil {
+			note.err = err
+			writeProblem(w, r, err)
+		}
+	})
+}
+
+type accountKey struct{}
+
+// signIn finds the account that asks, and counts the request against its limits.
+func (a *API) signIn(r *http.Request) (*http.Request, error) {
+	user, password, ok := r.BasicAuth()
+	if !ok || badText(user+password) != "" {
+		return nil, roomreel.Errorf(roomreel.Unauthenticated,
+			"Authenticate with HTTP Basic: an account SID and its auth token, or an API key SID and its secret.")
+	}
+	account, err := a.app.Authenticate(r.Context(), user, password)
+	if err != nil {
+		return nil, err
+	}
+	noteOf(r).account = account
+	if err := a.limiter.allow(account, r.Method, time.Now()); err != nil {
+		return nil, err
+	}
+	ctx := context.WithValue(app.WithActor(r.Context(), user), accountKey{}, account)
+	return r.WithContext(ctx), nil
+}
+
+// accountOf is the account that signed in.
+func accountOf(r *http.Request) roomreel.AccountSID {
+	account, _ := r.Context().Value(accountKey{}).(roomreel.AccountSID)
+	return account
+}
+
+// setCORS lets pages of any origin read answers. Credentials are never a cookie's: a page has to hold the secret itself.
+func setCORS(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
+	h.Set("Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Unmodified-Since, Range")
+	h.Set("Access-Control-Allow-Credentials", "true")
+	h.Set("Access-Control-Expose-Headers", "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, Retry-After, Twilio-Request-Id, "+
+		"x-amz-meta-x-amz-iv, x-amz-meta-x-amz-key, x-amz-meta-x-amz-matdesc, x-amz-meta-x-amz-unencrypted-content-length")
+}
+
+// logNote is what a request's log line learns on the way.
+type logNote struct {
+	route   string
+	account roomreel.AccountSID
+	err     error
+}
+
+type logNoteKey struct{}
+
+func noteOf(r *http.Request) *logNote { return r.Context().Value(logNoteKey{}).(*logNote) }
+
+// logRequest writes one line per request. The route stands for the path, because a path may hold a signature or a
+// customer's name for a room.
+func (a *API) logRequest(r *http.Request, out *response, note *logNote, id string, took time.Duration) {
+	level := slog.LevelInfo
+	attrs := []slog.Attr{
+		slog.String("request", id), slog.String("method", r.Method), slog.String("route", note.route),
+		slog.Int("status", out.status), slog.Int64("bytes", out.bytes), slog.Duration("duration", took),
+	}
+	if note.account != "" {
+		attrs = append(attrs, slog.String("account", string(note.account)))
+	}
+	if note.err != nil {
+		attrs = append(attrs, slog.String("err", note.err.Error()))
+		switch {
+		case errors.Is(note.err, context.Canceled) && r.Context().Err() != nil: // the caller left
+		case out.status >= 500:
+			level = slog.LevelError
+		}
+	}
+	a.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
+}
+
+// response remembers what was sent.
+type response struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (w *response) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *response) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func randomHex() string {
+	var raw [16]byte
+	rand.Read(raw[:]) // never fails, see crypto/rand
+	return hex.EncodeToString(raw[:])
+}

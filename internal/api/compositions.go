@@ -1,0 +1,132 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"roomreel"
+	"roomreel/internal/app"
+)
+
+var compositionList = list{Key: "compositions", Max: 100,
+	Filters: []string{"Status", "DateCreatedAfter", "DateCreatedBefore", "RoomSid"}}
+
+func (a *API) listCompositions(w http.ResponseWriter, r *http.Request) error {
+	p, err := a.query(r)
+	if err != nil {
+		return err
+	}
+	q := a.readPage(r, p, compositionList)
+	filter := app.CompositionFilter{
+		Status: choice(p, "Status", roomreel.CompositionEnqueued, roomreel.CompositionProcessing, roomreel.CompositionCompleted,
+			roomreel.CompositionDeleted, roomreel.CompositionFailed),
+		Created: p.created(),
+		RoomSID: sidParam[roomreel.RoomSID](p, "RoomSid"),
+	}
+	if p.err != nil {
+		return p.err
+	}
+	rows, err := a.app.Compositions(r.Context(), q.account, filter, q.page)
+	if err != nil {
+		return err
+	}
+	origin := a.origin(r)
+	writePage(a, w, r, q, rows, func(c roomreel.Composition) compositionBody { return compositionShape(origin, c) })
+	return nil
+}
+
+func (a *API) createComposition(w http.ResponseWriter, r *http.Request) error {
+	p, err := a.form(w, r)
+	if err != nil {
+		return err
+	}
+	in := app.CreateComposition{RoomSID: p.text("RoomSid"), FilmRequest: filmRequest(p)}
+	if p.err != nil {
+		return p.err
+	}
+	composition, err := a.app.CreateComposition(r.Context(), accountOf(r), in)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusCreated, compositionShape(a.origin(r), composition))
+	return nil
+}
+
+// filmRequest reads what compositions and hooks have in common.
+func filmRequest(p *params) app.FilmRequest {
+	return app.FilmRequest{
+		VideoLayout:          p.text("VideoLayout"),
+		AudioSources:         p.list("AudioSources"),
+		AudioSourcesExcluded: p.list("AudioSourcesExcluded"),
+		Resolution:           p.text("Resolution"),
+		Format:               p.text("Format"),
+		Trim:                 p.boolean("Trim"),
+		StatusCallback:       p.text("StatusCallback"),
+		StatusCallbackMethod: p.text("StatusCallbackMethod"),
+	}
+}
+
+func (a *API) fetchComposition(w http.ResponseWriter, r *http.Request) error {
+	sid, err := pathSID[roomreel.CompositionSID](r, "Composition")
+	if err != nil {
+		return err
+	}
+	composition, err := a.app.Composition(r.Context(), accountOf(r), sid)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, compositionShape(a.origin(r), composition))
+	return nil
+}
+
+func (a *API) deleteComposition(w http.ResponseWriter, r *http.Request) error {
+	return a.removeComposition(w, r, false)
+}
+
+// eraseComposition is ours: it deletes failed compositions too, which Twilio's path refuses.
+func (a *API) eraseComposition(w http.ResponseWriter, r *http.Request) error {
+	return a.removeComposition(w, r, true)
+}
+
+func (a *API) removeComposition(w http.ResponseWriter, r *http.Request, failedToo bool) error {
+	sid, err := pathSID[roomreel.CompositionSID](r, "Composition")
+	if err != nil {
+		return err
+	}
+	if err := a.app.DeleteComposition(r.Context(), accountOf(r), sid, failedToo); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (a *API) compositionMedia(w http.ResponseWriter, r *http.Request) error {
+	sid, err := pathSID[roomreel.CompositionSID](r, "Composition")
+	if err != nil {
+		return err
+	}
+	return a.redirectToMedia(w, r, func(in app.MediaRequest) (app.MediaLink, error) {
+		return a.app.CompositionMedia(r.Context(), accountOf(r), sid, in)
+	})
+}
+
+// compositionReport is ours: what went into a film and what did not. It is null until there is one.
+func (a *API) compositionReport(w http.ResponseWriter, r *http.Request) error {
+	sid, err := pathSID[roomreel.CompositionSID](r, "Composition")
+	if err != nil {
+		return err
+	}
+	report, err := a.app.CompositionReport(r.Context(), accountOf(r), sid)
+	if err != nil {
+		return err
+	}
+	body := struct {
+		CompositionSID roomreel.CompositionSID `json:"composition_sid"`
+		Report         json.RawMessage         `json:"report"`
+	}{CompositionSID: sid}
+	if report != "" {
+		body.Report = json.RawMessage(report)
+	}
+	writeJSON(w, http.StatusOK, body)
+	return nil
+}

@@ -1,0 +1,160 @@
+package api
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"roomreel"
+	"roomreel/internal/app"
+)
+
+// params reads typed values out of a form or query. The first mistake is kept and every later read gives zero values,
+// so that a handler reads all it wants and asks once.
+//
+// Names are case-sensitive. An empty value counts as absent, except where a method says otherwise. Of a name given
+// several times, single-valued parameters take the last, as a form field set twice would.
+type params struct {
+	values url.Values
+	err    error
+}
+
+func (p *params) fail(name, format string, args ...any) {
+	if p.err == nil {
+		p.err = roomreel.InvalidParam(name, format, args...)
+	}
+}
+
+func (p *params) text(name string) string {
+	values := p.values[name]
+	if len(values) == 0 {
+		return ""
+	}
+	return values[len(values)-1]
+}
+
+// list reads a repeated parameter. A lone value is a list of one; a lone empty value is an empty list.
+func (p *params) list(name string) []string {
+	values := p.values[name]
+	if len(values) == 1 && values[0] == "" {
+		return nil
+	}
+	return slices.Clone(values)
+}
+
+// boolean takes true and false in any case, for Python's clients send True; nil when absent.
+func (p *params) boolean(name string) *bool {
+	value := false
+	switch text := p.text(name); strings.ToLower(text) {
+	case "":
+		return nil
+	case "true":
+		value = true
+	case "false":
+	default:
+		p.fail(name, "%q is not true or false.", clip(text))
+	}
+	return &value
+}
+
+// integer reads a decimal number, nil when absent. What range it may have is the app's to say.
+func (p *params) integer(name string) *int {
+	text := p.text(name)
+	if text == "" {
+		return nil
+	}
+	value, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		p.fail(name, "%q is not a whole number.", clip(text))
+		return nil
+	}
+	small := int(value)
+	return &small
+}
+
+// choice reads one of the given words, exactly as written; "" when absent.
+func choice[T ~string](p *params, name string, words ...T) T {
+	text := p.text(name)
+	if text == "" || slices.Contains(words, T(text)) {
+		return T(text)
+	}
+	var list []string
+	for _, word := range words {
+		list = append(list, string(word))
+	}
+	p.fail(name, "%q is not one of %s.", clip(text), strings.Join(list, ", "))
+	return ""
+}
+
+// instantLayouts are the ISO 8601 spellings that are understood. A day alone begins at midnight UTC.
+var instantLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04Z07:00", time.DateOnly}
+
+// instant reads a point in time; zero when absent. An offset's plus sign that arrived as the space it means in a form
+// is read as the plus it was.
+func (p *params) instant(name string) time.Time {
+	text := p.text(name)
+	if text == "" {
+		return time.Time{}
+	}
+	for _, layout := range instantLayouts {
+		if at, err := time.Parse(layout, strings.Replace(text, " ", "+", 1)); err == nil {
+			if at.Year() < 1 || at.Year() > 9999 {
+				break
+			}
+			return at.UTC()
+		}
+	}
+	p.fail(name, "%q is not an ISO 8601 date and time with a time zone, such as 2026-01-31T23:59:59Z.", clip(text))
+	return time.Time{}
+}
+
+// created reads the two filters by creation time that most lists have.
+func (p *params) created() app.Created {
+	return app.Created{After: p.instant("DateCreatedAfter"), Before: p.instant("DateCreatedBefore")}
+}
+
+// sidParam reads an optional SID of kind T.
+func sidParam[T roomreel.SID](p *params, name string) T {
+	text := p.text(name)
+	if text == "" {
+		return ""
+	}
+	sid, err := roomreel.ParseSID[T](text)
+	if err != nil {
+		p.fail(name, "%q is %s.", clip(text), err)
+	}
+	return sid
+}
+
+// pathSID reads a SID of the path. What is no SID names nothing: it is as absent as one that was never given out.
+func pathSID[T roomreel.SID](r *http.Request, name string) (T, error) {
+	sid, err := roomreel.ParseSID[T](r.PathValue(name))
+	if err != nil {
+		return "", notFound()
+	}
+	return sid, nil
+}
+
+// clip shortens a caller's text for an error message.
+func clip(text string) string {
+	const most = 64
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
+
+// query reads the parameters of a GET. Its body, if it has one, is not looked at: some clients send an empty one.
+func (a *API) query(r *http.Request) (*params, error) {
+	values, err := parseQuery(r.URL.RawQuery)
+	return &params{values: values}, err
+}
+
+// form reads the parameters of a POST.
+func (a *API) form(w http.ResponseWriter, r *http.Request) (*params, error) {
+	values, err := readForm(w, r, a.maxForm)
+	return &params{values: values}, err
+}

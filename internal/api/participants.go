@@ -1,0 +1,74 @@
+package api
+
+import (
+	"net/http"
+
+	"roomreel"
+	"roomreel/internal/app"
+)
+
+var participantList = list{Key: "participants", Max: 1000,
+	Filters: []string{"Status", "Identity", "DateCreatedAfter", "DateCreatedBefore"}}
+
+// listParticipants lists those of every status unless one is asked for. Nobody is ever reconnecting here: the word is
+// understood, and the list is empty.
+func (a *API) listParticipants(w http.ResponseWriter, r *http.Request) error {
+	p, err := a.query(r)
+	if err != nil {
+		return err
+	}
+	q := a.readPage(r, p, participantList)
+	filter := app.ParticipantFilter{
+		Status:   choice(p, "Status", "connected", "disconnected", "reconnecting"),
+		Identity: p.text("Identity"),
+		Created:  p.created(),
+	}
+	if p.err != nil {
+		return p.err
+	}
+	rows, err := a.app.Participants(r.Context(), q.account, r.PathValue("Room"), filter, q.page)
+	if err != nil {
+		return err
+	}
+	origin := a.origin(r)
+	writePage(a, w, r, q, rows, func(p roomreel.Participant) participantBody { return participantShape(origin, p) })
+	return nil
+}
+
+func (a *API) fetchParticipant(w http.ResponseWriter, r *http.Request) error {
+	participant, err := a.app.Participant(r.Context(), accountOf(r), r.PathValue("Room"), r.PathValue("Participant"))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, participantShape(a.origin(r), participant))
+	return nil
+}
+
+var publishedTrackList = list{Key: "published_tracks", Max: 1000}
+
+func (a *API) listPublishedTracks(w http.ResponseWriter, r *http.Request) error {
+	p, err := a.query(r)
+	if err != nil {
+		return err
+	}
+	q := a.readPage(r, p, publishedTrackList)
+	if p.err != nil {
+		return p.err
+	}
+	rows, err := a.app.PublishedTracks(r.Context(), q.account, r.PathValue("Room"), r.PathValue("Participant"), q.page)
+	if err != nil {
+		return err
+	}
+	origin := a.origin(r)
+	writePage(a, w, r, q, rows, func(t roomreel.PublishedTrack) publishedTrackBody { return publishedTrackShape(origin, t) })
+	return nil
+}
+
+func (a *API) fetchPublishedTrack(w http.ResponseWriter, r *http.Request) error {
+	track, err := a.app.PublishedTrack(r.Context(), accountOf(r), r.PathValue("Room"), r.PathValue("Participant"), r.PathValue("Track"))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, publishedTrackShape(a.origin(r), track))
+	return nil
+}

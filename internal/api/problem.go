@@ -1,0 +1,106 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"roomreel"
+)
+
+// methodNotAllowed is the one kind of mistake that only HTTP knows.
+const methodNotAllowed roomreel.Code = "method_not_allowed"
+
+// A problem is what one roomreel.Code looks like on the wire.
+type problem struct {
+	Status  int    // HTTP
+	Twilio  int    // a number of Twilio's error dictionary, when the error names none itself
+	Meaning string // for docs/errors.md
+}
+
+// problems is the single map from what went wrong to what is sent. The empty code is everything that is ours.
+//
+// Sources: 20003, 20404 and 20429 are seen in stored answers of Twilio's; the others are the entries of its error
+// dictionary that carry the HTTP status in their text or number. 20001 is a warning about unknown parameters there, so
+// a wrong parameter is 20422.
+var problems = map[roomreel.Code]problem{
+	roomreel.Invalid:         {http.StatusBadRequest, 20422, "A parameter or a file is wrong. The message begins with the parameter's name; the same request will fail again."},
+	roomreel.Unauthenticated: {http.StatusUnauthorized, 20003, "No credentials, or wrong ones. Send an account SID and its auth token, or an API key SID and its secret, by HTTP Basic."},
+	roomreel.Forbidden:       {http.StatusForbidden, 20403, "The caller is known and may not do this. Expired and altered media links are answered like this too."},
+	roomreel.NotFound:        {http.StatusNotFound, 20404, "There is no such resource, or it belongs to another account, or its media is not there (yet, or any more)."},
+	methodNotAllowed:         {http.StatusMethodNotAllowed, 20004, "The resource exists and does not support the HTTP method. The Allow header lists those that it does."},
+	roomreel.Conflict:        {http.StatusConflict, 20409, "The resource's state, or a name that is already taken, does not allow it."},
+	roomreel.TooLarge:        {http.StatusRequestEntityTooLarge, 20413, "The body or the file is over its limit, which the message names."},
+	roomreel.TooMany:         {http.StatusTooManyRequests, 20429, "Over the account's rate limit. Nothing was done; repeat after the seconds in Retry-After."},
+	"":                       {http.StatusInternalServerError, 20500, "The fault is the service's. The log has the details under the Twilio-Request-Id of the answer."},
+	roomreel.Unavailable:     {http.StatusServiceUnavailable, 20503, "Something that the service needs does not answer. Repeat later."},
+}
+
+// problemBody is Twilio's error body.
+type problemBody struct {
+	Code     int    `json:"code"`
+	Message  string `json:"message"`
+	MoreInfo string `json:"more_info"`
+	Status   int    `json:"status"`
+}
+
+// describe turns an error into what the caller reads. Only a *roomreel.Error's own words get out.
+func describe(r *http.Request, err error) problemBody {
+	var e *roomreel.Error
+	if !errors.As(err, &e) {
+		e = &roomreel.Error{Detail: "An internal error has occurred. The request may be repeated; the log of the service has the details."}
+	}
+	p, known := problems[e.Code]
+	if !known {
+		p = problems[""]
+	}
+	body := problemBody{Code: p.Twilio, Message: e.Detail, Status: p.Status}
+	if e.Twilio != 0 {
+		body.Code = e.Twilio
+	}
+	switch {
+	case e.Code == roomreel.NotFound && e.Param == "":
+		body.Message = fmt.Sprintf("The requested resource %s was not found", r.URL.Path)
+		if e.Detail != "" {
+			body.Message += ": " + e.Detail
+		}
+	case e.Code == methodNotAllowed:
+		body.Message = fmt.Sprintf("The requested resource %s does not support the attempted HTTP method %s", r.URL.Path, r.Method)
+	case e.Param != "":
+		body.Message = e.Param + ": " + e.Detail
+	}
+	body.MoreInfo = "https://www.twilio.com/docs/errors/" + strconv.Itoa(body.Code)
+	return body
+}
+
+// writeProblem is the single writer of errors.
+func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
+	body := describe(r, err)
+	switch body.Status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Basic realm="Twilio API", charset="UTF-8"`)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		if w.Header().Get("Retry-After") == "" {
+			w.Header().Set("Retry-After", "1")
+		}
+	}
+	writeJSON(w, body.Status, body)
+}
+
+// writeJSON sends a body of ours. Everything in it comes from wire shapes, which always encode; a connection that broke
+// is nobody's to hear of.
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false) // a page's URL is read by people too, and no HTML page holds this
+	if err := encoder.Encode(body); err != nil {
+		panic(fmt.Sprintf("api: encode %T: %v", body, err)) // a shape that cannot be encoded is a bug; logged and answered as one
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(text.Len()))
+	w.WriteHeader(status)
+	w.Write(text.Bytes())
+}

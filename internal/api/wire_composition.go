@@ -1,0 +1,74 @@
+package api
+
+import (
+	"encoding/json"
+
+	"roomreel"
+)
+
+type compositionBody struct {
+	AccountSID            roomreel.AccountSID        `json:"account_sid"`
+	Status                roomreel.CompositionStatus `json:"status"`
+	DateCreated           string                     `json:"date_created"`
+	DateCompleted         *string                    `json:"date_completed"`
+	DateDeleted           *string                    `json:"date_deleted"`
+	SID                   roomreel.CompositionSID    `json:"sid"`
+	RoomSID               roomreel.RoomSID           `json:"room_sid"`
+	AudioSources          []string                   `json:"audio_sources"`
+	AudioSourcesExcluded  []string                   `json:"audio_sources_excluded"`
+	VideoLayout           json.RawMessage            `json:"video_layout"`
+	Resolution            string                     `json:"resolution"`
+	Trim                  bool                       `json:"trim"`
+	Format                roomreel.Format            `json:"format"`
+	Bitrate               int                        `json:"bitrate"` // kbit/s
+	Size                  int64                      `json:"size"`
+	Duration              int                        `json:"duration"` // seconds
+	MediaExternalLocation *string                    `json:"media_external_location"`
+	StatusCallback        *string                    `json:"status_callback"`
+	StatusCallbackMethod  string                     `json:"status_callback_method"`
+	URL                   string                     `json:"url"`
+	Links                 map[string]string          `json:"links"`
+}
+
+func compositionShape(origin string, c roomreel.Composition) compositionBody {
+	url := origin + "/v1/Compositions/" + string(c.SID)
+	return compositionBody{
+		AccountSID: c.AccountSID, Status: c.Status, DateCreated: instantText(c.Created),
+		DateCompleted: instantOrNull(c.Completed), DateDeleted: instantOrNull(c.Deleted),
+		SID: c.SID, RoomSID: c.RoomSID,
+		AudioSources: orEmpty(c.Film.AudioSources), AudioSourcesExcluded: orEmpty(c.Film.AudioSourcesExcluded),
+		VideoLayout: layoutJSON(c.Film.VideoLayout), Resolution: c.Film.Resolution, Trim: c.Film.Trim, Format: c.Film.Format,
+		Bitrate: c.Bitrate, Size: c.Size, Duration: wholeSeconds(c.Duration), MediaExternalLocation: orNull(c.Media.External),
+		StatusCallback: orNull(c.Film.StatusCallback.URL), StatusCallbackMethod: callbackMethod(c.Film.StatusCallback),
+		URL: url, Links: map[string]string{"media": url + "/Media"},
+	}
+}
+
+type hookBody struct {
+	AccountSID           roomreel.AccountSID `json:"account_sid"`
+	FriendlyName         string              `json:"friendly_name"`
+	Enabled              bool                `json:"enabled"`
+	DateCreated          string              `json:"date_created"`
+	DateUpdated          *string             `json:"date_updated"`
+	SID                  roomreel.HookSID    `json:"sid"`
+	AudioSources         []string            `json:"audio_sources"`
+	AudioSourcesExcluded []string            `json:"audio_sources_excluded"`
+	VideoLayout          json.RawMessage     `json:"video_layout"`
+	Resolution           string              `json:"resolution"`
+	Trim                 bool                `json:"trim"`
+	Format               roomreel.Format     `json:"format"`
+	StatusCallback       *string             `json:"status_callback"`
+	StatusCallbackMethod string              `json:"status_callback_method"`
+	URL                  string              `json:"url"`
+}
+
+func hookShape(origin string, h roomreel.Hook) hookBody {
+	return hookBody{
+		AccountSID: h.AccountSID, FriendlyName: h.FriendlyName, Enabled: h.Enabled,
+		DateCreated: instantText(h.Created), DateUpdated: instantOrNull(h.Updated), SID: h.SID,
+		AudioSources: orEmpty(h.Film.AudioSources), AudioSourcesExcluded: orEmpty(h.Film.AudioSourcesExcluded),
+		VideoLayout: layoutJSON(h.Film.VideoLayout), Resolution: h.Film.Resolution, Trim: h.Film.Trim, Format: h.Film.Format,
+		StatusCallback: orNull(h.Film.StatusCallback.URL), StatusCallbackMethod: callbackMethod(h.Film.StatusCallback),
+		URL: origin + "/v1/CompositionHooks/" + string(h.SID),
+	}
+}
