@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // bufferSize is what each end gathers before it writes to a pipe: many small Opus packets per system call.
@@ -47,9 +48,10 @@ func serve(in io.Reader, out io.Writer, page *shared, do func(Plan, *Conn) (Fact
 	return nil
 }
 
-// Conn is the child's connection with its parent. It is not safe for concurrent use, except Serving.
+// Conn is the child's connection with its parent. One goroutine may call Next and Serving while another calls the rest.
 type Conn struct {
 	in   *bufio.Reader
+	mu   sync.Mutex // guards out
 	out  *bufio.Writer
 	page *shared
 	end  bool
@@ -62,7 +64,7 @@ func (c *Conn) Next() (Packet, error) {
 		return Packet{}, io.EOF
 	}
 	if c.in.Buffered() == 0 {
-		if err := c.out.Flush(); err != nil {
+		if err := c.flush(); err != nil {
 			return Packet{}, fmt.Errorf("write to parent: %w", err)
 		}
 	}
@@ -84,15 +86,25 @@ func (c *Conn) Next() (Packet, error) {
 	return Packet{}, fmt.Errorf("read from parent: frame %q where a packet belongs", kind)
 }
 
+func (c *Conn) flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.out.Flush()
+}
+
 // Header sends what a container needs to know of the encoder. It comes once, before the first packet.
 func (c *Conn) Header(h Header) error {
 	c.page.step()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return writeHeader(c.out, h)
 }
 
 // Packet sends one encoded packet. The data may be reused afterwards.
 func (c *Conn) Packet(p Packet) error {
 	c.page.step()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if len(p.Data) > MaxData {
 		return fmt.Errorf("packet of %d bytes, at most %d are allowed", len(p.Data), MaxData)
 	}
@@ -102,6 +114,8 @@ func (c *Conn) Packet(p Packet) error {
 // ChunkDone says that all packets of the plan's chunk i have been sent. The parent learns it at once.
 func (c *Conn) ChunkDone(i int) error {
 	c.page.step()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err := writeNumber(c.out, frameChunk, int64(i)); err != nil {
 		return err
 	}
@@ -112,6 +126,8 @@ func (c *Conn) ChunkDone(i int) error {
 // the child waits for input; call it a few times a second at most.
 func (c *Conn) Progress(done int64) error {
 	c.page.step()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return writeNumber(c.out, frameProgress, done)
 }
 
