@@ -1,0 +1,195 @@
+// Package sound is the child's side of a film's sound: it decodes every track's packets, lays them down where the plan
+// says, adds them up, keeps the sum in range, and encodes the whole once.
+//
+// Nothing is placed by adding up durations as they come: a packet's place follows from its run and its number in it, so
+// a refused packet leaves silence of its own length and moves nothing. All sound is stereo at 48 kHz in float.
+// Start with [Run]; [mixer] is the sum, [limiter] keeps it in range, [resampler] stretches.
+package sound
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"roomreel/internal/codec"
+	"roomreel/internal/render"
+)
+
+// Rate is the film's sample rate.
+const Rate = 48000
+
+// Conn is the connection with the parent, as *render.Conn is.
+type Conn interface {
+	Next() (render.Packet, error) // io.EOF after the last
+	Serving(track int)            // -1 for none
+	Header(render.Header) error
+	Packet(render.Packet) error
+	Progress(done int64) error
+}
+
+// Run carries out the plan: exactly plan.Samples samples are encoded, whatever the tracks hold. An error means that
+// the film would be wrong: the plan is impossible, the encoder failed or the connection broke.
+func Run(plan render.SoundPlan, conn Conn) (render.Facts, error) {
+	if plan.Samples < 1 || len(plan.Runs) != len(plan.Tracks) {
+		return render.Facts{}, fmt.Errorf("sound plan: %d samples, %d tracks, runs for %d", plan.Samples, len(plan.Tracks), len(plan.Runs))
+	}
+	w, err := newWriter(plan, conn)
+	if err != nil {
+		return render.Facts{}, err
+	}
+	defer w.close()
+	m := newMixer(plan.Samples, newLimiter(w.write))
+	tracks := make([]*track, len(plan.Tracks))
+	for i, t := range plan.Tracks {
+		if tracks[i], err = newTrack(t, plan.Runs[i], m); err != nil {
+			return render.Facts{}, fmt.Errorf("sound plan: track %d: %w", i, err)
+		}
+		defer tracks[i].close()
+	}
+	if err := feed(conn, m, tracks); err != nil {
+		return render.Facts{}, err
+	}
+	if err := w.end(); err != nil {
+		return render.Facts{}, err
+	}
+	facts := render.Facts{Samples: w.in, Peak: m.peak}
+	for _, t := range tracks {
+		facts.Tracks = append(facts.Tracks, t.facts)
+	}
+	return facts, nil
+}
+
+// feed decodes packets as they come and hands on whatever part of the mix nothing can be added to any more.
+func feed(conn Conn, m *mixer, tracks []*track) error {
+	for {
+		p, err := conn.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("next packet: %w", err)
+		}
+		if p.Track < 0 || p.Track >= len(tracks) {
+			return fmt.Errorf("packet of track %d of %d", p.Track, len(tracks))
+		}
+		conn.Serving(p.Track)
+		err = tracks[p.Track].packet(p.Data)
+		conn.Serving(-1)
+		if err != nil {
+			return err
+		}
+		settled := m.length
+		for _, t := range tracks {
+			settled = min(settled, t.next())
+		}
+		if settled-m.first < blockSize && settled < m.length {
+			continue
+		}
+		if err := m.settle(settled); err != nil {
+			return err
+		}
+	}
+	for _, t := range tracks {
+		if err := t.end(); err != nil {
+			return err
+		}
+	}
+	return m.end()
+}
+
+// writer encodes the finished sound and sends it.
+type writer struct {
+	conn    Conn
+	encoder *codec.SoundEncoder
+	frame   []float32 // samples that wait for a full frame
+	size    int       // values of a full frame
+	in      int64     // samples encoded
+	sent    int64     // packets
+	told    int64     // samples at the last progress
+	delay   int64
+}
+
+func newWriter(plan render.SoundPlan, conn Conn) (*writer, error) {
+	e := plan.Encoder
+	encoder, err := codec.OpenSoundEncoder(codec.EncoderConfig{
+		Codec: e.Codec, Options: e.Options, Bitrate: e.Bitrate, Threads: e.Threads,
+	})
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{conn: conn, encoder: encoder, size: 2 * encoder.FrameSize(), delay: int64(encoder.Delay())}
+	w.frame = make([]float32, 0, w.size)
+	if err := conn.Header(render.Header{Private: encoder.Header(), Delay: encoder.Delay()}); err != nil {
+		encoder.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// write encodes interleaved stereo samples.
+func (w *writer) write(stereo []float32) error {
+	for len(stereo) > 0 {
+		n := min(w.size-len(w.frame), len(stereo))
+		w.frame = append(w.frame, stereo[:n]...)
+		stereo = stereo[n:]
+		if len(w.frame) == w.size {
+			if err := w.encode(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *writer) encode() error {
+	if err := w.encoder.Send(w.frame, w.in); err != nil {
+		return err
+	}
+	w.in += int64(len(w.frame) / 2)
+	w.frame = w.frame[:0]
+	if err := w.receive(); err != nil {
+		return err
+	}
+	if w.in-w.told < Rate {
+		return nil
+	}
+	w.told = w.in
+	return w.conn.Progress(w.in)
+}
+
+// end encodes the last, shorter frame and takes what the encoder still holds.
+func (w *writer) end() error {
+	if len(w.frame) > 0 {
+		if err := w.encode(); err != nil {
+			return err
+		}
+	}
+	if err := w.encoder.End(); err != nil {
+		return err
+	}
+	if err := w.receive(); err != nil {
+		return err
+	}
+	if held := w.sent * int64(w.size/2); held < w.delay+w.in {
+		return fmt.Errorf("encode sound: packets of %d samples came out for %d", held, w.delay+w.in)
+	}
+	return w.conn.Progress(w.in)
+}
+
+// receive sends on what the encoder has ready. Packets count from 0 at the beginning of the priming.
+func (w *writer) receive() error {
+	length := int64(w.size / 2)
+	for {
+		e, ok, err := w.encoder.Receive()
+		if err != nil || !ok {
+			return err
+		}
+		at := w.sent * length
+		w.sent++
+		if err := w.conn.Packet(render.Packet{PTS: at, DTS: at, Len: length, Key: true, Data: e.Data}); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *writer) close() { w.encoder.Close() }
