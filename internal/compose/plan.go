@@ -127,12 +127,7 @@ func scenes(placements []layout.Placement, tracks []int, fps, pictures int) []Sc
 			borders = append(borders, v.from, v.to)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b visible) int {
-		if a.at.Z != b.at.Z {
-			return a.at.Z - b.at.Z
-		}
-		return a.at.Region - b.at.Region
-	})
+	slices.SortStableFunc(all, func(a, b visible) int { return layout.Under(a.at, b.at) })
 	slices.Sort(borders)
 	var result []Scene
 	for _, from := range slices.Compact(borders) {

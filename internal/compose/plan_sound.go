@@ -19,11 +19,11 @@ func (p *Plan) voice(t int) Voice {
 	for i, packet := range index.Packets {
 		heard[i] = timeline.Heard{Time: packet.Time, Duration: packet.Duration}
 	}
-	skip := samplesIn(index.CodecDelay)
+	start, skip := timeline.Samples(track.Shift), timeline.Samples(index.CodecDelay)
 	v := Voice{Track: t}
 	for i, run := range timeline.Runs(heard) {
 		r := render.Run{
-			At:      samplesIn(track.Shift+run.At) - skip,
+			At:      start + timeline.Samples(run.At) - skip,
 			Packets: run.Packets,
 			Decoded: run.Decoded,
 			Length:  run.Length,
@@ -38,16 +38,6 @@ func (p *Plan) voice(t int) Voice {
 		v.Runs = append(v.Runs, r)
 	}
 	return v
-}
-
-// samplesIn returns how many samples fit into d, rounded to the nearest.
-func samplesIn(d time.Duration) int64 {
-	const half = int64(time.Second / 2)
-	n := int64(d) * sampleRate // 53 h fit into 63 bits
-	if n < 0 {
-		return -((-n + half) / int64(time.Second))
-	}
-	return (n + half) / int64(time.Second)
 }
 
 // soundPlan is what the sound child is asked for, leaving out the tracks in lost.

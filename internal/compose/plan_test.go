@@ -94,7 +94,7 @@ func parseRequest(t *testing.T, text, layoutText string) (Request, Options) {
 			t.Fatalf("%s: %v", line, err)
 		}
 	}
-	if layoutText == "" {
+	if strings.TrimSpace(layoutText) == "" {
 		layoutText = "{}"
 	}
 	parsed, err := layout.Parse(layoutText, req.Size)

@@ -31,7 +31,7 @@ func (c *Composer) Sound(ctx context.Context, p *Plan, media Media, key string, 
 			packets.add(number, p.Tracks[t], [][2]int{{0, len(p.Tracks[t].Index.Packets)}}, bytes)
 		}
 		w := &soundWriter{chunkWriter{ctx: ctx, composer: c, keyOf: func(int) string { return key }}, progress}
-		facts, err := render.Run(ctx, c.Render, render.Plan{Sound: p.soundPlan(voices)}, packets.Next, w)
+		facts, err := render.Do(ctx, c.Render, render.Plan{Sound: p.soundPlan(voices)}, packets.Next, w)
 		if err == nil && facts.Samples != p.Samples {
 			err = fmt.Errorf("render child made %d of %d samples", facts.Samples, p.Samples)
 		}

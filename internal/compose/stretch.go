@@ -46,7 +46,7 @@ func (c *Composer) Stretch(ctx context.Context, p *Plan, s Stretch, from int, me
 			return outcome, err
 		}
 		w := &chunkWriter{ctx: ctx, composer: c, number: from, keyOf: keyOf, published: published, progress: progress}
-		facts, err := render.Run(ctx, c.Render, render.Plan{Picture: plan}, next, w)
+		facts, err := render.Do(ctx, c.Render, render.Plan{Picture: plan}, next, w)
 		w.abandon()
 		from = w.number
 		if err == nil {

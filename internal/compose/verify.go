@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -54,9 +55,12 @@ func readMP4(film *Film, p *Plan, file io.ReaderAt, size int64) error {
 	if err != nil {
 		return err
 	}
+	if !info.FastStart {
+		return errors.New("the tables come after the media")
+	}
 	film.Duration = info.Duration
 	for _, track := range info.Tracks {
-		if track.Codec == p.picture.Codec {
+		if track.Video {
 			film.Pictures = track.Samples
 		} else {
 			film.Packets = track.Samples
@@ -66,16 +70,22 @@ func readMP4(film *Film, p *Plan, file io.ReaderAt, size int64) error {
 }
 
 func readWebM(film *Film, p *Plan, file io.ReaderAt, size int64) error {
-	info, err := matroska.ReadInfo(io.NewSectionReader(file, 0, size))
-	if err != nil {
-		return err
-	}
-	film.Duration = info.Duration
-	for _, track := range info.Tracks {
-		if track.Codec == p.picture.Codec {
-			film.Pictures = track.Packets
+	for _, kind := range []roomreel.TrackKind{roomreel.Video, roomreel.Audio} {
+		if kind == roomreel.Video && p.Pictures == 0 || kind == roomreel.Audio && p.Samples == 0 {
+			continue
+		}
+		index, err := matroska.ReadIndex(io.NewSectionReader(file, 0, size), kind)
+		if err != nil {
+			return err
+		}
+		if index.Torn {
+			return errors.New("the file ends too early")
+		}
+		film.Duration = max(film.Duration, index.Length()-index.CodecDelay)
+		if kind == roomreel.Video {
+			film.Pictures = len(index.Packets)
 		} else {
-			film.Packets = track.Packets
+			film.Packets = len(index.Packets)
 		}
 	}
 	return nil

@@ -21,9 +21,6 @@ type Source struct {
 	Start, End  time.Duration // output time, [Start, End)
 }
 
-// Matches, a method of Layout, lists which sources any region selects: the film's time line is made of those alone, before
-// their output times are known: `(l Layout) Matches(sources []Source) []int`.
-
 // Placement is one source's rectangle from From until To.
 type Placement struct {
 	Source   int // index into the sources given to Place

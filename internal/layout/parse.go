@@ -40,8 +40,9 @@ const (
 //
 // Fields that are absent or null get their defaults. Refused are: unknown fields and fields or regions given twice
 // (a slip of the pen must not become a film that looks different), values of another type, numbers that are not whole
-// (640.0 is), regions that leave the canvas, a text of more than 64 KiB, more than 100 regions. The error is a
-// *roomreel.Error that names VideoLayout, the region and the field.
+// (640.0 is), regions that leave the canvas, a text of more than 64 KiB (as given or as echoed, so that what
+// [Layout.JSON] prints is always read back), more than 100 regions. The error is a *roomreel.Error that names
+// VideoLayout, the region and the field.
 func Parse(text string, canvas Size) (Layout, error) {
 	if len(text) > maxText {
 		return Layout{}, roomreel.InvalidParam(param, "is %d bytes long; at most %d are possible", len(text), maxText)
@@ -69,6 +70,9 @@ func Parse(text string, canvas Size) (Layout, error) {
 			return Layout{}, roomreel.InvalidParam(param, "region %q: %v", name, err)
 		}
 		l.Regions = append(l.Regions, r)
+	}
+	if echo := len(l.JSON()); echo > maxText {
+		return Layout{}, roomreel.InvalidParam(param, "is %d bytes long with its defaults filled in; at most %d are possible", echo, maxText)
 	}
 	return l, nil
 }
