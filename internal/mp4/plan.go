@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"roomreel/internal/mux"
 )
@@ -99,17 +100,20 @@ func planTrack(t mux.Track) (track, error) {
 		if t.Video() {
 			p.start = min(p.start, p.total+int64(s.Shift))
 		}
+		if most := max(int64(s.Len), int64(s.Shift)) * p.tick; most > math.MaxUint32 {
+			return p, fmt.Errorf("a sample lasts or waits for more than 32 bits can say at %d units a second", p.scale)
+		}
 		p.total += int64(s.Len)
 	}
-	if p.start+t.Length > p.total+int64(t.Samples[len(t.Samples)-1].Shift) && !t.Video() {
-		return p, fmt.Errorf("its samples last %d ticks, less than delay %d and length %d", p.total, t.Delay, t.Length)
-	}
 	if t.Codec == "aac" {
+		if err := p.trim(); err != nil {
+			return p, err
+		}
 		if len(t.Private) < 2 {
 			return p, errors.New("it has no AudioSpecificConfig")
 		}
-		p.sizes = make([]uint32, len(t.Samples))
-		for i, s := range t.Samples {
+		p.sizes = make([]uint32, len(p.Samples))
+		for i, s := range p.Samples {
 			p.sizes[i] = s.Size
 		}
 		return p, nil
@@ -120,6 +124,27 @@ func planTrack(t mux.Track) (track, error) {
 	}
 	p.sizes, err = p.convertedSizes()
 	return p, err
+}
+
+// trim lets the last sound sample last no longer than what is heard of it, and drops samples of which nothing is heard:
+// some players end with the media and not with the edit list.
+func (t *track) trim() error {
+	over := t.total - t.start - t.Length
+	if over < 0 {
+		return fmt.Errorf("its samples last %d ticks, less than delay %d and length %d", t.total, t.Delay, t.Length)
+	}
+	t.Samples = slices.Clone(t.Samples)
+	t.total -= over
+	for n := len(t.Samples) - 1; over > 0; n-- {
+		last := &t.Samples[n]
+		if over < int64(last.Len) {
+			last.Len -= uint32(over)
+			break
+		}
+		over -= int64(last.Len)
+		t.Samples = t.Samples[:n]
+	}
+	return nil
 }
 
 // planScale chooses the timescale: a multiple of TickDen.

@@ -1,0 +1,352 @@
+package mp4
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"roomreel/internal/mux"
+)
+
+// run runs a program, and fails the test when it fails or complains.
+func run(t testing.TB, name string, args ...string) []byte {
+	t.Helper()
+	var stderr bytes.Buffer
+	c := exec.Command(name, args...)
+	c.Stderr = &stderr
+	out, err := c.Output()
+	if err != nil || stderr.Len() > 0 {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, &stderr)
+	}
+	return out
+}
+
+func write(t testing.TB, tracks ...mux.Track) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Write(&b, tracks); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "film.mp4")
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func opener(b []byte) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
+}
+
+// pictures264 encodes n pictures with B-frames at num/den pictures a second.
+func pictures264(t testing.TB, n int, num, den int64) mux.Track {
+	t.Helper()
+	dir := t.TempDir()
+	made, stream := filepath.Join(dir, "made.mp4"), filepath.Join(dir, "made.h264")
+	run(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=160x120:rate=%d/%d", num, den),
+		"-frames:v", fmt.Sprint(n), "-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-g", "50", "-pix_fmt", "yuv420p",
+		"-video_track_timescale", fmt.Sprint(num), made)
+	run(t, "ffmpeg", "-v", "error", "-i", made, "-c", "copy", "-bsf:v", "h264_mp4toannexb,h264_metadata=aud=insert", stream)
+	b, err := os.ReadFile(stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	track := mux.Track{Codec: "h264", Width: 160, Height: 120, TickNum: den, TickDen: num, Length: int64(n), Open: opener(b)}
+	var probed struct {
+		Packets []struct {
+			PTS, DTS int64
+			Flags    string
+		}
+	}
+	if err := json.Unmarshal(run(t, "ffprobe", "-v", "error", "-show_packets", "-of", "json", made), &probed); err != nil {
+		t.Fatal(err)
+	}
+	delimiter := []byte{0, 0, 0, 1, nalAUD}
+	units := bytes.Split(b, delimiter)[1:]
+	if len(units) != n || len(probed.Packets) != n {
+		t.Fatalf("%d access units, %d packets, want %d", len(units), len(probed.Packets), n)
+	}
+	reordered := false
+	for i, p := range probed.Packets {
+		shift := (p.PTS - probed.Packets[0].DTS) / den
+		reordered = reordered || p.PTS != p.DTS
+		track.Samples = append(track.Samples, mux.Sample{
+			Size: uint32(len(delimiter) + len(units[i])), Len: 1, Shift: int32(shift - int64(i)), Key: p.Flags[0] == 'K',
+		})
+	}
+	if !reordered {
+		t.Fatal("the encoder made no B-frames")
+	}
+	err = nals(units[0][1:], func(nal []byte) error {
+		if k := nal[0] & 0x1f; k == nalSPS || k == nalPPS {
+			track.Private = append(append(track.Private, 0, 0, 0, 1), nal...)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return track
+}
+
+// soundAAC encodes an expression of t in seconds, n samples of it, in stereo.
+func soundAAC(t testing.TB, expression string, n int64) mux.Track {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "sound.aac")
+	run(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "aevalsrc="+expression+":s=48000", "-af", fmt.Sprintf("atrim=end_sample=%d", n),
+		"-ac", "2", "-c:a", "aac", "-b:a", "128k", path)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	track := mux.Track{Codec: "aac", Rate: 48000, Channels: 2, TickNum: 1, TickDen: 48000, Delay: 1024, Length: n}
+	var payload []byte
+	for len(b) > 0 {
+		h := b[:7]
+		size := int(h[3]&3)<<11 | int(h[4])<<3 | int(h[5])>>5
+		if track.Private == nil {
+			object, frequency, channels := h[2]>>6+1, h[2]>>2&15, h[2]&1<<2|h[3]>>6
+			track.Private = []byte{object<<3 | frequency>>1, frequency<<7 | channels<<3}
+		}
+		track.Samples = append(track.Samples, mux.Sample{Size: uint32(size - 7), Len: 1024, Key: true})
+		payload = append(payload, b[7:size]...)
+		b = b[size:]
+	}
+	track.Open = opener(payload)
+	return track
+}
+
+type stream struct {
+	Type     string `json:"codec_type"`
+	Start    string `json:"start_time"`
+	Duration string `json:"duration"`
+	Packets  string `json:"nb_read_packets"`
+	Frames   string `json:"nb_read_frames"`
+	BFrames  int    `json:"has_b_frames"`
+	Rate     string `json:"avg_frame_rate"`
+}
+
+func probe(t testing.TB, path string) []stream {
+	t.Helper()
+	var p struct{ Streams []stream }
+	if err := json.Unmarshal(run(t, "ffprobe", "-v", "warning", "-count_packets", "-count_frames", "-show_streams", "-of", "json", path), &p); err != nil {
+		t.Fatal(err)
+	}
+	return p.Streams
+}
+
+func TestWrite_BothTracksBeginAtZeroAndLastExactly(t *testing.T) {
+	tests := map[string]struct {
+		pictures int
+		num, den int64
+		samples  int64
+		want     []stream
+	}{
+		"25": {77, 25, 1, 147840, []stream{
+			{"video", "0.000000", "3.080000", "77", "77", 2, "25/1"},
+			{"audio", "0.000000", "3.080000", "146", "145", 0, "0/0"},
+		}},
+		"29.97": {90, 30000, 1001, 144001, []stream{
+			{"video", "0.000000", "3.003000", "90", "90", 2, "30000/1001"},
+			{"audio", "0.000000", "3.000021", "142", "141", 0, "0/0"},
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			path := write(t, pictures264(t, test.pictures, test.num, test.den), soundAAC(t, "sin(2*PI*440*t)", test.samples))
+			got := probe(t, path)
+			if d := cmp.Diff(test.want, got); d != "" {
+				t.Error(d)
+			}
+			run(t, "ffmpeg", "-v", "warning", "-xerror", "-i", path, "-f", "null", "-")
+		})
+	}
+}
+
+func TestWrite_PicturesAreThoseOfTheStream(t *testing.T) {
+	track := pictures264(t, 60, 25, 1)
+	path := write(t, track)
+	r, _ := track.Open()
+	b, _ := io.ReadAll(r)
+	raw := filepath.Join(t.TempDir(), "raw.h264")
+	if err := os.WriteFile(raw, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sum := func(path string) string {
+		return string(run(t, "ffmpeg", "-v", "error", "-i", path, "-fps_mode", "passthrough", "-f", "rawvideo", "-c:v", "rawvideo", "-f", "md5", "-"))
+	}
+	if a, b := sum(raw), sum(path); a != b {
+		t.Errorf("pictures differ: %s %s", a, b)
+	}
+}
+
+func TestWrite_SoundIsSampleExact(t *testing.T) {
+	const click, n = 60000, 96123
+	path := write(t, soundAAC(t, fmt.Sprintf("'0.9*between(t*48000,%d,%d)'", click, click+200), n))
+	pcm := run(t, "ffmpeg", "-v", "warning", "-xerror", "-i", path, "-f", "f32le", "-ac", "1", "-")
+	// ffmpeg 5.1 ends a film at the end of an AAC frame, whatever edit list and durations say.
+	if got := len(pcm) / 4; got < n || got >= n+1024 {
+		t.Errorf("%d samples are heard, want %d", got, n)
+	}
+	at := -1
+	for i := 0; i < len(pcm); i += 4 {
+		if v := math.Float32frombits(binary.LittleEndian.Uint32(pcm[i:])); v > 0.45 {
+			at = i / 4
+			break
+		}
+	}
+	if at < click-1 || at > click+1 {
+		t.Errorf("the click is at sample %d, want %d", at, click)
+	}
+}
+
+func TestReadInfo_SaysWhatWasWritten(t *testing.T) {
+	path := write(t, pictures264(t, 77, 25, 1), soundAAC(t, "sin(2*PI*440*t)", 147840))
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := ReadInfo(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last int64
+	for i := range info.Tracks {
+		last = max(last, info.Tracks[i].End)
+		info.Tracks[i].End = 0
+	}
+	if last != int64(len(b)) {
+		t.Errorf("the last sample ends at %d, the file at %d", last, len(b))
+	}
+	want := Info{Duration: 3080 * time.Millisecond, FastStart: true, Tracks: []TrackInfo{
+		{Video: true, Codec: "h264", Width: 160, Height: 120, Samples: 77, Keys: 2, Media: 3080 * time.Millisecond, Start: 80 * time.Millisecond, Length: 3080 * time.Millisecond},
+		{Codec: "aac", Rate: 48000, Channels: 2, Samples: 146, Keys: 146, Media: 3101333333, Start: 21333333, Length: 3080 * time.Millisecond},
+	}}
+	if d := cmp.Diff(want, info); d != "" {
+		t.Error(d)
+	}
+	for cut := range len(b) {
+		if _, err := ReadInfo(bytes.NewReader(b[:cut]), int64(cut)); err == nil {
+			t.Fatalf("a film cut at byte %d of %d passes", cut, len(b))
+		}
+	}
+}
+
+// zeros yields n zero bytes.
+type zeros struct{ n int64 }
+
+func (z *zeros) Read(b []byte) (int, error) {
+	if z.n == 0 {
+		return 0, io.EOF
+	}
+	n := int(min(int64(len(b)), z.n))
+	clear(b[:n])
+	z.n -= int64(n)
+	return n, nil
+}
+
+// headWriter keeps the first bytes and counts the rest.
+type headWriter struct {
+	head []byte
+	n    int64
+}
+
+func (w *headWriter) Write(b []byte) (int, error) {
+	if room := 1<<20 - len(w.head); room > 0 {
+		w.head = append(w.head, b[:min(room, len(b))]...)
+	}
+	w.n += int64(len(b))
+	return len(b), nil
+}
+
+// ReadAt answers zeros past the head, as a sparse file would.
+func (w *headWriter) ReadAt(b []byte, at int64) (int, error) {
+	clear(b)
+	if at < int64(len(w.head)) {
+		copy(b, w.head[at:])
+	}
+	if left := w.n - at; left < int64(len(b)) {
+		return int(left), io.EOF
+	}
+	return len(b), nil
+}
+
+func TestWrite_FilmsBeyond4GiBHaveWideOffsets(t *testing.T) {
+	track := mux.Track{Codec: "aac", Private: []byte{0x11, 0x90}, Rate: 48000, Channels: 2, TickNum: 1, TickDen: 48000}
+	const count, size = 5000, 1 << 20
+	for range count {
+		track.Samples = append(track.Samples, mux.Sample{Size: size, Len: 48000, Key: true})
+		track.Length += 48000
+	}
+	track.Open = func() (io.ReadCloser, error) { return io.NopCloser(&zeros{count * size}), nil }
+	var w headWriter
+	if err := Write(&w, []mux.Track{track}); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(w.head, []byte("co64")) || bytes.Contains(w.head, []byte("stco")) {
+		t.Error("offsets are not 64 bits wide")
+	}
+	info, err := ReadInfo(&w, w.n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Tracks[0].End != w.n || info.Tracks[0].Samples != count || !info.FastStart {
+		t.Errorf("%+v of %d bytes", info, w.n)
+	}
+}
+
+func TestWrite_RefusesWhatItCannotExpress(t *testing.T) {
+	good := soundAAC(t, "sin(2*PI*440*t)", 48000)
+	tests := map[string]struct {
+		change func(t *mux.Track)
+		want   string
+	}{
+		"codec":    {func(t *mux.Track) { t.Codec = "opus" }, "mp4 films hold h264 and aac"},
+		"empty":    {func(t *mux.Track) { t.Samples = nil }, "no samples"},
+		"short":    {func(t *mux.Track) { t.Length = 60000 }, "less than delay"},
+		"early":    {func(t *mux.Track) { t.Open = opener(nil) }, "unexpected EOF"},
+		"no_asc":   {func(t *mux.Track) { t.Private = nil }, "AudioSpecificConfig"},
+		"h264_set": {func(t *mux.Track) { t.Codec, t.Private = "h264", []byte{0, 0, 1, 9} }, "SPS"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			track := good
+			test.change(&track)
+			err := Write(io.Discard, []mux.Track{track})
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func FuzzReadInfo(f *testing.F) {
+	path := write(f, soundAAC(f, "sin(2*PI*440*t)", 4800))
+	b, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		info, err := ReadInfo(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			return
+		}
+		for _, track := range info.Tracks {
+			if track.End > int64(len(b)) {
+				t.Errorf("a sample ends at %d, the file at %d", track.End, len(b))
+			}
+		}
+	})
+}
