@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"roomreel"
+	"roomreel/internal/compose"
+	"roomreel/internal/progress"
+)
+
+type composeCommand struct {
+	settingsFlags
+	Room                 string   `required:"" placeholder:"FILE" help:"The room's manifest, room.json."`
+	Layout               string   `placeholder:"FILE" help:"VideoLayout as JSON; default is one grid of all video, {} is no picture."`
+	AudioSources         []string `default:"*" sep:"none" placeholder:"NAME" help:"Tracks to hear, by name; may be repeated, * stands for any text, '' is no sound (default *)."`
+	AudioSourcesExcluded []string `sep:"none" placeholder:"NAME" help:"Tracks not to hear, by name."`
+	Resolution           string   `default:"640x480" placeholder:"WxH" help:"Size of the picture (default ${default})."`
+	Format               string   `placeholder:"mp4|webm" help:"Container; default is what the output's name ends in, else mp4."`
+	FPS                  string   `name:"fps" placeholder:"N" help:"Pictures per second (compose.fps)."`
+	Trim                 bool     `default:"true" negatable:"" help:"Leave out times in which nobody is there (default true)."`
+	Output               string   `short:"o" required:"" placeholder:"FILE" help:"The film; what was there is replaced when the new one is whole."`
+}
+
+// composed is what compose says on standard output, as one line of JSON.
+type composed struct {
+	File          string                `json:"file"`
+	Format        roomreel.Format       `json:"format"`
+	Streams       []string              `json:"streams"`
+	Width         int                   `json:"width,omitempty"`
+	Height        int                   `json:"height,omitempty"`
+	FPS           int                   `json:"fps,omitempty"`
+	Seconds       float64               `json:"seconds"`
+	Pictures      int                   `json:"pictures"`
+	Samples       int64                 `json:"samples"`
+	Size          int64                 `json:"size"`    // bytes
+	Bitrate       int                   `json:"bitrate"` // kbit/s
+	TookSeconds   float64               `json:"took_seconds"`
+	TimesRealTime float64               `json:"times_real_time"`
+	Warnings      []string              `json:"warnings"`
+	Tracks        []compose.ReportTrack `json:"tracks"`
+}
+
+func (c composeCommand) Run(ctx context.Context, s *session) error {
+	began := time.Now()
+	settings, _, err := c.load(s, map[string]string{"compose.fps": c.FPS})
+	if err != nil {
+		return err
+	}
+	request, err := c.request()
+	if err != nil {
+		return err
+	}
+	room, indexes, err := readRoom(c.Room)
+	if err != nil {
+		return err
+	}
+	defer room.Close()
+	if err := c.checkOutput(room); err != nil {
+		return err
+	}
+	child, err := renderCommand(settings.Render)
+	if err != nil {
+		return err
+	}
+	media, closeMedia := openMedia(room)
+	defer closeMedia()
+
+	bar := progress.New(s.stderr, "composing")
+	result, err := compose.Local(ctx, compose.LocalOptions{
+		Request: request, Tracks: tracks(room, indexes), Media: media, Options: composeOptions(settings),
+		Render: child, Out: c.Output, Progress: bar.Set,
+		Log: slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	bar.Close()
+	if err != nil {
+		return err
+	}
+	return c.tell(s, request.Format, result, time.Since(began))
+}
+
+// tell prints the facts on standard output and what is missing from the film on standard error.
+func (c composeCommand) tell(s *session, format roomreel.Format, result compose.LocalResult, took time.Duration) error {
+	report := result.Report
+	facts := composed{
+		File: c.Output, Format: format, Streams: report.Streams, Width: report.Width, Height: report.Height, FPS: report.FPS,
+		Seconds: result.Film.Seconds, Pictures: report.Pictures, Samples: report.Samples,
+		Size: result.Film.Size, Bitrate: result.Film.Bitrate,
+		TookSeconds: took.Seconds(), TimesRealTime: result.Film.Seconds / took.Seconds(),
+		Warnings: report.Warnings, Tracks: report.Tracks,
+	}
+	if err := json.NewEncoder(s.stdout).Encode(facts); err != nil {
+		return err
+	}
+	for _, warning := range report.Warnings {
+		fmt.Fprintln(s.stderr, "roomreel: warning: "+warning)
+	}
+	for _, track := range report.Tracks {
+		if track.Lost {
+			return fmt.Errorf("%w: %s is missing from the film", errPartial, track.Name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"roomreel"
+	"roomreel/internal/compose"
+	"roomreel/internal/config"
+	"roomreel/internal/layout"
+	"roomreel/internal/manifest"
+	"roomreel/internal/matroska"
+)
+
+// request reads the flags as the API reads a request's parameters.
+func (c composeCommand) request() (compose.Request, error) {
+	request := compose.Request{Trim: c.Trim, Format: roomreel.Format(c.Format)}
+	var mistakes []error
+	note := func(err error) {
+		if err != nil {
+			mistakes = append(mistakes, err)
+		}
+	}
+	if c.Format == "" {
+		request.Format = roomreel.MP4
+		if strings.EqualFold(filepath.Ext(c.Output), ".webm") {
+			request.Format = roomreel.WebM
+		}
+	}
+	if request.Format != roomreel.MP4 && request.Format != roomreel.WebM {
+		note(roomreel.InvalidParam("--format", "must be mp4 or webm, not %q", c.Format))
+	}
+	request.AudioSources, request.AudioExcluded = given(c.AudioSources), given(c.AudioSourcesExcluded)
+	note(layout.ValidateSelectors("--audio-sources", request.AudioSources))
+	note(layout.ValidateSelectors("--audio-sources-excluded", request.AudioExcluded))
+	var err error
+	if request.Size, err = layout.ParseResolution(c.Resolution); err != nil {
+		note(err)
+	} else {
+		request.Layout, err = c.layout(request.Size)
+		note(err)
+	}
+	return request, errors.Join(mistakes...)
+}
+
+// given leaves out empty selectors: --audio-sources ” is how one asks for none.
+func given(list []string) []string {
+	var result []string
+	for _, item := range list {
+		if item != "" {
+			result = append(result, item)
+		}
+	}
+	return result
+}
+
+// layoutLimit is far above any layout that fits into a request.
+const layoutLimit = 1 << 20
+
+func (c composeCommand) layout(canvas layout.Size) (layout.Layout, error) {
+	if c.Layout == "" {
+		return layout.Default(canvas), nil
+	}
+	text, err := readFile(c.Layout, layoutLimit)
+	if err != nil {
+		return layout.Layout{}, err
+	}
+	parsed, err := layout.Parse(string(text), canvas)
+	if err != nil {
+		return parsed, &roomreel.Error{Code: roomreel.Invalid, Param: c.Layout, Detail: "is not a layout that can be used", Err: err}
+	}
+	return parsed, nil
+}
+
+// readFile reads a regular file of at most limit bytes that a flag names.
+func readFile(path string, limit int64) ([]byte, error) {
+	wrong := func(detail string, err error) error {
+		return &roomreel.Error{Code: roomreel.Invalid, Param: path, Detail: detail, Err: err}
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, wrong("no such file", nil)
+	case err != nil:
+		return nil, wrong("cannot be read", err)
+	case !info.Mode().IsRegular():
+		return nil, wrong("is not a file", nil)
+	case info.Size() > limit:
+		return nil, wrong(fmt.Sprintf("is larger than %s", config.Bytes(limit)), nil)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, wrong("cannot be read", err)
+	}
+	return text, nil
+}
+
+// checkOutput refuses an output that could not be written, or that would replace a file of the room.
+func (c composeCommand) checkOutput(room *manifest.Room) error {
+	folder, err := os.Stat(filepath.Dir(c.Output))
+	if err != nil || !folder.IsDir() {
+		return roomreel.InvalidParam(c.Output, "its folder does not exist")
+	}
+	info, err := os.Stat(c.Output)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return &roomreel.Error{Code: roomreel.Invalid, Param: c.Output, Detail: "cannot be written", Err: err}
+	}
+	if !info.Mode().IsRegular() {
+		return roomreel.InvalidParam(c.Output, "is there and is not a file")
+	}
+	for _, recording := range room.Recordings {
+		file, err := room.Open(recording)
+		if err != nil {
+			return err
+		}
+		source, err := file.Stat()
+		file.Close()
+		if err == nil && os.SameFile(source, info) {
+			return roomreel.InvalidParam(c.Output, "is a recording of the room; the film needs a name of its own")
+		}
+	}
+	if manifestInfo, err := os.Stat(c.Room); err == nil && os.SameFile(manifestInfo, info) {
+		return roomreel.InvalidParam(c.Output, "is the manifest; the film needs a name of its own")
+	}
+	return nil
+}
+
+// tracks describes the manifest's recordings. Nobody gave them identifiers, so that selectors name them by their track
+// names; one person's recordings share a participant SID made of the name.
+func tracks(room *manifest.Room, indexes []*matroska.Index) []compose.Track {
+	var list []compose.Track
+	for i, recording := range room.Recordings {
+		name := recording.TrackName
+		if name == "" {
+			name = recording.File
+		}
+		sum := sha256.Sum256([]byte(recording.Participant))
+		list = append(list, compose.Track{
+			Participant: roomreel.ParticipantSID("PA" + hex.EncodeToString(sum[:16])), Identity: recording.Participant,
+			Name: name, Kind: recording.Kind, Offset: recording.Offset, Index: indexes[i],
+		})
+	}
+	return list
+}
+
+// openMedia gives compose the recordings' bytes. A file is opened when it is first asked for and shared from then on.
+func openMedia(room *manifest.Room) (compose.Media, func()) {
+	files := newFiles(room)
+	return func(t int) (io.ReaderAt, error) { return files.open(t) }, files.close
+}
+
+// composeOptions are the server's choices, of the configuration.
+func composeOptions(c config.Config) compose.Options {
+	parallel := c.Render.Parallel
+	if parallel == 0 {
+		parallel = runtime.GOMAXPROCS(0)
+	}
+	return compose.Options{
+		FPS: c.Compose.FPS, Chunk: c.Compose.Chunk.Std(), Parallel: parallel, Encoder: compose.Policy(c.Compose.Encoder),
+	}
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"roomreel"
+)
+
+// exitCodes is the table that `roomreel --help` prints; docs/operating/commands.md repeats it.
+const exitCodes = "Exit codes: 0 done, 1 failed, 2 the request or a file in it is wrong, " +
+	"3 done in part, 10 the database is of another version, 130 interrupted."
+
+const (
+	codeDone        = 0
+	codeFailed      = 1
+	codeUsage       = 2
+	codePartial     = 3
+	codeNotMigrated = 10
+	codeInterrupted = 130
+)
+
+// usageError is a mistake in flags, configuration or files: the same command fails again.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// errPartial marks a result that is there and lacks something; standard error says what.
+var errPartial = errors.New("done in part")
+
+// errNotMigrated marks a database that an older or newer roomreel wrote.
+var errNotMigrated = errors.New("the database is of another version")
+
+// exitCode maps an error to the table above.
+func exitCode(ctx context.Context, err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return codeDone
+	case ctx.Err() != nil:
+		return codeInterrupted
+	case errors.Is(err, errPartial):
+		return codePartial
+	case errors.Is(err, errNotMigrated):
+		return codeNotMigrated
+	case errors.As(err, &usage):
+		return codeUsage
+	}
+	switch roomreel.CodeOf(err) {
+	case "", roomreel.TooMany, roomreel.Unavailable:
+		return codeFailed
+	}
+	return codeUsage
+}
+
+// words says what went wrong, one line for each mistake.
+func words(ctx context.Context, err error) string {
+	if ctx.Err() != nil {
+		return "roomreel: interrupted\n"
+	}
+	var text strings.Builder
+	for _, single := range split(err) {
+		text.WriteString("roomreel: " + sentence(single) + "\n")
+	}
+	return text.String()
+}
+
+// split takes joined errors apart.
+func split(err error) []error {
+	if usage, ok := err.(usageError); ok {
+		err = usage.error
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// sentence leaves out the code of a caller's mistake, which the exit code says.
+func sentence(err error) string {
+	caller, ok := err.(*roomreel.Error)
+	if !ok {
+		return err.Error()
+	}
+	text := caller.Detail
+	if caller.Param != "" {
+		text = caller.Param + ": " + text
+	}
+	if caller.Err != nil {
+		text += ": " + caller.Err.Error()
+	}
+	return text
+}
