@@ -25,9 +25,12 @@ const (
 	// followed by the packets it held back, all at once, and after them the stamps are where they were before.
 	settle = 2 * time.Second
 
-	// recent is how many packets before a gap are compared with those after it: few, so that drift of even 5 % does
-	// not look like a step, and more than one, so that a single late packet does not hide one.
-	recent = 8
+	// recent is how much decoded sound before a gap is compared with what comes after it: little, so that drift of
+	// even 5 % does not look like a step, and usually several packets, so that a single late one does not hide a step.
+	recent = 80 * time.Millisecond
+
+	// few is how many packets at the end of a track are too few to tell a gap from wavering stamps by.
+	few = 8
 
 	// A step smaller than half a packet is no gap, within these bounds. The lower one is above what Matroska's
 	// rounding to 1 ms does to two stamps; the upper one keeps a gap between long packets from going unseen.
@@ -45,8 +48,10 @@ const (
 
 	// A run's drift is followed through the median lateness of every knotEvery of decoded sound. A straight line
 	// through them may miss one by knotSlack before the run is taken in two.
-	knotEvery = 5 * time.Second
-	knotSlack = 8 * time.Millisecond
+	// Where packets are long it takes more sound, for a median of enough of them.
+	knotEvery   = 5 * time.Second
+	knotPackets = 250
+	knotSlack   = 8 * time.Millisecond
 )
 
 // Runs groups an audio track's packets into runs, in order; every packet is in exactly one.
@@ -101,14 +106,28 @@ func gaps(packets []Heard, late []time.Duration) []int {
 	waver := wavering(late)
 	bounds := []int{0}
 	for i := 1; i < len(packets); i++ {
-		before := slices.Min(late[max(bounds[len(bounds)-1], i-recent):i])
+		first := bounds[len(bounds)-1]
 		step := min(packets[i-1].Duration, packets[i].Duration) / 2
 		step = max(min(max(step, minStep), maxStep), 3*waver[i/waverBlock])
-		if ahead[i]-before > step {
+		if len(packets)-i < few {
+			step = max(step, 6*waver[i/waverBlock])
+		}
+		if ahead[i]-before(packets, late, first, i) > step {
 			bounds = append(bounds, i)
 		}
 	}
 	return bounds
+}
+
+// before returns the least lateness in the last of the packets [first, i): as many as make up recent.
+func before(packets []Heard, late []time.Duration, first, i int) time.Duration {
+	least := late[i-1]
+	var decoded time.Duration
+	for j := i - 1; j >= max(first, i-waverBlock) && decoded < recent; j-- {
+		least = min(least, late[j])
+		decoded += max(packets[j].Duration, 0)
+	}
+	return least
 }
 
 // soonest returns, for every packet, the least lateness among it and the packets of the next settle of decoded sound:
@@ -135,19 +154,22 @@ func soonest(packets []Heard, late []time.Duration) []time.Duration {
 	return least
 }
 
-// waverBlock is how many packets the wavering of stamps is measured over.
-const waverBlock = 64
+const (
+	waverBlock = 128 // packets over which the wavering of stamps is measured
+	waverLag   = 4   // packets: neighbours alone cannot come closer than one packet's duration
+)
 
 // wavering returns, for every block of packets, how much their stamps waver: what a quarter of the packets come closer
-// to their predecessors than they should. Gaps never make packets come closer, so silence that was not sent does not
-// count, and a stall of less than a quarter of the block does not either. Neighbouring blocks share the larger value.
+// to those before them than they should. Gaps never make packets come closer, so silence that was not sent does not
+// count, and what a stall held back does not either, unless it is a quarter of the block. Neighbouring blocks share the
+// largest value.
 func wavering(late []time.Duration) []time.Duration {
 	blocks := make([]time.Duration, (len(late)+waverBlock-1)/waverBlock)
 	closer := make([]time.Duration, 0, waverBlock)
 	for b := range blocks {
 		closer = closer[:0]
-		for i := max(1, b*waverBlock); i < min(len(late), (b+1)*waverBlock); i++ {
-			closer = append(closer, max(0, late[i-1]-late[i]))
+		for i := max(waverLag, b*waverBlock); i < min(len(late), (b+1)*waverBlock); i++ {
+			closer = append(closer, max(0, late[i-waverLag]-late[i]))
 		}
 		if len(closer) > 0 {
 			slices.Sort(closer)

@@ -62,7 +62,10 @@ func follow(packets []Heard, late []time.Duration, first, last int) []piece {
 	}
 
 	kept := bend(knots, 0, len(knots)-1, []int{0})
-	ends := decodedEnd(packets, last, begin, first)
+	ends := begin
+	for _, p := range packets[first:last] {
+		ends += max(p.Duration, 0)
+	}
 	var pieces []piece
 	for i := 1; i < len(kept); i++ {
 		a, b := knots[kept[i-1]], knots[kept[i]]
@@ -78,19 +81,19 @@ func follow(packets []Heard, late []time.Duration, first, last int) []piece {
 	return pieces
 }
 
-// measure returns the knots of a stretch: at least one, and at least two when it is longer than knotEvery.
+// measure returns the knots of a stretch: at least one.
 func measure(packets []Heard, late []time.Duration, first, last int, begin time.Duration) []knot {
 	var knots []knot
 	decoded, since := begin, begin
 	from := first
 	for i := first; i < last; i++ {
 		decoded += max(packets[i].Duration, 0)
-		if decoded-since < knotEvery && i+1 < last {
+		enough := decoded-since >= knotEvery && i+1-from >= knotPackets
+		if !enough && i+1 < last {
 			continue
 		}
-		// A short rest at the end says too little: it joins the knot before.
-		if decoded-since < knotEvery/2 && len(knots) > 0 {
-			break
+		if !enough && len(knots) > 0 {
+			break // the rest at the end says too little
 		}
 		middle := (from + i + 1) / 2
 		knots = append(knots, knot{middle, packets[middle].Time - late[middle], median(late[from : i+1])})
@@ -101,7 +104,7 @@ func measure(packets []Heard, late []time.Duration, first, last int, begin time.
 
 // bend appends to kept the indexes of the knots in (a, b] at which a line from a to b must bend.
 func bend(knots []knot, a, b int, kept []int) []int {
-	farthest, worst := 0, time.Duration(knotSlack)
+	farthest, worst := 0, knotSlack
 	for i := a + 1; i < b; i++ {
 		off := along(knots[a], knots[b], knots[i].decoded) - knots[i].decoded - knots[i].late
 		if off = max(off, -off); off > worst {
@@ -121,14 +124,6 @@ func along(a, b knot, decoded time.Duration) time.Duration {
 	}
 	slope := float64(b.late-a.late) / float64(b.decoded-a.decoded)
 	return decoded + a.late + time.Duration(slope*float64(decoded-a.decoded))
-}
-
-// decodedEnd returns the sound decoded before the end of the packets [first, last).
-func decodedEnd(packets []Heard, last int, begin time.Duration, first int) time.Duration {
-	for _, p := range packets[first:last] {
-		begin += max(p.Duration, 0)
-	}
-	return begin
 }
 
 func median(values []time.Duration) time.Duration {
