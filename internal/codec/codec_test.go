@@ -1,0 +1,371 @@
+package codec_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"roomreel/internal/codec"
+	"roomreel/internal/codec/codectest"
+)
+
+// decode returns what a track's packets decode to, by calling shown with each picture, and the errors.
+func decode(t testing.TB, track codectest.Track, shown func(*codec.Picture)) (errs []error) {
+	t.Helper()
+	d, err := codec.OpenPictureDecoder(track.Codec, track.Private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	p := codec.NewPicture()
+	defer p.Close()
+	receive := func() {
+		for {
+			ok, err := d.Receive(p)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			if !ok {
+				return
+			}
+			shown(p)
+		}
+	}
+	for _, packet := range track.Packets {
+		if err := d.Send(packet.Data, int64(packet.Time)); err != nil {
+			errs = append(errs, err)
+		}
+		receive()
+	}
+	if err := d.Send(nil, 0); err != nil {
+		errs = append(errs, err)
+	}
+	receive()
+	return errs
+}
+
+func near(a, b uint8) bool { return max(a, b)-min(a, b) <= 3 }
+
+func TestPictureDecoder_DrawsEveryPlanarFormatInItsColours(t *testing.T) {
+	codectest.NoLeaks(t)
+	const y, u, v = 81, 90, 240 // red in BT.601
+	for _, output := range []string{
+		"-c:v libvpx -pix_fmt yuv420p",
+		"-c:v libvpx -pix_fmt yuva420p -auto-alt-ref 0",
+		"-c:v libvpx-vp9 -pix_fmt yuv420p",
+		"-c:v libvpx-vp9 -pix_fmt yuv444p",
+		"-c:v libvpx-vp9 -pix_fmt yuv422p",
+		"-c:v libvpx-vp9 -pix_fmt yuv440p",
+		"-c:v libvpx-vp9 -pix_fmt yuv420p10le",
+		"-c:v libx264 -pix_fmt yuv420p",
+		"-c:v libx264 -pix_fmt yuvj420p",
+		"-c:v libx264 -pix_fmt yuv422p",
+		"-c:v libx264 -pix_fmt yuv444p",
+		"-c:v libx264 -pix_fmt nv12",
+		"-c:v libx264 -pix_fmt yuv420p10le",
+		"-c:v libx264 -pix_fmt yuv422p10le",
+	} {
+		t.Run(output, func(t *testing.T) {
+			track := codectest.Make(t, "-f lavfi -i color=red:s=162x90:r=10:d=0.3 "+output)
+			canvas, err := codec.NewCanvas(128, 128)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer canvas.Close()
+			pictures := 0
+			errs := decode(t, track, func(p *codec.Picture) {
+				pictures++
+				if p.Width != 162 || p.Height != 90 {
+					t.Errorf("picture is %dx%d", p.Width, p.Height)
+				}
+				if err := canvas.Draw(p, 32, 16, 64, 36); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if pictures != 3 || errs != nil {
+				t.Fatalf("%d pictures, errors %v", pictures, errs)
+			}
+			for _, at := range [][2]int{{32, 16}, {95, 51}, {64, 34}} {
+				if a, b, c := canvas.At(at[0], at[1]); !near(a, y) || !near(b, u) || !near(c, v) {
+					t.Errorf("pixel %v is %d,%d,%d, want %d,%d,%d", at, a, b, c, y, u, v)
+				}
+			}
+			for _, at := range [][2]int{{31, 16}, {32, 15}, {96, 51}, {95, 52}} {
+				if a, b, c := canvas.At(at[0], at[1]); a != 16 || b != 128 || c != 128 {
+					t.Errorf("pixel %v beside it is %d,%d,%d, want black", at, a, b, c)
+				}
+			}
+		})
+	}
+}
+
+func TestPictureDecoder_TellsGreyFromGreen(t *testing.T) {
+	codectest.NoLeaks(t)
+	track := codectest.Make(t, "-f lavfi -i color=gray:s=64x64:r=10:d=0.1 -c:v libx264 -pix_fmt gray")
+	canvas, err := codec.NewCanvas(64, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer canvas.Close()
+	if errs := decode(t, track, func(p *codec.Picture) { canvas.Draw(p, 0, 0, 64, 64) }); errs != nil {
+		t.Fatal(errs)
+	}
+	if y, u, v := canvas.At(32, 32); !near(y, 126) || u != 128 || v != 128 {
+		t.Errorf("grey became %d,%d,%d", y, u, v)
+	}
+}
+
+func TestPictureDecoder_RefusesRGB(t *testing.T) {
+	codectest.NoLeaks(t)
+	track := codectest.Make(t, "-f lavfi -i color=red:s=64x64:r=10:d=0.2 -c:v libx264rgb -pix_fmt rgb24")
+	errs := decode(t, track, func(*codec.Picture) { t.Error("it was shown") })
+	if len(errs) != 2 || !errors.Is(errs[0], codec.ErrUnsupported) {
+		t.Errorf("errors: %v", errs)
+	}
+}
+
+func TestPictureDecoder_SaysThePixelsProportions(t *testing.T) {
+	codectest.NoLeaks(t)
+	track := codectest.Make(t, "-f lavfi -i color=red:s=64x64:r=10:d=0.1,setsar=4/3 -c:v libx264")
+	decode(t, track, func(p *codec.Picture) {
+		if p.AspectNum != 4 || p.AspectDen != 3 {
+			t.Errorf("got %d:%d", p.AspectNum, p.AspectDen)
+		}
+	})
+}
+
+func TestPictureDecoder_RefusesWhatIsTooLarge(t *testing.T) {
+	codectest.NoLeaks(t)
+	t.Run("vp8_header", func(t *testing.T) {
+		track := codectest.Make(t, "-f lavfi -i color=red:s=64x64:r=10:d=0.1 -c:v libvpx")
+		binary.LittleEndian.PutUint16(track.Packets[0].Data[6:], 16383)
+		binary.LittleEndian.PutUint16(track.Packets[0].Data[8:], 16383)
+		if errs := decode(t, track, func(*codec.Picture) { t.Error("it was shown") }); errs == nil {
+			t.Error("no error")
+		}
+	})
+	t.Run("wide", func(t *testing.T) {
+		track := codectest.Make(t, "-f lavfi -i color=red:s=4352x64:r=10:d=0.1 -c:v libx264 -preset ultrafast")
+		errs := decode(t, track, func(*codec.Picture) { t.Error("it was shown") })
+		if len(errs) == 0 || !errors.Is(errs[0], codec.ErrTooLarge) {
+			t.Errorf("errors: %v", errs)
+		}
+	})
+}
+
+func TestPictureDecoder_ShowsNothingBeforeAKeyframe(t *testing.T) {
+	codectest.NoLeaks(t)
+	for _, output := range []string{"-c:v libvpx", "-c:v libvpx-vp9", "-c:v libx264 -bf 0", "-c:v libx264"} {
+		t.Run(output, func(t *testing.T) {
+			track := codectest.Make(t, "-f lavfi -i testsrc2=s=96x64:r=10:d=2 -g 10 -auto-alt-ref 0 "+output)
+			if strings.Contains(output, "x264") {
+				track = codectest.Make(t, "-f lavfi -i testsrc2=s=96x64:r=10:d=2 -g 10 -sc_threshold 0 "+output)
+			}
+			second := 0
+			for i := len(track.Packets) - 1; i > 0; i-- {
+				if track.Packets[i].Key {
+					second = i
+				}
+			}
+			if second == 0 {
+				t.Fatal("no second keyframe")
+			}
+			at := track.Packets[second].Time
+			track.Packets = track.Packets[1:]
+			shown := 0
+			decode(t, track, func(p *codec.Picture) {
+				shown++
+				if p.PTS < int64(at) {
+					t.Errorf("picture at %d, before the keyframe at %d", p.PTS, at)
+				}
+			})
+			if shown == 0 {
+				t.Error("nothing was shown at all")
+			}
+		})
+	}
+}
+
+func TestPictureDecoder_SurvivesDamage(t *testing.T) {
+	codectest.NoLeaks(t)
+	for _, output := range []string{"-c:v libvpx", "-c:v libvpx-vp9", "-c:v libx264"} {
+		t.Run(output, func(t *testing.T) {
+			whole := codectest.Make(t, "-f lavfi -i testsrc2=s=96x64:r=25:d=2 -g 10 "+output)
+			random := rand.New(rand.NewPCG(1, 2))
+			for range 20 {
+				damaged := whole
+				damaged.Packets = nil
+				for _, p := range whole.Packets {
+					p.Data = append([]byte(nil), p.Data...)
+					switch random.IntN(8) {
+					case 0:
+						p.Data[random.IntN(len(p.Data))] ^= byte(1 + random.IntN(255))
+					case 1:
+						p.Data = p.Data[:1+random.IntN(len(p.Data))]
+					case 2:
+						continue
+					}
+					damaged.Packets = append(damaged.Packets, p)
+				}
+				decode(t, damaged, func(p *codec.Picture) {
+					if err := codec.CheckSize(p.Width, p.Height); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestOpenPictureDecoder_KnowsItsListOnly(t *testing.T) {
+	codectest.NoLeaks(t)
+	for _, name := range []string{"", "mpeg4", "libvpx", "VP8", "opus"} {
+		if _, err := codec.OpenPictureDecoder(name, nil); !errors.Is(err, codec.ErrUnsupported) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestSoundDecoder_DecodesEachPacketToItsLength(t *testing.T) {
+	codectest.NoLeaks(t)
+	for _, test := range []struct {
+		output   string
+		channels int
+		samples  int
+	}{
+		{"-c:a libopus -application voip -b:a 16k -ac 1", 1, 960},
+		{"-c:a libopus -application audio -b:a 96k -ac 2", 2, 960},
+		{"-c:a libopus -frame_duration 60 -ac 1", 1, 2880},
+		{"-c:a libopus -application lowdelay -frame_duration 10 -ac 2", 2, 480},
+	} {
+		t.Run(test.output, func(t *testing.T) {
+			track := codectest.Make(t, "-f lavfi -i sine=440:d=1:r=48000 "+test.output)
+			d, err := codec.OpenSoundDecoder(track.Codec, track.Private, track.Rate, track.Channels)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			for i, p := range track.Packets {
+				got, err := d.Decode(nil, p.Data)
+				if err != nil || len(got) != 2*test.samples {
+					t.Fatalf("packet %d: %d values, want %d; %v", i, len(got), 2*test.samples, err)
+				}
+				for k := 0; test.channels == 1 && k < len(got); k += 2 {
+					if got[k] != got[k+1] {
+						t.Fatalf("packet %d: mono differs between the sides", i)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestSoundDecoder_Refuses(t *testing.T) {
+	codectest.NoLeaks(t)
+	for name, head := range map[string][]byte{
+		"short":     []byte("OpusHead"),
+		"surround":  []byte("OpusHead\x01\x06\x38\x01\x80\xbb\x00\x00\x00\x00\x01"),
+		"no_sound":  []byte("OpusHead\x01\x00\x38\x01\x80\xbb\x00\x00\x00\x00\x00"),
+		"not_a_one": []byte("OpusTags\x01\x02\x38\x01\x80\xbb\x00\x00\x00\x00\x00"),
+	} {
+		if _, err := codec.OpenSoundDecoder("opus", head, 48000, 2); !errors.Is(err, codec.ErrUnsupported) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"aac", "", "libopus"} {
+		if _, err := codec.OpenSoundDecoder(name, nil, 48000, 2); !errors.Is(err, codec.ErrUnsupported) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+func TestEncoder_NamesTheOptionItDoesNotKnow(t *testing.T) {
+	codectest.NoLeaks(t)
+	config := codec.EncoderConfig{Codec: "h264", Options: map[string]string{"preset": "veryfast", "crv": "23"}}
+	_, err := codec.OpenPictureEncoder(config, 64, 64, 25, 1)
+	if err == nil || !strings.Contains(err.Error(), `"crv"`) {
+		t.Errorf("got %v", err)
+	}
+	config.Options = map[string]string{"preset": "hasty"}
+	if _, err := codec.OpenPictureEncoder(config, 64, 64, 25, 1); err == nil {
+		t.Error("a preset that does not exist was taken")
+	}
+}
+
+func TestCanvas_RefusesToDrawBesideItself(t *testing.T) {
+	codectest.NoLeaks(t)
+	canvas, err := codec.NewCanvas(64, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer canvas.Close()
+	for _, r := range [][4]int{{-2, 0, 8, 8}, {0, 0, 66, 8}, {58, 0, 8, 8}, {0, 26, 8, 8}, {1, 0, 8, 8}, {0, 0, 7, 8}, {0, 0, 0, 8}} {
+		t.Run(fmt.Sprint(r), func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("it drew")
+				}
+			}()
+			canvas.Black(r[0], r[1], r[2], r[3])
+		})
+	}
+}
+
+func TestClose_ToleratesTwice(t *testing.T) {
+	codectest.NoLeaks(t)
+	d, err := codec.OpenPictureDecoder("vp8", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := codec.NewPicture()
+	for range 2 {
+		d.Close()
+		p.Close()
+	}
+}
+
+func TestVersion_NamesTheLibraries(t *testing.T) {
+	text := strings.Join(codec.Version(), ", ")
+	for _, name := range []string{"libavcodec ", "libavutil ", "libyuv "} {
+		if !strings.Contains(text, name) {
+			t.Errorf("%q does not name %s", text, name)
+		}
+	}
+}
+
+func FuzzPictureDecoder(f *testing.F) {
+	track := codectest.Make(f, "-f lavfi -i testsrc2=s=32x32:r=5:d=0.4 -c:v libvpx")
+	f.Add("vp8", track.Packets[0].Data, track.Packets[1].Data)
+	track = codectest.Make(f, "-f lavfi -i testsrc2=s=32x32:r=5:d=0.4 -c:v libvpx-vp9")
+	f.Add("vp9", track.Packets[0].Data, track.Packets[1].Data)
+	f.Add("h264", []byte{0, 0, 0, 1, 0x67}, []byte{0, 0, 0, 1, 0x65})
+	f.Fuzz(func(t *testing.T, name string, a, b []byte) {
+		d, err := codec.OpenPictureDecoder(name, nil)
+		if err != nil {
+			return
+		}
+		defer d.Close()
+		p := codec.NewPicture()
+		defer p.Close()
+		canvas, err := codec.NewCanvas(32, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer canvas.Close()
+		for i, data := range [][]byte{a, b, a, nil} {
+			d.Send(data, int64(i))
+			for range 4 {
+				ok, err := d.Receive(p)
+				if ok {
+					canvas.Draw(p, 0, 0, 32, 32)
+				} else if err == nil {
+					break
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,95 @@
+// Package codectest makes small real recordings with ffmpeg's command line, for tests of what decodes them.
+package codectest
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"roomreel"
+	"roomreel/internal/codec"
+	"roomreel/internal/matroska"
+)
+
+// Track is one recorded track and its packets in the order of the file.
+type Track struct {
+	Codec      string
+	Private    []byte
+	CodecDelay time.Duration
+	Rate       int
+	Channels   int
+	Packets    []Packet
+}
+
+// Packet is one packet. Time runs from the track's first packet.
+type Packet struct {
+	Time     time.Duration
+	Duration time.Duration
+	Key      bool
+	Data     []byte
+}
+
+// Make runs ffmpeg with the given arguments and a Matroska file of the test's own as output, and returns the file's
+// track. Arguments are split at spaces.
+func Make(t testing.TB, arguments string) Track {
+	t.Helper()
+	return Read(t, File(t, arguments))
+}
+
+// File is Make for callers that want the file.
+func File(t testing.TB, arguments string) string {
+	t.Helper()
+	ffmpeg, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		if strings.Contains(os.Getenv("ROOMREEL_TEST_REQUIRE"), "ffmpeg") {
+			t.Fatal("ffmpeg is required and missing")
+		}
+		t.Skip("ffmpeg is not installed")
+	}
+	file := filepath.Join(t.TempDir(), "track.mkv")
+	all := append([]string{"-hide_banner", "-loglevel", "error", "-nostdin", "-y"}, strings.Fields(arguments)...)
+	if out, err := exec.Command(ffmpeg, append(all, file)...).CombinedOutput(); err != nil {
+		t.Fatalf("ffmpeg %s: %v\n%s", arguments, err, out)
+	}
+	return file
+}
+
+// Read reads the first track of a Matroska file.
+func Read(t testing.TB, file string) Track {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := matroska.ReadIndex(bytes.NewReader(data), roomreel.TrackKind(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := matroska.NewPacketReader(index, bytes.NewReader(data))
+	track := Track{
+		Codec: index.Codec, Private: index.Private, CodecDelay: index.CodecDelay, Rate: index.Rate, Channels: index.Channels,
+	}
+	for i, p := range index.Packets {
+		payload, err := reader.Read(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		track.Packets = append(track.Packets, Packet{Time: p.Time, Duration: p.Duration, Key: p.Key, Data: payload})
+	}
+	return track
+}
+
+// NoLeaks fails the test when it ends with more of codec's objects open than it began with.
+func NoLeaks(t testing.TB) {
+	t.Helper()
+	before := codec.Open()
+	t.Cleanup(func() {
+		if after := codec.Open(); after != before {
+			t.Errorf("%d objects of package codec were not closed", after-before)
+		}
+	})
+}
