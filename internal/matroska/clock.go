@@ -10,14 +10,15 @@ import (
 //   - The first packet is 0, whatever the file's clock said. Nothing is earlier.
 //   - Sound does not go back: a timestamp up to backAudio early counts as the one before it.
 //   - Pictures may go back by as much as reordering does, backVideo; they keep their times.
-//   - A timestamp further back means that the clock began anew (another segment, a restarted recorder): the packet
-//     follows the last one directly, and so does all that comes after.
+//   - A timestamp further back means that the clock began anew (a restarted recorder): the packet follows the last
+//     one directly, and so does all that comes after. Where a segment begins, any step back means that.
 //   - A timestamp more than maxJump ahead is the same: no room stands silent that long.
 //   - A leap ahead that is taken back within leapMemory was a damaged timestamp: the packets in between are put where
 //     they belong, directly after the last good one.
 type clock struct {
 	video bool
 	begun bool
+	anew  bool          // a segment began since the last packet: any step back is a new clock
 	shift time.Duration // added to the file's clock
 	high  time.Duration // latest time so far
 	step  time.Duration // the last packet's duration, or the last ordinary distance
@@ -45,6 +46,9 @@ func (c *clock) place(packets []Packet, raw, d time.Duration) time.Duration {
 	back := backVideo
 	if !c.video {
 		back = backAudio
+	}
+	if c.anew {
+		back, c.anew = 0, false
 	}
 	t := raw + c.shift
 	if c.leap > 0 && t > c.leapTo+leapMemory {

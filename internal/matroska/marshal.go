@@ -90,8 +90,11 @@ func (x *Index) MarshalBinary() ([]byte, error) {
 		}
 		last = p
 	}
-	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b)), nil
+	return sum(b), nil
 }
+
+// sum appends b's checksum.
+func sum(b []byte) []byte { return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b)) }
 
 // unit returns the largest duration that all times are multiples of.
 func (x *Index) unit() time.Duration {

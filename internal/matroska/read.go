@@ -162,6 +162,7 @@ func (s *scanner) element() error {
 		s.scale = time.Millisecond
 		s.segment = s.ending(header, size)
 		s.end = unknownSize
+		s.clock.anew = true
 		return s.discard(header)
 	case idCluster:
 		s.cluster = 0

@@ -82,7 +82,7 @@ func index(t testing.TB, b []byte, kind roomreel.TrackKind) *Index {
 	return x
 }
 
-// probe asks ffprobe for the packets of the first stream of a kind: pts (ms), pos, size, key.
+// probe asks ffprobe for the packets of a stream: time in ms, size, flags.
 func probe(t testing.TB, b []byte, stream string) []string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "probe.mkv")
@@ -109,7 +109,7 @@ func TestReadIndex_AgreesWithFFprobe(t *testing.T) {
 				if x.Video {
 					stream = "v:0"
 				}
-				var got []string
+				var got, want []string
 				for _, p := range x.Packets {
 					flags := "__"
 					if p.Key {
@@ -117,20 +117,17 @@ func TestReadIndex_AgreesWithFFprobe(t *testing.T) {
 					}
 					got = append(got, fmt.Sprintf("%d,%d,%s", p.Time.Milliseconds(), p.Size, flags))
 				}
-				var want []string
-				first := ""
-				for _, line := range probe(t, b, stream) {
+				zero := 0
+				for i, line := range probe(t, b, stream) {
 					var pts, size int
 					var flags string
 					line = strings.ReplaceAll(strings.TrimSuffix(line, ","), ",", " ")
 					if _, err := fmt.Sscan(line, &pts, &size, &flags); err != nil {
 						t.Fatalf("%q: %v", line, err)
 					}
-					var zero int
-					if first == "" {
-						first = line
+					if i == 0 {
+						zero = pts
 					}
-					fmt.Sscan(first, &zero)
 					want = append(want, fmt.Sprintf("%d,%d,%s", pts-zero, size, flags[:2]))
 				}
 				if d := cmp.Diff(want, got); d != "" {
@@ -176,8 +173,12 @@ func TestReadIndex_RecoversEveryWholeBlockOfATornFile(t *testing.T) {
 				if len(x.Packets) != want {
 					t.Fatalf("cut at %d: %d packets, want %d", cut, len(x.Packets), want)
 				}
-				if d := cmp.Diff(whole.Packets[:want], x.Packets); d != "" && name != "opus" && name != "opus2" && name != "live" && name != "together" {
-					t.Fatalf("cut at %d: %s", cut, d)
+				for i, p := range x.Packets {
+					q := whole.Packets[i]
+					q.Duration, p.Duration = 0, 0 // how much of the last is padding may be cut off
+					if p != q {
+						t.Fatalf("cut at %d: packet %d is %+v, want %+v", cut, i, p, q)
+					}
 				}
 				if x.Size != int64(cut) {
 					t.Fatalf("cut at %d: size %d", cut, x.Size)

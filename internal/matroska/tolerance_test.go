@@ -1,0 +1,452 @@
+package matroska
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"roomreel"
+)
+
+// The files of this test are built element by element, as recorders of all kinds build them.
+
+// opus20 and opus60 are Opus packets of 20 and 60 ms; a third byte tells them apart.
+func opus20(n byte) []byte { return []byte{0xF8, 0xFF, n} }
+func opus60(n byte) []byte { return []byte{0x18, 0xFF, n} }
+
+func header(docType string) []byte { return element(idEBML, textElement(idDocType, docType)) }
+
+// unknown is an element of unknown size.
+func unknown(id uint32, parts ...[]byte) []byte {
+	b := append(appendID(nil, id), 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF)
+	return append(b, bytes.Join(parts, nil)...)
+}
+
+func entry(number uint64, kind uint64, codec string, parts ...[]byte) []byte {
+	return element(idTrackEntry, append([][]byte{uintElement(idTrackNumber, number), uintElement(idTrackType, kind), textElement(idCodecID, codec)}, parts...)...)
+}
+
+func opusTrack(parts ...[]byte) []byte { return element(idTracks, entry(1, 2, "A_OPUS", parts...)) }
+
+func blockBody(track byte, relative int16, flags byte, payload ...[]byte) []byte {
+	b := []byte{0x80 | track, 0, 0, flags}
+	binary.BigEndian.PutUint16(b[1:], uint16(relative))
+	return append(b, bytes.Join(payload, nil)...)
+}
+
+func simple(relative int16, payload ...[]byte) []byte {
+	return element(idSimpleBlock, blockBody(1, relative, blockKey, payload...))
+}
+
+func at(ms uint64) []byte { return uintElement(idTimestamp, ms) }
+
+func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+
+// times returns the packets' times in milliseconds.
+func times(x *Index) []int64 {
+	var list []int64
+	for _, p := range x.Packets {
+		list = append(list, p.Time.Milliseconds())
+	}
+	return list
+}
+
+// payloads returns the packets' bytes.
+func contents(t testing.TB, x *Index, file []byte) [][]byte {
+	t.Helper()
+	r := NewPacketReader(x, bytes.NewReader(file))
+	var list [][]byte
+	for i := range x.Packets {
+		b, err := r.Read(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, b)
+	}
+	return list
+}
+
+func TestReadIndex_TakesEveryShape(t *testing.T) {
+	void := element(idVoid, make([]byte, 5))
+	crc := element(idCRC32, make([]byte, 4))
+	tags := element(idTags, make([]byte, 300))
+	cluster := func(ms uint64, blocks ...[]byte) []byte {
+		return element(idCluster, append([][]byte{crc, at(ms), void}, blocks...)...)
+	}
+	whole := [][]byte{opus20(0), opus20(1), opus20(2), opus20(3)}
+	tests := map[string]struct {
+		file  []byte
+		times []int64
+		data  [][]byte
+		torn  bool
+	}{
+		"known_sizes": {
+			file:  join(header("matroska"), element(idSegment, void, opusTrack(), tags, cluster(1000, simple(0, whole[0]), simple(20, whole[1])), element(idCues, make([]byte, 9)), cluster(1040, simple(0, whole[2]), simple(20, whole[3])), tags)),
+			times: []int64{0, 20, 40, 60}, data: whole,
+		},
+		"unknown_sizes": {
+			file:  join(header("webm"), unknown(idSegment, opusTrack(), unknown(idCluster, at(0), simple(0, whole[0]), simple(20, whole[1])), unknown(idCluster, at(40), simple(0, whole[2]), simple(20, whole[3])))),
+			times: []int64{0, 20, 40, 60}, data: whole,
+		},
+		"negative_relative_times": {
+			file:  join(header("webm"), element(idSegment, opusTrack(), cluster(100, simple(-40, whole[0]), simple(-20, whole[1]), simple(0, whole[2]), simple(20, whole[3])))),
+			times: []int64{0, 20, 40, 60}, data: whole,
+		},
+		"block_groups": {
+			file: join(header("webm"), element(idSegment, opusTrack(), cluster(0,
+				element(idBlockGroup, element(idBlock, blockBody(1, 0, 0, whole[0])), uintElement(idBlockDuration, 20)),
+				element(idBlockGroup, element(idBlock, blockBody(1, 20, 0, whole[1])), element(idBlockAdditions, make([]byte, 3)))))),
+			times: []int64{0, 20}, data: whole[:2],
+		},
+		"xiph_lacing": {
+			file:  join(header("webm"), element(idSegment, opusTrack(), cluster(0, element(idSimpleBlock, blockBody(1, 0, laceXiph, []byte{3, 3, 3, 3}, join(whole...)))))),
+			times: []int64{0, 20, 40, 60}, data: whole,
+		},
+		"long_xiph_lacing": {
+			file:  join(header("webm"), element(idSegment, opusTrack(), cluster(0, element(idSimpleBlock, blockBody(1, 0, laceXiph, []byte{1, 255, 45}, append(opus20(0), make([]byte, 297)...), opus60(1)))))),
+			times: []int64{0, 20}, data: [][]byte{append(opus20(0), make([]byte, 297)...), opus60(1)},
+		},
+		"ebml_lacing": {
+			file:  join(header("webm"), element(idSegment, opusTrack(), cluster(0, element(idSimpleBlock, blockBody(1, 0, laceEBML, []byte{2, 0x83, 0xC1}, opus20(0), append(opus60(1), 9, 9), opus20(2)))))),
+			times: []int64{0, 20, 80}, data: [][]byte{opus20(0), append(opus60(1), 9, 9), opus20(2)},
+		},
+		"fixed_lacing": {
+			file:  join(header("webm"), element(idSegment, opusTrack(), cluster(0, element(idSimpleBlock, blockBody(1, 0, laceFixed, []byte{1}, opus60(0), opus60(1))), simple(120, whole[2])))),
+			times: []int64{0, 60, 120}, data: [][]byte{opus60(0), opus60(1), whole[2]},
+		},
+		"finer_timestamps": {
+			file:  join(header("webm"), element(idSegment, element(idInfo, uintElement(idTimestampScale, 100_000)), opusTrack(), cluster(5000, simple(0, whole[0]), simple(200, whole[1])))),
+			times: []int64{0, 20}, data: whole[:2],
+		},
+		"header_stripping": {
+			file: join(header("webm"), element(idSegment, opusTrack(element(idContentEncodings, element(idContentEncoding, element(idContentCompression, uintElement(idContentCompAlgo, 3), element(idContentCompSettings, []byte{0xF8}))))),
+				cluster(0, simple(0, whole[0][1:]), simple(20, whole[1][1:])))),
+			times: []int64{0, 20}, data: whole[:2],
+		},
+		"garbage_between_clusters": {
+			file:  join(header("webm"), unknown(idSegment, opusTrack(), cluster(0, simple(0, whole[0])), []byte("\x00\x01 garbage \xA3\xFF\x1F\x43\xB6"), cluster(20, simple(0, whole[1])))),
+			times: []int64{0, 20}, data: whole[:2],
+		},
+		"zeros_at_the_end": {
+			file:  join(header("webm"), unknown(idSegment, opusTrack(), cluster(0, simple(0, whole[0])), make([]byte, 300_000))),
+			times: []int64{0}, data: whole[:1], torn: true,
+		},
+		"unknown_elements": {
+			file:  join(header("webm"), unknown(idSegment, opusTrack(), cluster(0, simple(0, whole[0]), element(0x4FFE, make([]byte, 40)), simple(20, whole[1])))),
+			times: []int64{0, 20}, data: whole[:2],
+		},
+		"absurd_size": {
+			file:  join(header("webm"), unknown(idSegment, opusTrack(), cluster(0, simple(0, whole[0])), []byte{0xA3, 0x01, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}, cluster(20, simple(0, whole[1])))),
+			times: []int64{0, 20}, data: whole[:2],
+		},
+		"several_segments": {
+			file: join(header("webm"), element(idSegment, opusTrack(), cluster(0, simple(0, whole[0]), simple(20, whole[1]))),
+				header("webm"), element(idSegment, element(idTracks, entry(7, 1, "V_VP8"), entry(1, 2, "A_OPUS")), cluster(0, simple(0, whole[2]), simple(20, whole[3])))),
+			times: []int64{0, 20, 40, 60}, data: whole,
+		},
+		"other_codec_in_a_later_segment": {
+			file: join(header("webm"), element(idSegment, opusTrack(), cluster(0, simple(0, whole[0]))),
+				header("webm"), element(idSegment, element(idTracks, entry(1, 2, "A_VORBIS")), cluster(0, simple(0, whole[2])))),
+			times: []int64{0}, data: whole[:1],
+		},
+		"empty_packets": {
+			file:  join(header("webm"), element(idSegment, opusTrack(), cluster(0, simple(0, whole[0]), simple(20), simple(40, whole[2])))),
+			times: []int64{0, 40}, data: [][]byte{whole[0], whole[2]},
+		},
+		"lace_that_does_not_add_up": {
+			file:  join(header("webm"), element(idSegment, opusTrack(), cluster(0, simple(0, whole[0]), element(idSimpleBlock, blockBody(1, 20, laceXiph, []byte{1, 200}, whole[1])), simple(40, whole[2])))),
+			times: []int64{0, 40}, data: [][]byte{whole[0], whole[2]},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			x, err := ReadIndex(iotest.OneByteReader(bytes.NewReader(test.file)), "audio")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(test.times, times(x)); d != "" {
+				t.Error(d)
+			}
+			if d := cmp.Diff(test.data, contents(t, x, test.file)); d != "" {
+				t.Error(d)
+			}
+			if x.Torn != test.torn {
+				t.Errorf("torn is %v", x.Torn)
+			}
+			if x.Size != int64(len(test.file)) {
+				t.Errorf("size %d of %d", x.Size, len(test.file))
+			}
+		})
+	}
+}
+
+func TestReadIndex_SaysWhyAFileIsOfNoUse(t *testing.T) {
+	segment := func(tracks []byte) []byte {
+		return join(header("webm"), element(idSegment, tracks, element(idCluster, at(0), simple(0, opus20(0)))))
+	}
+	zlib := element(idContentEncodings, element(idContentEncoding, element(idContentCompression, uintElement(idContentCompAlgo, 0))))
+	sealed := element(idContentEncodings, element(idContentEncoding, uintElement(idContentType, 1)))
+	tests := map[string]struct {
+		file []byte
+		kind roomreel.TrackKind
+		want string
+	}{
+		"empty":       {nil, "", "the file is empty"},
+		"short":       {[]byte("ab"), "", "only 2 bytes"},
+		"mp4":         {[]byte("\x00\x00\x00\x20ftypisom"), "", "not a Matroska file"},
+		"header_only": {header("webm"), "", "the file ends before its track list"},
+		"no_audio":    {segment(element(idTracks, entry(1, 1, "V_VP8"))), "audio", "the file has no audio track"},
+		"no_video":    {segment(opusTrack()), "video", "the file has no video track"},
+		"subtitles":   {segment(element(idTracks, entry(1, 17, "S_TEXT/UTF8"))), "", "the file has no audio or video track"},
+		"mpeg2":       {segment(element(idTracks, entry(1, 1, "V_MPEG2"))), "", `codec "V_MPEG2" is not supported: recordings hold`},
+		"acm":         {segment(element(idTracks, entry(1, 2, "A_MS/ACM", element(idCodecPrivate, make([]byte, 18))))), "", "A_MS/ACM with format tag 0"},
+		"zlib":        {segment(opusTrack(zlib)), "", "its packets are compressed with zlib"},
+		"encrypted":   {segment(opusTrack(sealed)), "", "its packets are encrypted"},
+		"no_packets":  {join(header("webm"), element(idSegment, opusTrack())), "", "the audio track holds no packets"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := ReadIndex(bytes.NewReader(test.file), test.kind)
+			var e *roomreel.Error
+			if !errors.As(err, &e) || e.Code != roomreel.Invalid || e.Param != "Media" || !strings.Contains(e.Detail, test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestReadIndex_PassesOnReadErrors(t *testing.T) {
+	broken := errors.New("connection lost")
+	file := join(header("webm"), unknown(idSegment, opusTrack(), unknown(idCluster, at(0), simple(0, opus20(0)))))
+	_, err := ReadIndex(io.MultiReader(bytes.NewReader(file), iotest.ErrReader(broken)), "")
+	if !errors.Is(err, broken) || roomreel.CodeOf(err) != "" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestReadIndex_SetsTimestampsRight(t *testing.T) {
+	tests := map[string]struct {
+		stamps []uint64 // of clusters with one packet of 20 ms each
+		want   []int64
+	}{
+		"first_is_zero":      {[]uint64{1 << 40, 1<<40 + 20}, []int64{0, 20}},
+		"gap":                {[]uint64{0, 20, 7_200_000, 7_200_020}, []int64{0, 20, 7_200_000, 7_200_020}},
+		"slightly_back":      {[]uint64{0, 20, 60, 50, 80}, []int64{0, 20, 60, 60, 80}},
+		"restarted":          {[]uint64{5000, 5020, 7000, 0, 20}, []int64{0, 20, 2000, 2020, 2040}},
+		"absurdly_ahead":     {[]uint64{0, 20, 1 << 40, 1<<40 + 20}, []int64{0, 20, 40, 60}},
+		"leap_and_back":      {[]uint64{0, 20, 1 << 20, 60, 80}, []int64{0, 20, 40, 60, 80}},
+		"leap_two_and_back":  {[]uint64{0, 20, 1 << 20, 1<<20 + 20, 80}, []int64{0, 20, 40, 60, 80}},
+		"beyond_all_clocks":  {[]uint64{0, 1<<64 - 1, 40}, []int64{0, 20, 40}},
+		"gap_then_restarted": {[]uint64{10_000, 100_000, 170_000, 15_000}, []int64{0, 90_000, 160_000, 160_020}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			file := join(header("webm"), unknown(idSegment, opusTrack()))
+			for i, ms := range test.stamps {
+				file = append(file, unknown(idCluster, at(ms), simple(0, opus20(byte(i))))...)
+			}
+			if d := cmp.Diff(test.want, times(index(t, file, "audio"))); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestReadIndex_BelievesTheBitstreamAboutKeyframes(t *testing.T) {
+	key := []byte{0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xf0, 0x00}
+	small := []byte{0x10, 0, 0, 0x9d, 0x01, 0x2a, 0xa0, 0x00, 0x5a, 0x00}
+	inter := []byte{0x11, 0, 0, 1}
+	video := element(idTracks, entry(1, 1, "V_VP8", element(idVideo, uintElement(idPixelWidth, 16), uintElement(idPixelHeight, 16))))
+	x := index(t, join(header("webm"), unknown(idSegment, video, unknown(idCluster, at(0),
+		element(idSimpleBlock, blockBody(1, 0, 0, key)),
+		element(idSimpleBlock, blockBody(1, 40, blockKey, inter)),
+		element(idSimpleBlock, blockBody(1, 80, 0, small)),
+		element(idBlockGroup, element(idBlock, blockBody(1, 120, 0, key)), uintElement(idReferenceBlock, 1))))), "")
+	type facts struct {
+		Key           bool
+		Width, Height int
+	}
+	var got []facts
+	for _, p := range x.Packets {
+		got = append(got, facts{p.Key, p.Width, p.Height})
+	}
+	want := []facts{{true, 320, 240}, {false, 0, 0}, {true, 160, 90}, {true, 320, 240}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if x.Width != 320 || x.Height != 240 {
+		t.Errorf("largest picture is %dx%d", x.Width, x.Height)
+	}
+}
+
+func TestOpusDuration_FollowsTheTOC(t *testing.T) {
+	tests := map[string]struct {
+		packet []byte
+		want   time.Duration
+	}{
+		"silk_60":     {[]byte{3 << 3}, 60 * time.Millisecond},
+		"hybrid_10":   {[]byte{12 << 3}, 10 * time.Millisecond},
+		"celt_2.5":    {[]byte{16 << 3}, 2500 * time.Microsecond},
+		"celt_20_two": {[]byte{31<<3 | 1}, 40 * time.Millisecond},
+		"silk_20_six": {[]byte{1<<3 | 3, 6}, 120 * time.Millisecond},
+		"too_long":    {[]byte{3<<3 | 3, 3}, 0},
+		"no_count":    {[]byte{3<<3 | 3}, 0},
+		"empty":       {nil, 0},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := opusDuration(test.packet); got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestReadIndex_HoldsADayOfSound(t *testing.T) {
+	const packets = 24 * 3600 * 50
+	head := join(header("webm"), unknown(idSegment, opusTrack()))
+	var cluster []byte
+	n := 0
+	r := readerFunc(func(b []byte) (int, error) {
+		if len(head) == 0 {
+			if n == packets {
+				return 0, io.EOF
+			}
+			cluster = append(cluster[:0], unknown(idCluster, at(uint64(n*20)))...)
+			for i := range 1000 {
+				cluster = append(cluster, simple(int16(i*20), opus20(0))...)
+			}
+			n += 1000
+			head = cluster
+		}
+		c := copy(b, head)
+		head = head[c:]
+		return c, nil
+	})
+	x, err := ReadIndex(r, "audio")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(x.Packets) != packets || x.Length() != 24*time.Hour {
+		t.Errorf("%d packets lasting %v", len(x.Packets), x.Length())
+	}
+	b, err := x.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if perHour := len(b) / 24; perHour > 1<<20 {
+		t.Errorf("an hour's index takes %d bytes", perHour)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
+func TestReadIndex_BitFlipsCostLittle(t *testing.T) {
+	for name, b := range fixtures(t) {
+		t.Run(name, func(t *testing.T) {
+			whole := index(t, b, "")
+			r := rand.New(rand.NewPCG(1, uint64(len(b))))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			const flips = 300
+			kept := 0
+			for range flips {
+				bad := bytes.Clone(b)
+				bad[r.IntN(len(bad))] ^= 1 << r.IntN(8)
+				x, err := ReadIndex(bytes.NewReader(bad), "")
+				if err != nil {
+					if roomreel.CodeOf(err) != roomreel.Invalid {
+						t.Fatal(err)
+					}
+					continue
+				}
+				check(t, x, bad)
+				kept += len(x.Packets)
+			}
+			runtime.ReadMemStats(&after)
+			if each := (after.TotalAlloc - before.TotalAlloc) / flips; each > uint64(2*len(b))+1<<20 {
+				t.Errorf("a damaged file of %d bytes takes %d bytes of memory", len(b), each)
+			}
+			if share := float64(kept) / float64(flips*len(whole.Packets)); share < 0.5 {
+				t.Errorf("only %.0f %% of packets are kept", 100*share)
+			}
+		})
+	}
+}
+
+// check fails when an index breaks its promises about file.
+func check(t testing.TB, x *Index, file []byte) {
+	t.Helper()
+	if len(x.Packets) == 0 || x.Packets[0].Time != 0 || x.Size != int64(len(file)) || x.Length() < 0 {
+		t.Fatalf("%d packets, size %d of %d, length %v", len(x.Packets), x.Size, len(file), x.Length())
+	}
+	var end int64
+	for i, p := range x.Packets {
+		if p.Pos < end || p.Size <= 0 || p.Pos+int64(p.Size) > x.Size || p.Time < 0 || p.Duration < 0 {
+			t.Fatalf("packet %d: %+v", i, p)
+		}
+		if !x.Video && i > 0 && p.Time < x.Packets[i-1].Time {
+			t.Fatalf("packet %d goes back", i)
+		}
+		end = p.Pos + int64(p.Size)
+	}
+	b, err := x.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var y Index
+	if err := y.UnmarshalBinary(b); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(x, &y); d != "" {
+		t.Fatal(d)
+	}
+}
+
+func FuzzReadIndex(f *testing.F) {
+	f.Add(join(header("webm"), element(idSegment, opusTrack(), element(idCluster, at(0), simple(0, opus20(0)), simple(20, opus60(1))))))
+	f.Add(join(header("webm"), unknown(idSegment, opusTrack(), unknown(idCluster, at(0), element(idSimpleBlock, blockBody(1, 0, laceEBML, []byte{2, 0x83, 0xC1}, opus20(0), opus60(1), opus20(2)))))))
+	f.Add(join(header("webm"), unknown(idSegment, element(idTracks, entry(1, 1, "V_MPEG4/ISO/AVC")), unknown(idCluster, at(0), simple(0, []byte{0, 0, 0, 1, 0x67, 0x64, 0, 10, 0xac, 0xd9})))))
+	f.Add(join(header("webm"), unknown(idSegment, element(idTracks, entry(1, 1, "V_VP9")), unknown(idCluster, at(0), simple(0, []byte{0x82, 0x49, 0x83, 0x42, 0, 9, 0xf0, 7, 0x70})))))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		x, err := ReadIndex(bytes.NewReader(b), "")
+		if err != nil {
+			if roomreel.CodeOf(err) != roomreel.Invalid {
+				t.Fatal(err)
+			}
+			return
+		}
+		check(t, x, b)
+	})
+}
+
+func FuzzUnmarshalIndex(f *testing.F) {
+	x := index(f, join(header("webm"), unknown(idSegment, opusTrack(), unknown(idCluster, at(0), simple(0, opus20(0)), simple(20, opus60(1))))), "")
+	b, err := x.MarshalBinary()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b[:len(b)-4])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var x Index
+		if x.UnmarshalBinary(sum(b)) != nil {
+			return
+		}
+		for i, p := range x.Packets {
+			if p.Pos < 0 || p.Size < 0 || p.Size > maxBlock || p.Pos+int64(p.Size) > x.Size || p.Time < 0 || p.Duration < 0 {
+				t.Fatalf("packet %d: %+v", i, p)
+			}
+		}
+	})
+}
