@@ -156,7 +156,7 @@ func soonest(packets []Heard, late []time.Duration) []time.Duration {
 
 const (
 	waverBlock = 128 // packets over which the wavering of stamps is measured
-	waverLag   = 4   // packets: neighbours alone cannot come closer than one packet's duration
+	waverLag   = 8   // packets: neighbours alone cannot come closer than one packet's duration
 )
 
 // wavering returns, for every block of packets, how much their stamps waver: what a quarter of the packets come closer

@@ -285,8 +285,9 @@ func TestRuns_Loss(t *testing.T) {
 				}
 				continue
 			}
-			// Stamps that waver more than a packet cannot tell where it was lost: the speed follows.
-			steady(t, s.check(t, 80*ms), 0.05)
+			// Stamps that waver by more than a packet cannot tell where one was lost: the speed follows, and what a
+			// burst of losses adds up to in a few seconds is the error.
+			steady(t, s.check(t, 100*ms), 0.05)
 		}
 	}
 }
