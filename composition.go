@@ -2,8 +2,7 @@ package roomreel
 
 import "time"
 
-// A CompositionStatus moves enqueued -> processing -> completed or failed; enqueued, processing and completed may
-// become deleted.
+// A CompositionStatus moves enqueued -> processing -> completed or failed; each of these may become deleted.
 type CompositionStatus string
 
 const (
@@ -48,23 +47,24 @@ type Film struct {
 
 // Composition is a film made of one room's recordings.
 type Composition struct {
-	SID        CompositionSID
-	AccountSID AccountSID
-	RoomSID    RoomSID
-	HookSID    HookSID // the hook that created it; "" for none
-	Film       Film
-	Status     CompositionStatus
-	Created    time.Time
-	Started    time.Time
-	Completed  time.Time
-	Deleted    time.Time
-	Progress   int           // percent of pictures and sound done
-	Bitrate    int           // kbit/s of the finished film; 0 until it is done
-	Size       int64         // bytes of the finished film; 0 until it is done
-	Duration   time.Duration // of the finished film; 0 until it is done
-	Media      Media
-	Failure    Failure
-	Report     string // JSON: what went into the film and what did not; "" until it is done
+	SID         CompositionSID
+	AccountSID  AccountSID
+	RoomSID     RoomSID
+	HookSID     HookSID // the hook that created it; "" for none
+	Film        Film
+	Status      CompositionStatus
+	Created     time.Time
+	Started     time.Time
+	Completed   time.Time
+	Deleted     time.Time
+	Progress    int           // percent of pictures and sound done
+	Bitrate     int           // kbit/s of the finished film; 0 until it is done
+	Size        int64         // bytes of the finished film; 0 until it is done
+	Duration    time.Duration // of the finished film; 0 until it is done
+	Media       Media
+	Destination Destination // where it goes, by the account's settings when it was asked for
+	Failure     Failure
+	Report      string // JSON: what went into the film and what did not; "" until it is done
 }
 
 // Failure says why a composition or recording failed. The zero value: it did not.

@@ -10,7 +10,7 @@ const (
 	Video TrackKind = "video"
 )
 
-// A RecordingStatus moves processing -> completed or failed -> deleted.
+// A RecordingStatus moves processing -> completed or failed; each of these may become deleted.
 type RecordingStatus string
 
 const (
@@ -19,6 +19,17 @@ const (
 	RecordingFailed     RecordingStatus = "failed"
 	RecordingDeleted    RecordingStatus = "deleted"
 )
+
+// CanBecome reports whether the API promises this transition. The store refuses all others.
+func (s RecordingStatus) CanBecome(next RecordingStatus) bool {
+	switch s {
+	case RecordingProcessing:
+		return next == RecordingCompleted || next == RecordingFailed || next == RecordingDeleted
+	case RecordingCompleted, RecordingFailed:
+		return next == RecordingDeleted
+	}
+	return false
+}
 
 // Recording is one recorded track of a room, kept byte for byte as it arrived.
 type Recording struct {
@@ -40,7 +51,9 @@ type Recording struct {
 	Completed      time.Time
 	Deleted        time.Time
 	Media          Media
-	Index          string // vault key of the packet index; "" when it is gone
+	Index          string      // vault key of the packet index; "" when it is gone
+	Destination    Destination // where it goes, by the account's settings when it came
+	Failure        Failure
 }
 
 // Media says where the bytes of a recording or composition are, and under what seal.

@@ -11,6 +11,11 @@ const (
 	RoomFailed     RoomStatus = "failed"
 )
 
+// CanBecome reports whether the API promises this transition. The store refuses all others.
+func (s RoomStatus) CanBecome(next RoomStatus) bool {
+	return s == RoomInProgress && (next == RoomCompleted || next == RoomFailed)
+}
+
 // Room is a meeting whose tracks are recorded. Recordings are added while it is in progress; compositions of it start
 // when it is completed.
 type Room struct {

@@ -19,3 +19,22 @@ type Settings struct {
 	EncryptionKeySID     CredentialSID
 	EncryptionKeyEnabled bool
 }
+
+// Destination returns where the settings send what is made under them.
+func (s Settings) Destination() Destination {
+	var d Destination
+	if s.AWSStorageEnabled {
+		d.CredentialSID, d.S3URL = s.AWSCredentialsSID, s.AWSS3URL
+	}
+	if s.EncryptionKeyEnabled {
+		d.KeySID = s.EncryptionKeySID
+	}
+	return d
+}
+
+// Destination says where one recording or composition goes. The zero value: into the vault as it is.
+type Destination struct {
+	CredentialSID CredentialSID // opens the bucket; "" when the vault keeps it
+	S3URL         string        // the customer's bucket and prefix; "" when the vault keeps it
+	KeySID        CredentialSID // the public key that seals it; "" for plain bytes
+}

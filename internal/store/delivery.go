@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"time"
 
 	"roomreel"
@@ -20,4 +21,95 @@ type Delivery struct {
 	Duration time.Duration
 	Status   int    // HTTP status of the answer; 0 when there was none
 	Error    string // why it counts as failed; "" when it was delivered
+}
+
+// Pending is an event that its callback has not taken yet.
+type Pending struct {
+	Event    roomreel.Event
+	Attempts int       // made so far
+	Since    time.Time // when delivery was asked for: the event's time, or that of the last Redeliver
+}
+
+// PendingEvent returns the first undelivered event of a resource, and whether there is one. The others wait for it.
+func (s *Store) PendingEvent(ctx context.Context, resource string) (Pending, bool, error) {
+	var p Pending
+	e := &p.Event
+	err := s.read().QueryRow(ctx, `SELECT id, account_sid, resource, sequence, type, created, url, method, params, attempts, since
+		FROM event WHERE resource = $1 AND status = 'pending' ORDER BY sequence LIMIT 1`, resource).
+		Scan(&e.ID, &e.AccountSID, &e.Resource, &e.Sequence, &e.Type, instant{&e.Created}, &e.Callback.URL, &e.Callback.Method,
+			fromText{&e.Params}, &p.Attempts, instant{&p.Since})
+	if isNoRow(err) {
+		return p, false, nil
+	}
+	return p, err == nil, err
+}
+
+// EventStatus says what has become of an event.
+type EventStatus string
+
+const (
+	EventPending   EventStatus = "pending"
+	EventDelivered EventStatus = "delivered"
+	EventFailed    EventStatus = "failed" // given up, until somebody asks to redeliver it
+)
+
+// RecordDelivery writes down an attempt and what it makes of the event. When the event is done with, the next of its
+// resource has its turn.
+func (s *Store) RecordDelivery(ctx context.Context, acct roomreel.AccountSID, d Delivery, next EventStatus) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO delivery (`+deliveryColumns+`, account_sid)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+			d.ID, d.EventID, d.Resource, d.Sequence, d.Type, d.URL, d.Method, d.Attempt, micros(d.Started), int64(d.Duration),
+			d.Status, d.Error, acct); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `UPDATE event SET status = $2, attempts = $3 WHERE id = $1 AND status = 'pending'`,
+			d.EventID, next, d.Attempt); err != nil {
+			return err
+		}
+		if next == EventPending {
+			return nil
+		}
+		var more int
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM event WHERE resource = $1 AND status = 'pending'`, d.Resource).Scan(&more); err != nil || more == 0 {
+			return err
+		}
+		return s.queue.Enqueue(ctx, tx, Job{Kind: JobCallback, SID: d.Resource})
+	})
+}
+
+// Redeliver makes an event pending again.
+func (s *Store) Redeliver(ctx context.Context, acct roomreel.AccountSID, event string) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		var resource string
+		err := tx.QueryRow(ctx, `UPDATE event SET status = 'pending', attempts = 0, since = $3
+			WHERE account_sid = $1 AND id = $2 RETURNING resource`, acct, event, micros(s.now())).Scan(&resource)
+		if isNoRow(err) {
+			return notFound("event", event)
+		}
+		if err != nil {
+			return err
+		}
+		return s.queue.Enqueue(ctx, tx, Job{Kind: JobCallback, SID: resource})
+	})
+}
+
+const deliveryColumns = `id, event_id, resource, sequence, type, url, method, attempt, started, duration, status, error`
+
+var deliveryTable = table[Delivery]{
+	name: "delivery", columns: deliveryColumns, created: "started", id: "id",
+	scan: func(row scanner) (d Delivery, err error) {
+		err = row.Scan(&d.ID, &d.EventID, &d.Resource, &d.Sequence, &d.Type, &d.URL, &d.Method, &d.Attempt, instant{&d.Started},
+			&d.Duration, &d.Status, &d.Error)
+		return d, err
+	},
+	cursor: func(d Delivery) Cursor { return Cursor{d.Started, d.ID} },
+}
+
+// Deliveries lists the attempts to tell of what happened to one resource.
+func (s *Store) Deliveries(ctx context.Context, acct roomreel.AccountSID, resource string, page Page) (List[Delivery], error) {
+	var w where
+	w.and("account_sid = ?", acct)
+	w.and("resource = ?", resource)
+	return list(ctx, s.read(), deliveryTable, w, page)
 }

@@ -1,5 +1,130 @@
 // Package store keeps every row of the service in SQLite or PostgreSQL.
+//
+// A *[Store] is one type with two dialects and one SQL text. An exported method opens the transaction it needs and an
+// unexported helper takes it. A status changes in one function per resource (setRoom, setRecording, setComposition),
+// which refuses what the vocabulary's CanBecome refuses and writes the event and its callback job in the same
+// transaction. Jobs are inserted through the [Queue] in the transaction of the row they serve.
+//
+// It decides nothing that an API caller could dispute: rules live in internal/app. What a caller can get wrong here (a
+// row that is not there, a name that is taken, a state that does not allow it) comes back as a *[roomreel.Error]. No
+// method reaches a network, a codec or a blob. Start with [Open], then read composition.go and work.go.
 package store
 
-// Store is an open database.
-type Store struct{}
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	_ "modernc.org/sqlite" // the driver named sqlite
+
+	"roomreel"
+)
+
+// Config says which database to open.
+type Config struct {
+	URL  string           // postgres://…; "" for SQLite
+	Path string           // the SQLite file, created when it is not there; used when URL is ""
+	Now  func() time.Time // nil for time.Now
+}
+
+// Store is an open database. All methods may be called concurrently.
+type Store struct {
+	lite      *sql.DB       // one of lite
+	pool      *pgxpool.Pool // and pool is set
+	forUpdate string        // locks the rows of a SELECT; empty on SQLite, whose transactions lock the whole file
+	queue     Queue
+	clock     func() time.Time
+}
+
+// sqlitePragmas go into the DSN because every pooled connection must have them; set by Exec they reach one connection.
+// Transactions are immediate: one that reads first and writes later could otherwise find that it may no longer write.
+const sqlitePragmas = "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)" +
+	"&_pragma=foreign_keys(1)&_pragma=synchronous(full)"
+
+// Open opens the database and brings its tables up to date. Several nodes may open the same one at the same time.
+func Open(ctx context.Context, config Config) (*Store, error) {
+	s := &Store{clock: config.Now, queue: noQueue{}}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	var err error
+	if config.URL != "" {
+		err = s.openPostgreSQL(ctx, config.URL)
+	} else {
+		err = s.openSQLite(config.Path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := s.migrate(ctx, config.Path); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open database: bring tables up to date: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Store) openPostgreSQL(ctx context.Context, url string) error {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return fmt.Errorf("the URL of the database is not one of PostgreSQL: %w", err)
+	}
+	s.forUpdate = " FOR UPDATE"
+	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return err
+	}
+	if err := s.pool.Ping(ctx); err != nil {
+		s.pool.Close()
+		return err
+	}
+	return nil
+}
+
+func (s *Store) openSQLite(path string) error {
+	if path == "" {
+		return fmt.Errorf("neither a URL nor a file is given")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	name := url.URL{Scheme: "file", Path: path}
+	if s.lite, err = sql.Open("sqlite", name.String()+sqlitePragmas); err != nil {
+		return err
+	}
+	s.lite.SetMaxOpenConns(8) // readers beside the one writer
+	return nil
+}
+
+// Close waits for statements in flight and closes the database. Closing twice is harmless.
+func (s *Store) Close() error {
+	if s.pool != nil {
+		s.pool.Close()
+		return nil
+	}
+	return s.lite.Close()
+}
+
+// SQLite returns the open SQLite database, nil on PostgreSQL. It is for the queue, which shares the database.
+func (s *Store) SQLite() *sql.DB { return s.lite }
+
+// PostgreSQL returns the open pool, nil on SQLite. It is for the queue, which shares the database.
+func (s *Store) PostgreSQL() *pgxpool.Pool { return s.pool }
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	return s.read().QueryRow(ctx, `SELECT 1`).Scan(&one)
+}
+
+// now is the present instant as the database keeps it.
+func (s *Store) now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+// notFound is the answer to a row that is not there, or not the caller's.
+func notFound(what, id string) error {
+	return roomreel.Errorf(roomreel.NotFound, "there is no %s %s", what, strings.TrimSpace(id))
+}

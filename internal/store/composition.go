@@ -1,0 +1,276 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"roomreel"
+)
+
+const filmColumns = `video_layout, audio_sources, audio_sources_excluded, resolution, format, trim, callback_url, callback_method`
+
+func filmArgs(f roomreel.Film) []any {
+	return []any{
+		f.VideoLayout, text(f.AudioSources), text(f.AudioSourcesExcluded), f.Resolution, f.Format, f.Trim,
+		f.StatusCallback.URL, f.StatusCallback.Method,
+	}
+}
+
+func filmDest(f *roomreel.Film) []any {
+	return []any{
+		&f.VideoLayout, fromText{&f.AudioSources}, fromText{&f.AudioSourcesExcluded}, &f.Resolution, &f.Format, &f.Trim,
+		&f.StatusCallback.URL, &f.StatusCallback.Method,
+	}
+}
+
+const compositionColumns = filmColumns + `, sid, account_sid, room_sid, hook_sid, status, created, started, completed, deleted,
+	progress, bitrate, size, duration, media, destination, failure, report`
+
+func scanComposition(row scanner) (c roomreel.Composition, err error) {
+	err = row.Scan(append(filmDest(&c.Film), &c.SID, &c.AccountSID, &c.RoomSID, &c.HookSID, &c.Status, instant{&c.Created},
+		instant{&c.Started}, instant{&c.Completed}, instant{&c.Deleted}, &c.Progress, &c.Bitrate, &c.Size, &c.Duration,
+		fromText{&c.Media}, fromText{&c.Destination}, fromText{&c.Failure}, &c.Report)...)
+	return c, err
+}
+
+var compositionTable = table[roomreel.Composition]{
+	name: "composition", columns: compositionColumns, created: "created", id: "sid", scan: scanComposition,
+	cursor: func(c roomreel.Composition) Cursor { return Cursor{c.Created, string(c.SID)} },
+}
+
+// CreateComposition adds a composition of a room. When the room is completed its work is enqueued; otherwise it waits as
+// a row until CompleteRoom. A hook makes one composition per room: asked again, it gets the one that is there.
+func (s *Store) CreateComposition(ctx context.Context, c roomreel.Composition, hook *roomreel.Hook) (roomreel.Composition, error) {
+	err := s.InTx(ctx, func(tx *Tx) error {
+		room, err := s.lockRoom(ctx, tx, c.AccountSID, c.RoomSID)
+		if err != nil {
+			return err
+		}
+		if hook != nil {
+			c.HookSID = hook.SID
+			made, err := scanComposition(tx.QueryRow(ctx, `SELECT `+compositionColumns+` FROM composition
+				WHERE room_sid = $1 AND hook_sid = $2 AND hook_sid <> ''`, room.SID, hook.SID))
+			if err == nil {
+				c = made
+			}
+			if !isNoRow(err) {
+				return err
+			}
+		}
+		c.Status, c.Created = roomreel.CompositionEnqueued, s.now()
+		args := append(filmArgs(c.Film), c.SID, c.AccountSID, c.RoomSID, c.HookSID, c.Status, micros(c.Created), 0, 0, 0,
+			0, 0, 0, 0, text(c.Media), text(c.Destination), text(c.Failure), "", 0)
+		if _, err := tx.Exec(ctx, `INSERT INTO composition (`+compositionColumns+`, attempt) VALUES ($1, $2, $3, $4, $5, $6, $7,
+			$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)`, args...); err != nil {
+			return err
+		}
+		if hook != nil {
+			if err := s.emitComposition(ctx, tx, c, roomreel.CompositionEnqueuedEvent, hook); err != nil {
+				return err
+			}
+		}
+		if room.Status != roomreel.RoomCompleted {
+			return nil
+		}
+		return s.queue.Enqueue(ctx, tx, Job{Kind: JobCompose, SID: string(c.SID)})
+	})
+	return c, err
+}
+
+// HookFailed tells a hook's callback, once for each room, that the hook could not create a composition.
+func (s *Store) HookFailed(ctx context.Context, room roomreel.RoomSID, hook roomreel.Hook, failure roomreel.Failure) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		if _, err := s.lockRoom(ctx, tx, hook.AccountSID, room); err != nil {
+			return err
+		}
+		id := string(room) + string(hook.SID)
+		var told int
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM event WHERE id = $1`, id).Scan(&told); err != nil || told > 0 {
+			return err
+		}
+		params := hookParams(hook)
+		params["RoomSid"] = string(room)
+		params["FailedOperation"], params["ErrorMessage"] = failure.Operation, failure.Message
+		return s.emit(ctx, tx, roomreel.Event{
+			ID: id, AccountSID: hook.AccountSID, Resource: string(hook.SID), Type: roomreel.CompositionHookFailedEvent,
+			Callback: hook.Film.StatusCallback, Params: params,
+		})
+	})
+}
+
+// Composition returns a composition of an account, deleted ones too.
+func (s *Store) Composition(ctx context.Context, acct roomreel.AccountSID, sid roomreel.CompositionSID) (roomreel.Composition, error) {
+	c, err := s.CompositionBySID(ctx, sid)
+	if err == nil && c.AccountSID != acct {
+		err = notFound("composition", string(sid))
+	}
+	if err != nil {
+		return roomreel.Composition{}, err
+	}
+	return c, nil
+}
+
+// CompositionBySID returns a composition, whoever's it is, for jobs. Workers look at its Status while they work: one that
+// is deleted or failed needs no more of it.
+func (s *Store) CompositionBySID(ctx context.Context, sid roomreel.CompositionSID) (roomreel.Composition, error) {
+	return s.composition(ctx, s.read(), sid, "")
+}
+
+func (s *Store) composition(ctx context.Context, q querier, sid roomreel.CompositionSID, lock string) (roomreel.Composition, error) {
+	c, err := scanComposition(q.QueryRow(ctx, `SELECT `+compositionColumns+` FROM composition WHERE sid = $1`+lock, sid))
+	if isNoRow(err) {
+		err = notFound("composition", string(sid))
+	}
+	return c, err
+}
+
+// Compositions lists an account's compositions. Deleted ones are left out unless the filter asks for them.
+func (s *Store) Compositions(ctx context.Context, acct roomreel.AccountSID, f CompositionFilter, page Page) (List[roomreel.Composition], error) {
+	var w where
+	w.and("account_sid = ?", acct)
+	if f.Status != "" {
+		w.and("status = ?", f.Status)
+	} else {
+		w.and("status <> 'deleted'")
+	}
+	if f.RoomSID != "" {
+		w.and("room_sid = ?", f.RoomSID)
+	}
+	w.created(f.Created)
+	return list(ctx, s.read(), compositionTable, w, page)
+}
+
+// change runs do on a composition that nobody else changes meanwhile.
+func (s *Store) change(ctx context.Context, sid roomreel.CompositionSID, do func(tx *Tx, c *roomreel.Composition) error) (c roomreel.Composition, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		if c, err = s.composition(ctx, tx, sid, s.forUpdate); err != nil {
+			return err
+		}
+		return do(tx, &c)
+	})
+	return c, err
+}
+
+// setComposition changes a locked composition's status, writes what else changed with it, and says so.
+func (s *Store) setComposition(ctx context.Context, tx *Tx, c *roomreel.Composition, next roomreel.CompositionStatus) error {
+	if !c.Status.CanBecome(next) {
+		return roomreel.Errorf(roomreel.Conflict, "a composition that is %s cannot become %s", c.Status, next)
+	}
+	c.Status = next
+	var event roomreel.EventType
+	switch next {
+	case roomreel.CompositionProcessing:
+		c.Started, event = s.now(), roomreel.CompositionStartedEvent
+	case roomreel.CompositionCompleted:
+		c.Completed, c.Progress, event = s.now(), 100, roomreel.CompositionAvailableEvent
+	case roomreel.CompositionFailed:
+		event = roomreel.CompositionFailedEvent
+	case roomreel.CompositionDeleted:
+		c.Deleted = s.now()
+	}
+	if _, err := tx.Exec(ctx, `UPDATE composition SET status = $2, started = $3, completed = $4, deleted = $5, progress = $6,
+		bitrate = $7, size = $8, duration = $9, media = $10, failure = $11, report = $12 WHERE sid = $1`,
+		c.SID, c.Status, micros(c.Started), micros(c.Completed), micros(c.Deleted), c.Progress, c.Bitrate, c.Size,
+		int64(c.Duration), text(c.Media), text(c.Failure), c.Report); err != nil {
+		return err
+	}
+	if event == "" {
+		return nil
+	}
+	return s.emitComposition(ctx, tx, *c, event, nil)
+}
+
+// DeleteComposition ends a composition's work if there is any, marks it as deleted and enqueues the erasing of what it
+// left. A failed one is a Conflict unless force is set. Deleting it again changes nothing.
+func (s *Store) DeleteComposition(ctx context.Context, acct roomreel.AccountSID, sid roomreel.CompositionSID, force bool) error {
+	if _, err := s.Composition(ctx, acct, sid); err != nil {
+		return err
+	}
+	_, err := s.change(ctx, sid, func(tx *Tx, c *roomreel.Composition) error {
+		if c.Status == roomreel.CompositionDeleted {
+			return nil
+		}
+		if c.Status == roomreel.CompositionFailed && !force {
+			return roomreel.Errorf(roomreel.Conflict, "a composition that failed cannot be deleted")
+		}
+		left := []Erasure{{Vault, c.Media.Key}, {Work, c.Media.WorkKey}}
+		c.Media = roomreel.Media{External: c.Media.External}
+		if err := s.setComposition(ctx, tx, c, roomreel.CompositionDeleted); err != nil {
+			return err
+		}
+		if err := s.clearWork(ctx, tx, c.SID); err != nil {
+			return err
+		}
+		if err := s.erase(ctx, tx, string(c.SID), left...); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, acct, "delete", string(c.SID), nil)
+	})
+	return err
+}
+
+// StartComposition moves an enqueued composition to processing; one that is processing already has been started by an
+// attempt before this one. In any other state there is nothing to start, and the error is a Conflict.
+func (s *Store) StartComposition(ctx context.Context, sid roomreel.CompositionSID) (c roomreel.Composition, attempt int, err error) {
+	c, err = s.change(ctx, sid, func(tx *Tx, c *roomreel.Composition) error {
+		if c.Status != roomreel.CompositionProcessing {
+			if err := s.setComposition(ctx, tx, c, roomreel.CompositionProcessing); err != nil {
+				return err
+			}
+		}
+		return tx.QueryRow(ctx, `UPDATE composition SET attempt = attempt + 1 WHERE sid = $1 RETURNING attempt`, sid).Scan(&attempt)
+	})
+	return c, attempt, err
+}
+
+// SetProgress notes how much is done, in percent. It never goes back, and every tenth is told to the callback.
+func (s *Store) SetProgress(ctx context.Context, sid roomreel.CompositionSID, percent int) error {
+	_, err := s.change(ctx, sid, func(tx *Tx, c *roomreel.Composition) error {
+		before := c.Progress
+		percent := min(percent, 99) // the rest is done when the film is where it belongs
+		if c.Status != roomreel.CompositionProcessing || percent <= before {
+			return nil
+		}
+		c.Progress = percent
+		if _, err := tx.Exec(ctx, `UPDATE composition SET progress = $2 WHERE sid = $1`, c.SID, percent); err != nil {
+			return err
+		}
+		if percent/10 == before/10 {
+			return nil
+		}
+		return s.emitComposition(ctx, tx, *c, roomreel.CompositionProgressEvent, nil)
+	})
+	return err
+}
+
+// Finished is what became of a composition's work.
+type Finished struct {
+	Size     int64 // bytes of the film
+	Duration time.Duration
+	Bitrate  int // kbit/s
+	Media    roomreel.Media
+	Report   string // JSON
+}
+
+// CompleteComposition notes that the film is where it belongs. It succeeds once: a composition that was deleted, failed or
+// completed meanwhile is a Conflict.
+func (s *Store) CompleteComposition(ctx context.Context, sid roomreel.CompositionSID, film Finished) (roomreel.Composition, error) {
+	return s.change(ctx, sid, func(tx *Tx, c *roomreel.Composition) error {
+		c.Size, c.Duration, c.Bitrate, c.Media, c.Report = film.Size, film.Duration, film.Bitrate, film.Media, film.Report
+		if err := s.setComposition(ctx, tx, c, roomreel.CompositionCompleted); err != nil {
+			return err
+		}
+		return s.clearWork(ctx, tx, c.SID)
+	})
+}
+
+// FailComposition gives up on a composition. report may be "".
+func (s *Store) FailComposition(ctx context.Context, sid roomreel.CompositionSID, failure roomreel.Failure, report string) (roomreel.Composition, error) {
+	return s.change(ctx, sid, func(tx *Tx, c *roomreel.Composition) error {
+		c.Failure, c.Report = failure, report
+		if err := s.setComposition(ctx, tx, c, roomreel.CompositionFailed); err != nil {
+			return err
+		}
+		return s.clearWork(ctx, tx, c.SID)
+	})
+}

@@ -1,0 +1,261 @@
+package store
+
+import (
+	"context"
+
+	"roomreel"
+)
+
+const recordingColumns = `sid, account_sid, room_sid, participant_sid, identity, track_sid, track_name, kind, status, codec,
+	container, size, duration, start_offset, created, completed, deleted, media, index_key, destination, failure`
+
+func scanRecording(row scanner) (r roomreel.Recording, err error) {
+	err = row.Scan(&r.SID, &r.AccountSID, &r.RoomSID, &r.ParticipantSID, &r.Identity, &r.TrackSID, &r.TrackName, &r.Kind,
+		&r.Status, &r.Codec, &r.Container, &r.Size, &r.Duration, &r.Offset, instant{&r.Created}, instant{&r.Completed},
+		instant{&r.Deleted}, fromText{&r.Media}, &r.Index, fromText{&r.Destination}, fromText{&r.Failure})
+	return r, err
+}
+
+var recordingTable = table[roomreel.Recording]{
+	name: "recording", columns: recordingColumns, created: "created", id: "sid", scan: scanRecording,
+	cursor: func(r roomreel.Recording) Cursor { return Cursor{r.Created, string(r.SID)} },
+}
+
+// Upload is a recording that arrived, already in the vault.
+type Upload struct {
+	Recording roomreel.Recording // ParticipantSID, TrackSID and Created are filled in; TrackName may be empty
+	Digest    string             // of the content and of what was said of it
+}
+
+// FindUpload returns the recording that an earlier upload with the same digest became, and whether there is one.
+func (s *Store) FindUpload(ctx context.Context, room roomreel.RoomSID, digest string) (roomreel.Recording, bool, error) {
+	return findUpload(ctx, s.read(), room, digest)
+}
+
+func findUpload(ctx context.Context, q querier, room roomreel.RoomSID, digest string) (roomreel.Recording, bool, error) {
+	r, err := scanRecording(q.QueryRow(ctx, `SELECT `+recordingColumns+` FROM recording
+		WHERE room_sid = $1 AND upload_digest = $2 AND status <> 'deleted'`, room, digest))
+	if isNoRow(err) {
+		return r, false, nil
+	}
+	return r, err == nil, err
+}
+
+// AddRecording adds a recording to a room in progress, with its participant and track. When the room has one of the same
+// digest already, that one is returned and added is false. What has no destination of its own is completed at once;
+// for the others a delivery is enqueued.
+func (s *Store) AddRecording(ctx context.Context, u Upload) (r roomreel.Recording, added bool, err error) {
+	r = u.Recording
+	err = s.InTx(ctx, func(tx *Tx) error {
+		room, err := s.lockRoom(ctx, tx, r.AccountSID, r.RoomSID)
+		if err != nil {
+			return err
+		}
+		if same, found, err := findUpload(ctx, tx, room.SID, u.Digest); err != nil || found {
+			r = same
+			return err
+		}
+		if room.Status != roomreel.RoomInProgress {
+			return errRoomCompleted()
+		}
+		if r.ParticipantSID, err = s.joinParticipant(ctx, tx, room, r.Identity); err != nil {
+			return err
+		}
+		if r.TrackSID, r.TrackName, err = s.publishTrack(ctx, tx, room, r.ParticipantSID, r.TrackName, r.Kind); err != nil {
+			return err
+		}
+		r.Status, r.Created, added = roomreel.RecordingProcessing, s.now(), true
+		if err := insertRecording(ctx, tx, r, u.Digest); err != nil {
+			return err
+		}
+		if err := s.emitRecording(ctx, tx, room, r, roomreel.RecordingStartedEvent); err != nil {
+			return err
+		}
+		if r.Destination != (roomreel.Destination{}) {
+			return s.queue.Enqueue(ctx, tx, Job{Kind: JobDeliverRecording, SID: string(r.SID)})
+		}
+		return s.setRecording(ctx, tx, room, &r, roomreel.RecordingCompleted)
+	})
+	return r, added && err == nil, err
+}
+
+func insertRecording(ctx context.Context, tx *Tx, r roomreel.Recording, digest string) error {
+	_, err := tx.Exec(ctx, `INSERT INTO recording (`+recordingColumns+`, work_ends, upload_digest)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
+		r.SID, r.AccountSID, r.RoomSID, r.ParticipantSID, r.Identity, r.TrackSID, r.TrackName, r.Kind, r.Status, r.Codec,
+		r.Container, r.Size, int64(r.Duration), int64(r.Offset), micros(r.Created), micros(r.Completed), micros(r.Deleted),
+		text(r.Media), r.Index, text(r.Destination), text(r.Failure), micros(r.Media.WorkEnds), digest)
+	return err
+}
+
+// setRecording changes the status of a recording whose room is locked, writes what else changed with it, and says so.
+func (s *Store) setRecording(ctx context.Context, tx *Tx, room roomreel.Room, r *roomreel.Recording, next roomreel.RecordingStatus) error {
+	if !r.Status.CanBecome(next) {
+		return roomreel.Errorf(roomreel.Conflict, "a recording that is %s cannot become %s", r.Status, next)
+	}
+	r.Status = next
+	var event roomreel.EventType
+	switch next {
+	case roomreel.RecordingCompleted:
+		r.Completed, event = s.now(), roomreel.RecordingCompletedEvent
+	case roomreel.RecordingFailed:
+		r.Completed, event = s.now(), roomreel.RecordingFailedEvent
+	case roomreel.RecordingDeleted:
+		r.Deleted = s.now()
+	}
+	if _, err := tx.Exec(ctx, `UPDATE recording SET status = $2, completed = $3, deleted = $4, media = $5, work_ends = $6,
+		index_key = $7, failure = $8 WHERE sid = $1`,
+		r.SID, r.Status, micros(r.Completed), micros(r.Deleted), text(r.Media), micros(r.Media.WorkEnds),
+		r.Index, text(r.Failure)); err != nil {
+		return err
+	}
+	if event != "" {
+		if err := s.emitRecording(ctx, tx, room, *r, event); err != nil {
+			return err
+		}
+	}
+	return s.askHooks(ctx, tx, room)
+}
+
+// changeRecording runs change on a recording while its room is locked.
+func (s *Store) changeRecording(ctx context.Context, acct roomreel.AccountSID, sid roomreel.RecordingSID,
+	change func(tx *Tx, room roomreel.Room, r *roomreel.Recording) error,
+) (r roomreel.Recording, err error) {
+	if r, err = s.Recording(ctx, acct, sid); err != nil {
+		return r, err
+	}
+	err = s.InTx(ctx, func(tx *Tx) error {
+		room, err := s.lockRoom(ctx, tx, r.AccountSID, r.RoomSID)
+		if err != nil {
+			return err
+		}
+		if r, err = recordingBySID(ctx, tx, r.SID); err != nil {
+			return err
+		}
+		return change(tx, room, &r)
+	})
+	return r, err
+}
+
+// DeleteRecording marks a recording as deleted and enqueues the erasing of what it left. Deleting it again changes
+// nothing.
+func (s *Store) DeleteRecording(ctx context.Context, acct roomreel.AccountSID, sid roomreel.RecordingSID) error {
+	_, err := s.changeRecording(ctx, acct, sid, func(tx *Tx, room roomreel.Room, r *roomreel.Recording) error {
+		if r.Status == roomreel.RecordingDeleted {
+			return nil
+		}
+		left := []Erasure{
+			{Vault, r.Media.Key},
+			{Vault, r.Index},
+			{Work, r.Media.WorkKey},
+		}
+		r.Media = roomreel.Media{External: r.Media.External}
+		r.Index = ""
+		if err := s.setRecording(ctx, tx, room, r, roomreel.RecordingDeleted); err != nil {
+			return err
+		}
+		if err := s.erase(ctx, tx, string(r.SID), left...); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, acct, "delete", string(r.SID), nil)
+	})
+	return err
+}
+
+// CompleteRecording notes that a recording is where it belongs. A recording that was deleted meanwhile is a Conflict:
+// what was delivered into the vault is then the caller's to remove.
+func (s *Store) CompleteRecording(ctx context.Context, sid roomreel.RecordingSID, media roomreel.Media) (roomreel.Recording, error) {
+	return s.settleRecording(ctx, sid, func(r *roomreel.Recording) roomreel.RecordingStatus {
+		r.Media = media
+		return roomreel.RecordingCompleted
+	})
+}
+
+// FailRecording gives up on a recording.
+func (s *Store) FailRecording(ctx context.Context, sid roomreel.RecordingSID, failure roomreel.Failure) (roomreel.Recording, error) {
+	return s.settleRecording(ctx, sid, func(r *roomreel.Recording) roomreel.RecordingStatus {
+		r.Failure = failure
+		return roomreel.RecordingFailed
+	})
+}
+
+func (s *Store) settleRecording(ctx context.Context, sid roomreel.RecordingSID,
+	settle func(*roomreel.Recording) roomreel.RecordingStatus,
+) (roomreel.Recording, error) {
+	r, err := s.RecordingBySID(ctx, sid)
+	if err != nil {
+		return r, err
+	}
+	return s.changeRecording(ctx, r.AccountSID, sid, func(tx *Tx, room roomreel.Room, r *roomreel.Recording) error {
+		before := r.Media
+		next := settle(r)
+		if err := s.setRecording(ctx, tx, room, r, next); err != nil {
+			return err
+		}
+		return s.erase(ctx, tx, string(r.SID), replaced(before, r.Media)...)
+	})
+}
+
+// replaced lists what media no longer refers to after a change.
+func replaced(before, after roomreel.Media) []Erasure {
+	var left []Erasure
+	if before.Key != after.Key {
+		left = append(left, Erasure{Vault, before.Key})
+	}
+	if before.WorkKey != after.WorkKey {
+		left = append(left, Erasure{Work, before.WorkKey})
+	}
+	return left
+}
+
+// Recording returns a recording of an account, deleted ones too.
+func (s *Store) Recording(ctx context.Context, acct roomreel.AccountSID, sid roomreel.RecordingSID) (roomreel.Recording, error) {
+	r, err := recordingBySID(ctx, s.read(), sid)
+	if err == nil && r.AccountSID != acct {
+		err = notFound("recording", string(sid))
+	}
+	if err != nil {
+		return roomreel.Recording{}, err
+	}
+	return r, nil
+}
+
+// RecordingBySID returns a recording, whoever's it is, for jobs.
+func (s *Store) RecordingBySID(ctx context.Context, sid roomreel.RecordingSID) (roomreel.Recording, error) {
+	return recordingBySID(ctx, s.read(), sid)
+}
+
+func recordingBySID(ctx context.Context, q querier, sid roomreel.RecordingSID) (roomreel.Recording, error) {
+	r, err := scanRecording(q.QueryRow(ctx, `SELECT `+recordingColumns+` FROM recording WHERE sid = $1`, sid))
+	if isNoRow(err) {
+		err = notFound("recording", string(sid))
+	}
+	return r, err
+}
+
+// Recordings lists an account's recordings.
+func (s *Store) Recordings(ctx context.Context, acct roomreel.AccountSID, f RecordingFilter, page Page) (List[roomreel.Recording], error) {
+	var w where
+	w.and("account_sid = ?", acct)
+	if f.Status != "" {
+		w.and("status = ?", f.Status)
+	} else {
+		w.and("status <> 'deleted'")
+	}
+	if f.TrackSID != "" {
+		w.and("track_sid = ?", f.TrackSID)
+	}
+	in(&w, "room_sid", f.RoomSIDs)
+	in(&w, "participant_sid", f.Participants)
+	if f.Kind != "" {
+		w.and("kind = ?", f.Kind)
+	}
+	w.created(f.Created)
+	return list(ctx, s.read(), recordingTable, w, page)
+}
+
+// RecordingsOf returns all recordings of a room that a composition may use, oldest first.
+func (s *Store) RecordingsOf(ctx context.Context, room roomreel.RoomSID) ([]roomreel.Recording, error) {
+	return collect(ctx, s.read(), scanRecording, `SELECT `+recordingColumns+` FROM recording
+		WHERE room_sid = $1 AND status <> 'deleted' ORDER BY created, sid`, room)
+}

@@ -1,0 +1,210 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"roomreel"
+)
+
+// roomOptions are the parts of a room that no query looks at, as they are stored.
+type roomOptions struct {
+	EmptyRoomTimeout             time.Duration `json:"empty_room_timeout"`
+	UnusedRoomTimeout            time.Duration `json:"unused_room_timeout"`
+	MaxParticipants              int           `json:"max_participants"`
+	MaxParticipantDuration       time.Duration `json:"max_participant_duration"`
+	MaxConcurrentPublishedTracks int           `json:"max_concurrent_published_tracks"`
+	RecordParticipantsOnConnect  bool          `json:"record_participants_on_connect"`
+	EnableTurn                   bool          `json:"enable_turn"`
+	AudioOnly                    bool          `json:"audio_only"`
+	LargeRoom                    bool          `json:"large_room"`
+	VideoCodecs                  []string      `json:"video_codecs"`
+	MediaRegion                  string        `json:"media_region"`
+}
+
+const roomColumns = `sid, account_sid, unique_name, status, type, created, updated, ended, options, rules, rules_updated,
+	callback_url, callback_method`
+
+func scanRoom(row scanner) (roomreel.Room, error) {
+	var r roomreel.Room
+	var o roomOptions
+	err := row.Scan(&r.SID, &r.AccountSID, &r.UniqueName, &r.Status, &r.Type, instant{&r.Created}, instant{&r.Updated},
+		instant{&r.Ended}, fromText{&o}, fromText{&r.Rules}, instant{&r.RulesUpdated},
+		&r.StatusCallback.URL, &r.StatusCallback.Method)
+	r.EmptyRoomTimeout, r.UnusedRoomTimeout = o.EmptyRoomTimeout, o.UnusedRoomTimeout
+	r.MaxParticipants, r.MaxParticipantDuration = o.MaxParticipants, o.MaxParticipantDuration
+	r.MaxConcurrentPublishedTracks = o.MaxConcurrentPublishedTracks
+	r.RecordParticipantsOnConnect, r.EnableTurn = o.RecordParticipantsOnConnect, o.EnableTurn
+	r.AudioOnly, r.LargeRoom = o.AudioOnly, o.LargeRoom
+	r.VideoCodecs, r.MediaRegion = o.VideoCodecs, o.MediaRegion
+	return r, err
+}
+
+var roomTable = table[roomreel.Room]{
+	name: "room", columns: roomColumns, created: "created", id: "sid", scan: scanRoom,
+	cursor: func(r roomreel.Room) Cursor { return Cursor{r.Created, string(r.SID)} },
+}
+
+// CreateRoom adds a room in progress. A unique name that another room in progress has is a Conflict.
+func (s *Store) CreateRoom(ctx context.Context, r roomreel.Room) (roomreel.Room, error) {
+	r.Status, r.Created, r.Ended = roomreel.RoomInProgress, s.now(), time.Time{}
+	r.Updated, r.RulesUpdated = r.Created, r.Created
+	options := roomOptions{
+		r.EmptyRoomTimeout, r.UnusedRoomTimeout, r.MaxParticipants, r.MaxParticipantDuration,
+		r.MaxConcurrentPublishedTracks, r.RecordParticipantsOnConnect, r.EnableTurn, r.AudioOnly, r.LargeRoom,
+		r.VideoCodecs, r.MediaRegion,
+	}
+	err := s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO room (`+roomColumns+`, hooks_asked)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+			r.SID, r.AccountSID, r.UniqueName, r.Status, r.Type, micros(r.Created), micros(r.Updated), micros(r.Ended),
+			text(options), text(r.Rules), micros(r.RulesUpdated), r.StatusCallback.URL, r.StatusCallback.Method, false)
+		if isTaken(err) {
+			return &roomreel.Error{Code: roomreel.Conflict, Twilio: 53113, Param: "UniqueName",
+				Detail: "a room in progress has this name"}
+		}
+		if err != nil {
+			return err
+		}
+		return s.emitRoom(ctx, tx, r, roomreel.RoomCreatedEvent)
+	})
+	return r, err
+}
+
+// Room returns a room by its SID, or a room in progress by its unique name. A name is free again once its room has
+// ended, so it says nothing about rooms that have.
+func (s *Store) Room(ctx context.Context, acct roomreel.AccountSID, sidOrName string) (roomreel.Room, error) {
+	text, arg := `unique_name = $2 AND status = 'in-progress'`, sidOrName
+	if sid, err := roomreel.ParseSID[roomreel.RoomSID](sidOrName); err == nil {
+		text, arg = `sid = $2`, string(sid)
+	}
+	r, err := scanRoom(s.read().QueryRow(ctx, `SELECT `+roomColumns+` FROM room WHERE account_sid = $1 AND `+text, acct, arg))
+	if isNoRow(err) {
+		err = roomNotFound(sidOrName)
+	}
+	return r, err
+}
+
+func roomNotFound(sidOrName string) error {
+	return &roomreel.Error{Code: roomreel.NotFound, Detail: "there is no room " + sidOrName}
+}
+
+// Rooms lists an account's rooms.
+func (s *Store) Rooms(ctx context.Context, acct roomreel.AccountSID, f RoomFilter, page Page) (List[roomreel.Room], error) {
+	var w where
+	w.and("account_sid = ?", acct)
+	if f.Status != "" {
+		w.and("status = ?", f.Status)
+	}
+	if f.UniqueName != "" {
+		w.and("unique_name = ?", f.UniqueName)
+	}
+	w.created(f.Created)
+	return list(ctx, s.read(), roomTable, w, page)
+}
+
+// lockRoom returns a room that nobody else changes until the transaction ends. Rooms are locked before anything else, so
+// that two transactions never wait for each other.
+func (s *Store) lockRoom(ctx context.Context, tx *Tx, acct roomreel.AccountSID, sid roomreel.RoomSID) (roomreel.Room, error) {
+	r, err := scanRoom(tx.QueryRow(ctx, `SELECT `+roomColumns+` FROM room WHERE account_sid = $1 AND sid = $2`+s.forUpdate, acct, sid))
+	if isNoRow(err) {
+		err = roomNotFound(string(sid))
+	}
+	return r, err
+}
+
+// CompleteRoom ends a room in progress: its compositions may start, and its hooks run once all its recordings are where
+// they belong. Of several calls one does it; the others find it done and return the same room.
+func (s *Store) CompleteRoom(ctx context.Context, acct roomreel.AccountSID, sid roomreel.RoomSID) (roomreel.Room, error) {
+	var r roomreel.Room
+	err := s.InTx(ctx, func(tx *Tx) (err error) {
+		if r, err = s.lockRoom(ctx, tx, acct, sid); err != nil || r.Status == roomreel.RoomCompleted {
+			return err
+		}
+		if err := s.setRoom(ctx, tx, &r, roomreel.RoomCompleted); err != nil {
+			return err
+		}
+		waiting, err := collect(ctx, tx, scanText[roomreel.CompositionSID],
+			`SELECT sid FROM composition WHERE room_sid = $1 AND status = 'enqueued' ORDER BY created, sid`, r.SID)
+		if err != nil {
+			return err
+		}
+		for _, composition := range waiting {
+			if err := s.queue.Enqueue(ctx, tx, Job{Kind: JobCompose, SID: string(composition)}); err != nil {
+				return err
+			}
+		}
+		return s.askHooks(ctx, tx, r)
+	})
+	return r, err
+}
+
+// setRoom changes a locked room's status and says so.
+func (s *Store) setRoom(ctx context.Context, tx *Tx, r *roomreel.Room, next roomreel.RoomStatus) error {
+	if !r.Status.CanBecome(next) {
+		return roomreel.Errorf(roomreel.Conflict, "a room that is %s cannot become %s", r.Status, next)
+	}
+	r.Status, r.Updated = next, s.now()
+	r.Ended = r.Updated
+	if _, err := tx.Exec(ctx, `UPDATE room SET status = $2, updated = $3, ended = $4 WHERE sid = $1`,
+		r.SID, r.Status, micros(r.Updated), micros(r.Ended)); err != nil {
+		return err
+	}
+	return s.emitRoom(ctx, tx, *r, roomreel.RoomEndedEvent)
+}
+
+// askHooks enqueues the job that runs the account's hooks for a locked room, once, when there is something to compose
+// and nothing more to wait for.
+func (s *Store) askHooks(ctx context.Context, tx *Tx, r roomreel.Room) error {
+	if r.Status != roomreel.RoomCompleted {
+		return nil
+	}
+	var asked bool
+	if err := tx.QueryRow(ctx, `SELECT hooks_asked FROM room WHERE sid = $1`, r.SID).Scan(&asked); err != nil || asked {
+		return err
+	}
+	var unsettled, completed int
+	err := tx.QueryRow(ctx, `SELECT COUNT(CASE WHEN status = 'processing' THEN 1 END), COUNT(CASE WHEN status = 'completed' THEN 1 END)
+		FROM recording WHERE room_sid = $1`, r.SID).Scan(&unsettled, &completed)
+	if err != nil || unsettled > 0 || completed == 0 {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE room SET hooks_asked = $2 WHERE sid = $1`, r.SID, true); err != nil {
+		return err
+	}
+	return s.queue.Enqueue(ctx, tx, Job{Kind: JobHook, SID: string(r.SID)})
+}
+
+// RoomBySID returns a room, whoever's it is, for jobs.
+func (s *Store) RoomBySID(ctx context.Context, sid roomreel.RoomSID) (roomreel.Room, error) {
+	return roomBySID(ctx, s.read(), sid)
+}
+
+func roomBySID(ctx context.Context, q querier, sid roomreel.RoomSID) (roomreel.Room, error) {
+	r, err := scanRoom(q.QueryRow(ctx, `SELECT `+roomColumns+` FROM room WHERE sid = $1`, sid))
+	if isNoRow(err) {
+		err = roomNotFound(string(sid))
+	}
+	return r, err
+}
+
+// SetRules replaces the recording rules of a room in progress.
+func (s *Store) SetRules(ctx context.Context, acct roomreel.AccountSID, sid roomreel.RoomSID, rules []roomreel.RecordingRule) (roomreel.Room, error) {
+	var r roomreel.Room
+	err := s.InTx(ctx, func(tx *Tx) (err error) {
+		if r, err = s.lockRoom(ctx, tx, acct, sid); err != nil {
+			return err
+		}
+		if r.Status != roomreel.RoomInProgress {
+			return errRoomCompleted()
+		}
+		r.Rules, r.RulesUpdated = rules, s.now()
+		_, err = tx.Exec(ctx, `UPDATE room SET rules = $2, rules_updated = $3 WHERE sid = $1`, r.SID, text(rules), micros(r.RulesUpdated))
+		return err
+	})
+	return r, err
+}
+
+func errRoomCompleted() error {
+	return &roomreel.Error{Code: roomreel.Conflict, Twilio: 53118, Detail: "the room is completed"}
+}

@@ -1,0 +1,73 @@
+// Package storetest runs tests against the store on both of its databases.
+//
+// SQLite lives in the test's folder. PostgreSQL is a server of its own, started once for a test binary and stopped with
+// it, in which every test gets a schema. Where PostgreSQL is not installed, its tests are skipped, unless
+// ROOMREEL_TEST_REQUIRE names postgres: then they fail.
+package storetest
+
+import (
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"roomreel/internal/store"
+)
+
+// Each runs test once on SQLite and once on PostgreSQL, each time with an empty store.
+func Each(t *testing.T, test func(t *testing.T, s *store.Store)) {
+	t.Helper()
+	EachAt(t, time.Now, test)
+}
+
+// EachAt is Each with a clock of the test's own.
+func EachAt(t *testing.T, now func() time.Time, test func(t *testing.T, s *store.Store)) {
+	t.Helper()
+	for _, database := range []struct {
+		name   string
+		config func(testing.TB) store.Config
+	}{{"sqlite", SQLite}, {"postgres", PostgreSQL}} {
+		t.Run(database.name, func(t *testing.T) {
+			config := database.config(t)
+			config.Now = now
+			test(t, Open(t, config))
+		})
+	}
+}
+
+// Open opens a store that is closed when the test ends.
+func Open(t testing.TB, config store.Config) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// SQLite returns the configuration of an empty SQLite database.
+func SQLite(t testing.TB) store.Config {
+	return store.Config{Path: filepath.Join(t.TempDir(), "roomreel.db")}
+}
+
+var schemas atomic.Int64
+
+// PostgreSQL returns the configuration of an empty schema on a PostgreSQL server of the test binary's own.
+func PostgreSQL(t testing.TB) store.Config {
+	t.Helper()
+	url := server(t)
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	schema := fmt.Sprintf("test_%d", schemas.Add(1))
+	if _, err := conn.Exec(t.Context(), "CREATE SCHEMA "+schema); err != nil {
+		t.Fatal(err)
+	}
+	return store.Config{URL: url + "?search_path=" + schema + "&pool_max_conns=8"}
+}

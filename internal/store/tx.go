@@ -1,0 +1,133 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+)
+
+// querier runs statements: inside a transaction or on any connection of a database, of either kind.
+type querier interface {
+	Exec(ctx context.Context, text string, args ...any) (rows int64, err error)
+	Query(ctx context.Context, text string, args ...any) (rows, error)
+	QueryRow(ctx context.Context, text string, args ...any) scanner
+}
+
+type scanner interface{ Scan(dest ...any) error }
+
+type rows interface {
+	scanner
+	Next() bool
+	Err() error
+	Close()
+}
+
+// Tx is an open transaction on one of the two databases.
+type Tx struct {
+	querier
+	lite *sql.Tx
+	pg   pgx.Tx
+}
+
+// SQL returns the transaction on SQLite, nil on PostgreSQL.
+func (tx *Tx) SQL() *sql.Tx { return tx.lite }
+
+// PGX returns the transaction on PostgreSQL, nil on SQLite.
+func (tx *Tx) PGX() pgx.Tx { return tx.pg }
+
+// InTx runs do in a transaction, which is committed when do returns nil and rolled back otherwise. do must not reach
+// for the network, a codec or a blob, and must use no other connection.
+func (s *Store) InTx(ctx context.Context, do func(tx *Tx) error) error {
+	if s.pool != nil {
+		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return do(&Tx{querier: onPGX{tx}, pg: tx}) })
+	}
+	tx, err := s.lite.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback()
+	if err := do(&Tx{querier: onSQL{tx}, lite: tx}); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// read is for single statements that need no transaction.
+func (s *Store) read() querier {
+	if s.pool != nil {
+		return onPGX{s.pool}
+	}
+	return onSQL{s.lite}
+}
+
+type onSQL struct {
+	db interface {
+		ExecContext(context.Context, string, ...any) (sql.Result, error)
+		QueryContext(context.Context, string, ...any) (*sql.Rows, error)
+		QueryRowContext(context.Context, string, ...any) *sql.Row
+	}
+}
+
+func (q onSQL) Exec(ctx context.Context, text string, args ...any) (int64, error) {
+	result, err := q.db.ExecContext(ctx, text, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+func (q onSQL) Query(ctx context.Context, text string, args ...any) (rows, error) {
+	r, err := q.db.QueryContext(ctx, text, args...)
+	return sqlRows{r}, err
+}
+
+func (q onSQL) QueryRow(ctx context.Context, text string, args ...any) scanner {
+	return q.db.QueryRowContext(ctx, text, args...)
+}
+
+type sqlRows struct{ *sql.Rows }
+
+func (r sqlRows) Close() { r.Rows.Close() } // its error is Err's
+
+type onPGX struct {
+	db interface {
+		Exec(context.Context, string, ...any) (pgconn.CommandTag, error)
+		Query(context.Context, string, ...any) (pgx.Rows, error)
+		QueryRow(context.Context, string, ...any) pgx.Row
+	}
+}
+
+func (q onPGX) Exec(ctx context.Context, text string, args ...any) (int64, error) {
+	tag, err := q.db.Exec(ctx, text, args...)
+	return tag.RowsAffected(), err
+}
+
+func (q onPGX) Query(ctx context.Context, text string, args ...any) (rows, error) {
+	return q.db.Query(ctx, text, args...)
+}
+
+func (q onPGX) QueryRow(ctx context.Context, text string, args ...any) scanner {
+	return q.db.QueryRow(ctx, text, args...)
+}
+
+// isNoRow reports whether a QueryRow found nothing. pgx.ErrNoRows is sql.ErrNoRows to errors.Is.
+func isNoRow(err error) bool { return errors.Is(err, sql.ErrNoRows) }
+
+// isTaken reports whether a statement would have broken a primary key or unique index.
+func isTaken(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "23505" // unique_violation
+	}
+	var lite *sqlite.Error
+	if errors.As(err, &lite) {
+		// SQLITE_CONSTRAINT_PRIMARYKEY and SQLITE_CONSTRAINT_UNIQUE, sqlite.org/rescode.html
+		return lite.Code() == 1555 || lite.Code() == 2067
+	}
+	return false
+}
