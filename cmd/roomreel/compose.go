@@ -16,7 +16,7 @@ type composeCommand struct {
 	settingsFlags
 	Room                 string   `required:"" placeholder:"FILE" help:"The room's manifest, room.json."`
 	Layout               string   `placeholder:"FILE" help:"VideoLayout as JSON; default is one grid of all video, {} is no picture."`
-	AudioSources         []string `default:"*" sep:"none" placeholder:"NAME" help:"Tracks to hear, by name; may be repeated, * stands for any text, '' is no sound (default *)."`
+	AudioSources         []string `default:"*" sep:"none" placeholder:"NAME" help:"Tracks to hear, by name; may be repeated, * stands for any text, an empty name is no sound (default *)."`
 	AudioSourcesExcluded []string `sep:"none" placeholder:"NAME" help:"Tracks not to hear, by name."`
 	Resolution           string   `default:"640x480" placeholder:"WxH" help:"Size of the picture (default ${default})."`
 	Format               string   `placeholder:"mp4|webm" help:"Container; default is what the output's name ends in, else mp4."`

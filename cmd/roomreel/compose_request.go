@@ -51,7 +51,7 @@ func (c composeCommand) request() (compose.Request, error) {
 	return request, errors.Join(mistakes...)
 }
 
-// given leaves out empty selectors: --audio-sources ” is how one asks for none.
+// given leaves out empty selectors: an empty name is how one asks for none.
 func given(list []string) []string {
 	var result []string
 	for _, item := range list {

@@ -49,7 +49,7 @@ func (r *Room) checkFile(name string) (os.FileInfo, *roomreel.Error) {
 	info, err := r.folder.Stat(filepath.FromSlash(name))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, invalid(name, err, "no such file in the manifest's folder")
+		return nil, invalid(name, nil, "no such file in the manifest's folder")
 	case errors.Is(err, fs.ErrPermission):
 		return nil, invalid(name, err, "may not be read")
 	case err != nil:

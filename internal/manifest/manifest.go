@@ -102,7 +102,7 @@ func readBounded(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, invalid(path, err, "no such file")
+		return nil, invalid(path, nil, "no such file")
 	case err != nil:
 		return nil, invalid(path, err, "cannot be read")
 	case !info.Mode().IsRegular():
