@@ -48,7 +48,10 @@ type knot struct {
 // stay close to the median lateness.
 func follow(packets []Heard, late []time.Duration, first, last int) []piece {
 	begin := packets[first].Time - late[first] // sound decoded before the stretch
-	knots := measure(packets, late, first, last, begin)
+	knots := measure(packets, late, first, last, knotEvery, knotPackets)
+	if len(knots) < 3 { // a short stretch is measured more finely
+		knots = measure(packets, late, first, last, knotEvery*2/5, knotPackets*2/5)
+	}
 	low, high := knots[0].late, knots[0].late
 	for _, k := range knots {
 		low, high = min(low, k.late), max(high, k.late)
@@ -81,18 +84,19 @@ func follow(packets []Heard, late []time.Duration, first, last int) []piece {
 	return pieces
 }
 
-// measure returns the knots of a stretch: at least one.
-func measure(packets []Heard, late []time.Duration, first, last int, begin time.Duration) []knot {
+// measure returns the knots of a stretch, one for each so much decoded sound of so many packets; at least one.
+func measure(packets []Heard, late []time.Duration, first, last int, every time.Duration, count int) []knot {
 	var knots []knot
+	begin := packets[first].Time - late[first]
 	decoded, since := begin, begin
 	from := first
 	for i := first; i < last; i++ {
 		decoded += max(packets[i].Duration, 0)
-		enough := decoded-since >= knotEvery && i+1-from >= knotPackets
+		enough := decoded-since >= every && i+1-from >= count
 		if !enough && i+1 < last {
 			continue
 		}
-		if !enough && len(knots) > 0 {
+		if !enough && len(knots) > 0 && i+1-from < count/2 {
 			break // the rest at the end says too little
 		}
 		middle := (from + i + 1) / 2

@@ -287,7 +287,7 @@ func TestRuns_Loss(t *testing.T) {
 			}
 			// Stamps that waver by more than a packet cannot tell where one was lost: the speed follows, and what a
 			// burst of losses adds up to in a few seconds is the error.
-			steady(t, s.check(t, 100*ms), 0.05)
+			steady(t, s.check(t, 80*ms), 0.05)
 		}
 	}
 }
