@@ -2,7 +2,8 @@
 //
 // It is pure: no I/O, no clock, no randomness; the same text and the same sources give the same rectangles. Start with
 // [Parse], then [Layout.Place]. A track that is published again takes the cell that the reuse rule gives it, which is its
-// former one unless a cell before that is free: the order of cells goes first. Where Twilio's documentation is silent, docs/divergences.md says what was chosen.
+// former one unless a cell before that is free: the order of cells goes first. Where Twilio's
+// documentation is silent, docs/divergences.md says what was chosen.
 package layout
 
 import "time"
