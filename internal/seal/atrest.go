@@ -1,0 +1,253 @@
+package seal
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// AtRest encrypts the service's own working copies under a key of the service. They are made of chunks, each
+// authenticated with its position and with whether it is the last: a copy that was cut, reordered, altered, or put in
+// another's place is an error, and any part can be read without what precedes it.
+//
+// A copy is a header of 40 bytes (the text "RRSEAL1\n" and a random salt of 32) and chunks of 65,536 bytes of plaintext
+// (the last one fewer, or none when there is nothing) with a tag of 16 each. The key of a copy is HKDF-SHA256 of the
+// service's key, the salt, and the text "roomreel at rest: " with the copy's name; the nonce of a chunk is its number in
+// eleven bytes, highest first, and a byte that is 1 for the last and 0 for the others. Each chunk is AES-256-GCM.
+//
+// The construction is STREAM: Hoang, Reyhanitabar, Rogaway, Vizár, "Online Authenticated-Encryption and its
+// Nonce-Reuse Misuse-Resistance", 2015.
+type AtRest struct {
+	secret []byte
+}
+
+const (
+	restMagic  = "RRSEAL1\n"
+	restHeader = len(restMagic) + 32
+	restChunk  = 64 << 10
+	restSealed = restChunk + gcmTag
+	restInfo   = "roomreel at rest: "
+)
+
+// NewAtRest returns the encryption under the service's key of 32 bytes or more.
+func NewAtRest(key []byte) (*AtRest, error) {
+	if len(key) < 32 {
+		return nil, fmt.Errorf("seal: a key of %d bytes is too short for media at rest: 32 are needed", len(key))
+	}
+	return &AtRest{append([]byte(nil), key...)}, nil
+}
+
+// Size is the number of bytes of a copy of length bytes.
+func (a *AtRest) Size(length int64) int64 {
+	chunks := max(1, (length+restChunk-1)/restChunk)
+	return int64(restHeader) + length + chunks*gcmTag
+}
+
+func (a *AtRest) cipher(salt []byte, name string) (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, a.secret, salt, restInfo+name, 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
+}
+
+func restNonce(chunk int64, last bool) []byte {
+	var nonce [12]byte
+	binary.BigEndian.PutUint64(nonce[3:], uint64(chunk))
+	if last {
+		nonce[11] = 1
+	}
+	return nonce[:]
+}
+
+type restWriter struct {
+	w      io.Writer
+	header []byte // still to be written
+	aead   cipher.AEAD
+	plain  []byte
+	sealed []byte
+	chunk  int64
+	closed bool
+}
+
+// NewWriter returns a writer that encrypts into w under name: where the copy is going to be, or what it is of. Whoever
+// reads it has to name it likewise. Close writes the end, and does not close w.
+func (a *AtRest) NewWriter(w io.Writer, name string) (io.WriteCloser, error) {
+	header := append([]byte(restMagic), make([]byte, 32)...)
+	rand.Read(header[len(restMagic):])
+	aead, err := a.cipher(header[len(restMagic):], name)
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	return &restWriter{w: w, header: header, aead: aead, plain: make([]byte, 0, restChunk), sealed: make([]byte, 0, restSealed)}, nil
+}
+
+// NewReader returns a reader of the encrypted copy of what r holds, for handing to blob.Store.Put.
+func (a *AtRest) NewReader(r io.Reader, name string) (io.Reader, error) {
+	p := &pull{from: r}
+	w, err := a.NewWriter(&p.out, name)
+	if err != nil {
+		return nil, err
+	}
+	p.into = w
+	return p, nil
+}
+
+func (r *restWriter) Write(p []byte) (int, error) {
+	done := 0
+	for len(p) > 0 {
+		if len(r.plain) == restChunk { // only now is it known that it is not the last
+			if err := r.flush(false); err != nil {
+				return done, err
+			}
+		}
+		n := min(restChunk-len(r.plain), len(p))
+		r.plain = append(r.plain, p[:n]...)
+		done, p = done+n, p[n:]
+	}
+	return done, nil
+}
+
+func (r *restWriter) flush(last bool) error {
+	if r.header != nil {
+		if _, err := r.w.Write(r.header); err != nil {
+			return err
+		}
+		r.header = nil
+	}
+	r.sealed = r.aead.Seal(r.sealed[:0], restNonce(r.chunk, last), r.plain, nil)
+	r.plain = r.plain[:0]
+	r.chunk++
+	_, err := r.w.Write(r.sealed)
+	return err
+}
+
+func (r *restWriter) Close() error {
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	return r.flush(true)
+}
+
+// RestReader reads a working copy here and there. It may be used concurrently.
+type RestReader struct {
+	from io.ReaderAt
+	aead cipher.AEAD
+	size int64 // of the plaintext
+
+	mu     sync.Mutex // guards the one chunk that is kept, for callers that read on in small pieces
+	number int64
+	kept   []byte
+}
+
+// Open returns a reader of the copy of size bytes in from that was written under name. It reads the header
+// and the last chunk at once, so that a copy that was cut shows here. It does not close from.
+func (a *AtRest) Open(from io.ReaderAt, size int64, name string) (*RestReader, error) {
+	header := make([]byte, restHeader)
+	if size < int64(restHeader)+gcmTag {
+		return nil, fmt.Errorf("seal: %w: a working copy of %d bytes", ErrDamaged, size)
+	}
+	if n, err := from.ReadAt(header, 0); n < len(header) {
+		return nil, fmt.Errorf("seal: read a working copy: %w", err)
+	}
+	if string(header[:len(restMagic)]) != restMagic {
+		return nil, fmt.Errorf("seal: %w: it does not begin as a working copy does", ErrDamaged)
+	}
+	aead, err := a.cipher(header[len(restMagic):], name)
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	body := size - int64(restHeader)
+	chunks := (body + restSealed - 1) / restSealed
+	if body-(chunks-1)*restSealed < gcmTag || chunks > 1 && body-(chunks-1)*restSealed == gcmTag {
+		return nil, fmt.Errorf("seal: %w: a working copy of %d bytes", ErrDamaged, size)
+	}
+	r := &RestReader{from: from, aead: aead, size: body - chunks*gcmTag, number: -1}
+	last, err := r.chunks(chunks-1, chunks)
+	if err != nil {
+		return nil, err
+	}
+	r.number, r.kept = chunks-1, last
+	return r, nil
+}
+
+// Size is the number of bytes of plaintext.
+func (r *RestReader) Size() int64 { return r.size }
+
+func (r *RestReader) count() int64 { return max(1, (r.size+restChunk-1)/restChunk) }
+
+// chunks reads and decrypts the chunks from first to before end, in one read.
+func (r *RestReader) chunks(first, end int64) ([]byte, error) {
+	total := int64(restHeader) + r.size + r.count()*gcmTag
+	from := int64(restHeader) + first*restSealed
+	sealed := make([]byte, min(int64(restHeader)+end*restSealed, total)-from)
+	if n, err := r.from.ReadAt(sealed, from); n < len(sealed) {
+		if err == io.EOF {
+			err = errors.Join(ErrDamaged, io.ErrUnexpectedEOF)
+		}
+		return nil, fmt.Errorf("seal: read a working copy: %w", err)
+	}
+	plain := sealed[:0] // decrypted in place: what is written never overtakes what is read
+	for i := first; i < end; i++ {
+		chunk := sealed[(i-first)*restSealed:]
+		chunk = chunk[:min(restSealed, len(chunk))]
+		opened, err := r.aead.Open(chunk[:0], restNonce(i, i == r.count()-1), chunk, nil)
+		if err != nil {
+			return nil, fmt.Errorf("seal: %w: chunk %d of a working copy, or another copy or key than its name says", ErrDamaged, i)
+		}
+		plain = append(plain, opened...)
+	}
+	return plain, nil
+}
+
+// ReadAt is io.ReaderAt's. Damage is ErrDamaged, wrapped, and nothing of a damaged chunk is given.
+func (r *RestReader) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("seal: read at %d", off)
+	}
+	if off >= r.size {
+		return 0, io.EOF
+	}
+	want := p[:min(int64(len(p)), r.size-off)]
+	if len(want) == 0 {
+		return 0, nil
+	}
+	first, end := off/restChunk, (off+int64(len(want))-1)/restChunk+1
+	plain := r.keep(first)
+	if plain == nil || end > first+1 {
+		var err error
+		if plain, err = r.chunks(first, end); err != nil {
+			return 0, err
+		}
+		r.mu.Lock()
+		r.number, r.kept = end-1, plain[(end-1-first)*restChunk:]
+		r.mu.Unlock()
+	}
+	n := copy(want, plain[off-first*restChunk:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// keep returns the chunk that is kept, when it is the one asked for.
+func (r *RestReader) keep(number int64) []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.number != number {
+		return nil
+	}
+	return r.kept
+}

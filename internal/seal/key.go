@@ -1,0 +1,96 @@
+package seal
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+
+	"roomreel"
+)
+
+// Keys below minBits are too weak to keep anything, and those above maxBits so slow that they are a burden to the
+// service. Twilio recommends 2048.
+const (
+	minBits = 2048
+	maxBits = 8192
+)
+
+// ParsePublicKey reads the key that a customer wants media sealed for: RSA, 2048 to 8192 bits, as PEM of type PUBLIC KEY
+// (what openssl rsa -pubout writes), or RSA PUBLIC KEY (what some tools write instead).
+//
+// The error is a *roomreel.Error for the parameter PublicKey. A private key that was sent by mistake is refused without
+// being repeated anywhere.
+func ParsePublicKey(text []byte) (*rsa.PublicKey, error) {
+	block, rest := pem.Decode(text)
+	if block == nil {
+		return nil, badKey("it is not PEM: it should begin with -----BEGIN PUBLIC KEY-----")
+	}
+	if strings.Contains(block.Type, "PRIVATE") {
+		return nil, badKey("this is a private key, which nobody else should ever hold; make a new pair and send the public part (openssl rsa -in private_key.pem -pubout)")
+	}
+	if next, _ := pem.Decode(rest); next != nil {
+		return nil, badKey("it holds more than one PEM block; send the public key alone")
+	}
+	var key any
+	var err error
+	switch block.Type {
+	case "PUBLIC KEY":
+		key, err = x509.ParsePKIXPublicKey(block.Bytes)
+	case "RSA PUBLIC KEY":
+		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
+	case "CERTIFICATE":
+		return nil, badKey("this is a certificate; send the public key in it (openssl x509 -in certificate.pem -pubkey -noout)")
+	default:
+		return nil, badKey("a PEM block of type %q is no public key", block.Type)
+	}
+	if err != nil {
+		return nil, &roomreel.Error{Code: roomreel.Invalid, Param: "PublicKey", Detail: "the key in it cannot be read", Err: err}
+	}
+	public, ok := key.(*rsa.PublicKey)
+	if !ok {
+		return nil, badKey("it is not an RSA key")
+	}
+	if bits := public.N.BitLen(); bits < minBits || bits > maxBits {
+		return nil, badKey("an RSA key of %d bits cannot be used; it needs %d to %d", bits, minBits, maxBits)
+	}
+	if public.N.Bit(0) == 0 || public.E < 3 || public.E%2 == 0 {
+		return nil, badKey("its numbers are not those of an RSA key")
+	}
+	return public, nil
+}
+
+func badKey(format string, args ...any) *roomreel.Error {
+	return roomreel.InvalidParam("PublicKey", format, args...)
+}
+
+// ParsePrivateKey reads the key that opens a seal, as PEM of type PRIVATE KEY or RSA PRIVATE KEY, without a pass phrase.
+func ParsePrivateKey(text []byte) (*rsa.PrivateKey, error) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("the private key is not PEM: it should begin with -----BEGIN PRIVATE KEY-----")
+	}
+	var key crypto.PrivateKey
+	var err error
+	switch {
+	case block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
+		return nil, errors.New("the private key is protected by a pass phrase; remove it first: openssl pkey -in key.pem -out plain.pem")
+	case block.Type == "PRIVATE KEY":
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case block.Type == "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	default:
+		return nil, fmt.Errorf("a PEM block of type %q is no private key", block.Type)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the private key: %w", err)
+	}
+	private, ok := key.(*rsa.PrivateKey)
+	if !ok {
+		return nil, errors.New("the private key is not an RSA key")
+	}
+	return private, nil
+}
