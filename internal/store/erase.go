@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"roomreel"
 )
 
 // Place is one of the two stores that hold our blobs.
@@ -22,21 +25,24 @@ type Erasure struct {
 
 // erase notes blobs to delete and enqueues the job that does it. Empty keys are ignored.
 func (s *Store) erase(ctx context.Context, tx *Tx, resource string, blobs ...Erasure) error {
-	noted := false
+	blobs = slices.DeleteFunc(blobs, func(blob Erasure) bool { return blob.Key == "" })
+	if len(blobs) == 0 {
+		return nil
+	}
+	if err := s.note(ctx, tx, resource, blobs); err != nil {
+		return err
+	}
+	return s.queue.Enqueue(ctx, tx, Job{Kind: JobErase, SID: resource})
+}
+
+func (s *Store) note(ctx context.Context, tx *Tx, resource string, blobs []Erasure) error {
 	for _, blob := range blobs {
-		if blob.Key == "" {
-			continue
-		}
 		if _, err := tx.Exec(ctx, `INSERT INTO erasure (resource, place, blob_key, created) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (place, blob_key) DO NOTHING`, resource, blob.Place, blob.Key, micros(s.now())); err != nil {
 			return err
 		}
-		noted = true
 	}
-	if !noted {
-		return nil
-	}
-	return s.queue.Enqueue(ctx, tx, Job{Kind: JobErase, SID: resource})
+	return nil
 }
 
 func scanErasure(row scanner) (e Erasure, err error) {
@@ -49,9 +55,44 @@ func (s *Store) Erasures(ctx context.Context, resource string) ([]Erasure, error
 	return collect(ctx, s.read(), scanErasure, `SELECT place, blob_key FROM erasure WHERE resource = $1 ORDER BY place, blob_key`, resource)
 }
 
-// Erase notes blobs to delete that no row refers to, such as those of an attempt that was overtaken.
+// Erase notes blobs to delete that a resource left beside its row, such as those of an attempt that was overtaken. What
+// the row refers to stays: an attempt that lost against one which wrote the same blob must not take it away.
 func (s *Store) Erase(ctx context.Context, resource string, blobs ...Erasure) error {
-	return s.InTx(ctx, func(tx *Tx) error { return s.erase(ctx, tx, resource, blobs...) })
+	return s.InTx(ctx, func(tx *Tx) error {
+		held, err := s.held(ctx, tx, resource)
+		if err != nil {
+			return err
+		}
+		return s.erase(ctx, tx, resource, slices.DeleteFunc(slices.Clone(blobs), func(blob Erasure) bool {
+			return slices.Contains(held, blob)
+		})...)
+	})
+}
+
+// held lists the blobs that the row of a recording or composition refers to, and keeps the row as it is.
+func (s *Store) held(ctx context.Context, tx *Tx, resource string) ([]Erasure, error) {
+	var media roomreel.Media
+	var index string
+	err := tx.QueryRow(ctx, `SELECT media, index_key FROM recording WHERE sid = $1`+s.forUpdate, resource).Scan(fromText{&media}, &index)
+	if isNoRow(err) {
+		err = tx.QueryRow(ctx, `SELECT media FROM composition WHERE sid = $1`+s.forUpdate, resource).Scan(fromText{&media})
+	}
+	if isNoRow(err) {
+		return nil, nil
+	}
+	return []Erasure{{Vault, media.Key}, {Work, media.WorkKey}, {Vault, index}}, err
+}
+
+// Reserve notes blobs that are about to be stored for a resource whose row is not there yet. Should the row never come,
+// Expire has them erased after forgottenAfter.
+func (s *Store) Reserve(ctx context.Context, resource string, blobs ...Erasure) error {
+	return s.InTx(ctx, func(tx *Tx) error { return s.note(ctx, tx, resource, blobs) })
+}
+
+// redeem drops what was reserved for a resource, now that its row refers to it.
+func redeem(ctx context.Context, tx *Tx, resource string) error {
+	_, err := tx.Exec(ctx, `DELETE FROM erasure WHERE resource = $1`, resource)
+	return err
 }
 
 // Erased notes that a blob is deleted.
@@ -60,7 +101,22 @@ func (s *Store) Erased(ctx context.Context, blob Erasure) error {
 	return err
 }
 
-// ForgottenErasures lists resources whose blobs have waited since before the given time, up to 1000: their job was lost.
-func (s *Store) ForgottenErasures(ctx context.Context, before time.Time) ([]string, error) {
-	return collect(ctx, s.read(), scanText[string], `SELECT DISTINCT resource FROM erasure WHERE created < $1 LIMIT 1000`, micros(before))
+// forgottenAfter is longer than any upload takes, and any job that erases waits for its next try.
+const forgottenAfter = 24 * time.Hour
+
+// eraseForgotten enqueues the erasing of what was reserved and never used, or whose job was lost.
+func (s *Store) eraseForgotten(ctx context.Context, now time.Time) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		resources, err := collect(ctx, tx, scanText[string], `SELECT DISTINCT resource FROM erasure WHERE created < $1 LIMIT $2`,
+			micros(now.Add(-forgottenAfter)), expireBatch)
+		if err != nil {
+			return err
+		}
+		for _, resource := range resources {
+			if err := s.queue.Enqueue(ctx, tx, Job{Kind: JobErase, SID: resource}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

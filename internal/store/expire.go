@@ -17,6 +17,7 @@ const expireBatch = 500
 
 // Expire removes what has had its time by now: deleted recordings and compositions after KeepDeleted, the events of what
 // is gone and those delivered as long ago, and the working copies of recordings whose window is over.
+// Blobs that were to be erased a day ago and are still there have their job enqueued once more.
 func (s *Store) Expire(ctx context.Context, now time.Time) error {
 	before := micros(now.Add(-KeepDeleted))
 	for _, table := range []string{"recording", "composition"} {
@@ -43,7 +44,10 @@ func (s *Store) Expire(ctx context.Context, now time.Time) error {
 	if err := s.expireEvents(ctx, before); err != nil {
 		return err
 	}
-	return s.expireCopies(ctx, now)
+	if err := s.expireCopies(ctx, now); err != nil {
+		return err
+	}
+	return s.eraseForgotten(ctx, now)
 }
 
 func forgetEvents(ctx context.Context, tx *Tx, resource string) error {

@@ -68,6 +68,9 @@ func (s *Store) AddRecording(ctx context.Context, u Upload) (r roomreel.Recordin
 		if err := insertRecording(ctx, tx, r, u.Digest); err != nil {
 			return err
 		}
+		if err := redeem(ctx, tx, string(r.SID)); err != nil {
+			return err
+		}
 		if err := s.emitRecording(ctx, tx, room, r, roomreel.RecordingStartedEvent); err != nil {
 			return err
 		}

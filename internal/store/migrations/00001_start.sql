@@ -257,6 +257,7 @@ CREATE TABLE erasure (
     PRIMARY KEY (place, blob_key)
 );
 CREATE INDEX erasure_resource ON erasure (resource);
+CREATE INDEX erasure_created ON erasure (created);
 
 CREATE TABLE node (
     id      TEXT PRIMARY KEY,
