@@ -30,6 +30,7 @@ type process struct {
 	page   *shared
 	killed atomic.Bool // by us
 	exited chan *os.ProcessState
+	guards guard // that its surrounding gives
 
 	memory *memory
 }
@@ -78,7 +79,7 @@ func startIn(ctx context.Context, c Command, s surrounding) (_ *process, err err
 	open = append(open, m)
 	m.page.order(c)
 
-	p := &process{in: in, out: out, stderr: new(tail), page: m.page, memory: m, exited: make(chan *os.ProcessState, 1)}
+	p := &process{in: in, out: out, stderr: new(tail), page: m.page, memory: m, guards: s.guards(), exited: make(chan *os.ProcessState, 1)}
 	cmd := exec.CommandContext(ctx, c.Path)
 	cmd.Env = []string{} // nil would hand down ours
 	cmd.Dir = "/"

@@ -19,6 +19,8 @@ type Command struct {
 	MemoryLimit  int64         // bytes the child may allocate; 0 means DefaultMemoryLimit
 	Timeout      time.Duration // of the whole run; 0 means none but the context's
 	StallTimeout time.Duration // without any progress; 0 means DefaultStallTimeout
+
+	probe bool // try to break out instead of serving
 }
 
 const (

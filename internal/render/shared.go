@@ -16,6 +16,7 @@ import (
 type shared struct {
 	magic   uint64
 	mode    uint64 // 0 auto, 1 require, 2 off
+	probe   uint64 // 1: try to break out instead of serving
 	memory  int64  // bytes
 	seconds uint64 // of processor time; 0 means no limit
 
@@ -97,6 +98,9 @@ func (m *memory) Close() error {
 func (s *shared) order(c Command) {
 	s.magic = pageMagic
 	s.memory = c.MemoryLimit
+	if c.probe {
+		s.probe = 1
+	}
 	switch c.Mode {
 	case Require:
 		s.mode = 1
