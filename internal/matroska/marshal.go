@@ -17,6 +17,9 @@ const (
 	indexVersion = 1
 )
 
+// maxTime bounds times and durations, so that their sum is one too.
+const maxTime = time.Duration(1 << 61)
+
 // Bits of a packet's first byte.
 const (
 	packetKey     = 1 << iota
@@ -141,7 +144,7 @@ func (x *Index) UnmarshalBinary(b []byte) error {
 	y.Width = int(r.between(0, maxSide))
 	y.Height = int(r.between(0, maxSide))
 	y.Size = r.between(0, math.MaxInt64)
-	unit := time.Duration(r.between(1, math.MaxInt64))
+	unit := time.Duration(r.between(1, int64(maxTime)))
 	const least = 3 // bytes of the smallest packet
 	count := r.between(0, min(MaxPackets, int64(len(r.b)/least)))
 	if r.bad || flags&indexUnknown != 0 || len(y.Prefix) > maxPrefix {
@@ -176,7 +179,7 @@ func (r *indexReader) packet(last Packet, unit time.Duration, end int64) Packet 
 	if flags&packetUnknown != 0 {
 		r.bad = true
 	}
-	units := int64(math.MaxInt64 / unit)
+	units := int64(maxTime / unit)
 	p := Packet{Key: flags&packetKey != 0, Duration: last.Duration}
 	t := int64(last.Time / unit)
 	p.Time = time.Duration(t+r.between(-t, units-t)) * unit
@@ -229,6 +232,9 @@ func (r *indexReader) between(least, most int64) int64 {
 
 func (r *indexReader) bytes() []byte {
 	n := int(r.uint(uint64(len(r.b))))
+	if n > len(r.b) { // the count took a byte itself
+		r.bad = true
+	}
 	if r.bad || n == 0 {
 		return nil
 	}

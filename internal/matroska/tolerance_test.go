@@ -443,6 +443,9 @@ func FuzzUnmarshalIndex(f *testing.F) {
 		if x.UnmarshalBinary(sum(b)) != nil {
 			return
 		}
+		if x.Length() < 0 {
+			t.Fatalf("lasts %v", x.Length())
+		}
 		for i, p := range x.Packets {
 			if p.Pos < 0 || p.Size < 0 || p.Size > maxBlock || p.Pos+int64(p.Size) > x.Size || p.Time < 0 || p.Duration < 0 {
 				t.Fatalf("packet %d: %+v", i, p)
