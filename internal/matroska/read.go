@@ -24,6 +24,10 @@ const (
 	maxSkip   = 64 << 20  // bytes of an element to step over; past it, clusters are looked for inside
 	maxAlien  = 32 << 10  // bytes of an element with an unknown ID, which must be followed by a known one
 	window    = 128 << 10 // bytes buffered
+
+	// maxLook bounds every look ahead. The buffer moves at most once for so many bytes read, which keeps the reader's
+	// time linear whatever the bytes say.
+	maxLook = window / 2
 )
 
 // ReadIndex reads a recording to its end and says what its first usable track of the given kind holds ("" for either
@@ -214,7 +218,7 @@ func (s *scanner) element() error {
 			return errGarbage
 		}
 		if s.pos+header+size > s.end {
-			ok, err := s.followed(header+size, window-16)
+			ok, err := s.followed(header+size, maxLook)
 			if err != nil {
 				return err
 			}
@@ -264,11 +268,11 @@ func (s *scanner) resync() error {
 	s.end = unknownSize
 	skip := 1 // what lies here was tried
 	for {
-		b, err := s.peek(window)
+		b, err := s.peek(max(s.r.Buffered(), 8))
 		if err != nil {
 			return err
 		}
-		if len(b) < skip+4 {
+		if len(b) < 8 { // too few for a cluster
 			s.torn = true
 			if err := s.discard(int64(len(b))); err != nil {
 				return err

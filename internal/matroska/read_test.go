@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,6 +55,18 @@ var (
 
 // fixtures are small recordings of each kind, as ffmpeg writes them.
 func fixtures(t testing.TB) map[string][]byte {
+	t.Helper()
+	made.Do(func() { made.files = makeFixtures(t) })
+	return made.files
+}
+
+// made holds the fixtures once a test has asked for them: encoding takes longer than all tests of them.
+var made struct {
+	sync.Once
+	files map[string][]byte
+}
+
+func makeFixtures(t testing.TB) map[string][]byte {
 	t.Helper()
 	list := map[string][]string{
 		"vp8":      args(bars, "-c:v libvpx -deadline realtime -b:v 100k -g 25 vp8.mkv"),
@@ -139,8 +152,8 @@ func TestReadIndex_AgreesWithFFprobe(t *testing.T) {
 				if x.Size != int64(len(b)) {
 					t.Errorf("size %d, want %d", x.Size, len(b))
 				}
-				if x.Video && (x.Width != 160 || x.Height != 120) {
-					t.Errorf("size %dx%d", x.Width, x.Height)
+				if p := x.Packets[0]; x.Video && (p.Width != 160 || p.Height != 120) {
+					t.Errorf("the first keyframe is %dx%d", p.Width, p.Height)
 				}
 				if d := x.Length() - 3*time.Second; d < -time.Millisecond || d > 61*time.Millisecond {
 					t.Errorf("lasts %v", x.Length())
@@ -229,6 +242,45 @@ func TestIndex_SurvivesMarshal(t *testing.T) {
 				if y.UnmarshalBinary(bad) == nil || y.UnmarshalBinary(data[:i]) == nil {
 					t.Fatalf("a change or cut at byte %d goes unnoticed", i)
 				}
+			}
+		})
+	}
+}
+
+func TestReadIndex_FindsH264SizesInEveryForm(t *testing.T) {
+	tests := map[string]struct {
+		args          string
+		width, height int
+	}{
+		"cropped":    {"-s 162x122 -pix_fmt yuv420p", 162, 122},
+		"baseline":   {"-s 160x90 -pix_fmt yuv420p -profile:v baseline", 160, 90},
+		"interlaced": {"-s 160x124 -pix_fmt yuv420p -flags +ildct", 160, 124},
+		"444":        {"-s 161x91 -pix_fmt yuv444p", 161, 91},
+		"422":        {"-s 162x91 -pix_fmt yuv422p", 162, 91},
+		"matrices":   {"-s 162x122 -pix_fmt yuv420p -x264-params cqm=jvt", 162, 122},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			b := ffmpeg(t, args(lavfi("testsrc2=rate=25"), "-frames:v 3 -c:v libx264 -preset ultrafast "+test.args+" h264.mkv")...)
+			x := index(t, b, "video")
+			if p := x.Packets[0]; p.Width != test.width || p.Height != test.height || !p.Key {
+				t.Errorf("lengths: %+v", p)
+			}
+			// The same packet behind start codes, without private data.
+			first, err := NewPacketReader(x, bytes.NewReader(b)).Read(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var stream []byte
+			sps := x.Private[8 : 8+int(x.Private[6])<<8+int(x.Private[7])]
+			stream = append(append(stream, 0, 0, 0, 1), sps...)
+			for len(first) > 0 {
+				var nal []byte
+				nal, first = nextNAL(first, 4)
+				stream = append(append(stream, 0, 0, 1), nal...)
+			}
+			if p := parseAVC(nil).picture(stream); !p.key || p.width != test.width || p.height != test.height {
+				t.Errorf("start codes: %+v", p)
 			}
 		})
 	}

@@ -352,6 +352,29 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
+func TestReadIndex_TakesLinearTimeForGarbage(t *testing.T) {
+	tests := map[string][]byte{
+		"cluster_ids":      {0x1F, 0x43, 0xB6, 0x75, 0x81, 0x00},
+		"blocks_too_large": {0x1F, 0x43, 0xB6, 0x75, 0x81, 0xA3, 0x20, 0xFF, 0x00},
+		"unknown_elements": {0x1F, 0x43, 0xB6, 0x75, 0x81, 0x4F, 0xFE, 0x60, 0x00},
+		"zeros":            {0, 0, 0, 0, 0, 0, 0, 0},
+	}
+	for name, pattern := range tests {
+		t.Run(name, func(t *testing.T) {
+			file := join(header("webm"), unknown(idSegment, opusTrack(), unknown(idCluster, at(0), simple(0, opus20(0)))))
+			file = append(file, bytes.Repeat(pattern, (4<<20)/len(pattern))...)
+			start := time.Now()
+			if x := index(t, file, ""); len(x.Packets) != 1 || x.Size != int64(len(file)) {
+				t.Errorf("%d packets in %d of %d bytes", len(x.Packets), x.Size, len(file))
+			}
+			// It takes 50 ms. A reader that moved its buffer at every step would take more than a minute.
+			if d := time.Since(start); d > 10*time.Second {
+				t.Errorf("4 MiB take %v", d)
+			}
+		})
+	}
+}
+
 func TestReadIndex_BitFlipsCostLittle(t *testing.T) {
 	for name, b := range fixtures(t) {
 		t.Run(name, func(t *testing.T) {

@@ -94,8 +94,8 @@ func TestWriteWebM_PlaysFromZeroForExactlyItsLength(t *testing.T) {
 		num, den int64
 		samples  int64
 	}{
-		"25":    {300, 25, 1, 576000},
-		"29.97": {303, 30000, 1001, 485285},
+		"25":    {150, 25, 1, 288000},
+		"29.97": {153, 30000, 1001, 245000},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
