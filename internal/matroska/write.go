@@ -348,8 +348,8 @@ func (f *film) writeClusters(out *bufio.Writer) error {
 
 // payloads are the open payload readers of all tracks.
 type payloads []struct {
-	close io.Closer
-	r     *bufio.Reader
+	closer io.Closer
+	r      *bufio.Reader
 }
 
 func openAll(tracks []filmTrack) (payloads, error) {
@@ -360,7 +360,7 @@ func openAll(tracks []filmTrack) (payloads, error) {
 			p.close()
 			return nil, fmt.Errorf("track %d: open payload: %w", i+1, err)
 		}
-		p[i].close, p[i].r = r, bufio.NewReaderSize(r, 64<<10)
+		p[i].closer, p[i].r = r, bufio.NewReaderSize(r, 64<<10)
 	}
 	return p, nil
 }
@@ -376,8 +376,8 @@ func (p payloads) copy(w io.Writer, track int, n int64) error {
 // close closes what was opened. Payload was only read, so a failure to close loses nothing.
 func (p payloads) close() {
 	for _, t := range p {
-		if t.close != nil {
-			_ = t.close.Close()
+		if t.closer != nil {
+			_ = t.closer.Close()
 		}
 	}
 }

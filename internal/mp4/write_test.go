@@ -243,6 +243,30 @@ func TestReadInfo_SaysWhatWasWritten(t *testing.T) {
 	}
 }
 
+func TestWrite_InterleavesBySeconds(t *testing.T) {
+	f, err := plan([]mux.Track{pictures264(t, 77, 25, 1), soundAAC(t, "sin(2*PI*440*t)", 147840)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.place(1000)
+	var got [][2]int
+	at := int64(1000)
+	for _, c := range f.chunks {
+		if c.offset != at {
+			t.Fatalf("a chunk lies at %d, want %d", c.offset, at)
+		}
+		for _, n := range f.tracks[c.track].sizes[c.first : c.first+c.count] {
+			at += int64(n)
+		}
+		got = append(got, [2]int{c.track, c.count})
+	}
+	// Two pictures are decoded before film time 0, as are the 1024 samples of priming.
+	want := [][2]int{{0, 27}, {1, 48}, {0, 25}, {1, 47}, {0, 25}, {1, 47}, {1, 4}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
 // zeros yields n zero bytes.
 type zeros struct{ n int64 }
 
