@@ -73,6 +73,7 @@ func classify(ctx context.Context, err error) error {
 	if !errors.As(err, &answer) {
 		return err
 	}
+	err = fmt.Errorf("the store answered %d %s: %w", answer.StatusCode, answer.Code, err)
 	if kind, ok := kinds[answer.Code]; ok {
 		return &blob.PermanentError{Kind: kind, Err: err}
 	}
