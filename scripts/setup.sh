@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# setup.sh demo|test: installs what is missing on a Debian machine that has Go and git, and nothing that is there.
+# Uses apt as root or through sudo; where neither works, it says which packages to install and exits with 1.
+# Offline, it succeeds when everything is already there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+what=${1:?usage: setup.sh demo|test}
+cache=$PWD/.cache/bin
+missing=()
+
+# need PACKAGE COMMAND...: PACKAGE is missing unless COMMAND succeeds.
+need() {
+	local package=$1
+	shift
+	"$@" >/dev/null 2>&1 || missing+=("$package")
+}
+has() { command -v "$1"; }
+
+# go build of a tool that tools/lint/go.mod pins, into the cache, once per pin.
+tool() {
+	local name=$1 package=$2 stamp=$cache/$1.pin
+	local pin
+	pin=$(cksum tools/lint/go.mod | cut -d' ' -f1)
+	if [ ! -x "$cache/$name" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$pin" ]; then
+		mkdir -p "$cache"
+		(cd tools/lint && go build -o "$cache/$name" "$package")
+		echo "$pin" >"$stamp"
+	fi
+}
+
+case $what in demo | test) ;; *) echo "setup.sh: $what is neither demo nor test" >&2; exit 2 ;; esac
+
+has go >/dev/null || { echo "setup.sh: Go is missing; go.mod names the version, go.dev/dl has it" >&2; exit 1; }
+
+# To build: the codec libraries and a C compiler. libyuv has no pkg-config file.
+need gcc has gcc
+need libc6-dev test -e /usr/include/stdlib.h
+need make has make
+need pkg-config has pkg-config
+need libavcodec-dev pkg-config --exists libavcodec
+need libavutil-dev pkg-config --exists libavutil
+need libyuv-dev test -e /usr/include/libyuv.h
+# To make rooms and, as a second opinion, to read films.
+need ffmpeg has ffmpeg
+
+if [ "$what" = test ]; then
+	need postgresql bash -c 'ls /usr/lib/postgresql/*/bin/initdb'
+	need openssl has openssl
+	need python3-twilio python3 -c 'import twilio'
+	need nodejs has node
+	need npm has npm
+	need util-linux has flock
+fi
+
+if [ ${#missing[@]} -gt 0 ]; then
+	if [ "$(id -u)" = 0 ]; then
+		root=()
+	elif has sudo >/dev/null && sudo -n true 2>/dev/null; then
+		root=(sudo)
+	else
+		printf 'setup.sh: these packages are missing, and this is neither root nor a user of sudo. Please run\n  apt-get install --no-install-recommends %s\n' "${missing[*]}" >&2
+		exit 1
+	fi
+	has apt-get >/dev/null || { printf 'setup.sh: no apt-get here; what Debian calls these is missing: %s\n' "${missing[*]}" >&2; exit 1; }
+	echo "setup.sh: installing ${missing[*]}"
+	# The tests start clusters of their own; Debian's package would leave one running.
+	if [[ " ${missing[*]} " == *" postgresql "* ]]; then
+		"${root[@]}" mkdir -p /etc/postgresql-common
+		[ -e /etc/postgresql-common/createcluster.conf ] ||
+			echo 'create_main_cluster = false' | "${root[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	"${root[@]}" apt-get update -qq
+	"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+[ "$what" = test ] || exit 0
+
+tool gofumpt mvdan.cc/gofumpt
+tool staticcheck honnef.co/go/tools/cmd/staticcheck
+tools/s3server/build.sh >/dev/null
+
+# The official client libraries of Node and the command line, pinned by package-lock.json.
+if [ -e e2e/clients/node/package.json ]; then
+	lock=$(cksum e2e/clients/node/package-lock.json | cut -d' ' -f1)
+	if [ "$(cat e2e/clients/node/node_modules/.lock 2>/dev/null)" != "$lock" ]; then
+		npm ci --prefix e2e/clients/node --no-audit --no-fund --loglevel=error
+		echo "$lock" >e2e/clients/node/node_modules/.lock
+	fi
+fi
