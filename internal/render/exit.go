@@ -81,8 +81,9 @@ func (r *run) verdict(outer context.Context, cause error, exit *os.ProcessState)
 		death.TimedOut = true
 		return Facts{}, death
 	}
-	death.OutOfMemory = saysOutOfMemory(death.Stderr) || cause == nil && death.Signal == syscall.SIGKILL ||
-		errors.Is(cause, errNoFacts) && death.Signal == syscall.SIGKILL && !r.child.killed.Load()
+	// The kernel's out-of-memory killer leaves no word. A pipe that ended by itself was not our doing.
+	abrupt := death.Signal == syscall.SIGKILL && (cause == nil || errors.Is(cause, errNoFacts))
+	death.OutOfMemory = abrupt || saysOutOfMemory(death.Stderr)
 	if cause != nil && !(errors.Is(cause, errNoFacts) && (death.Code > 0 || death.Signal != 0)) {
 		death.Err = cause
 		return Facts{}, death

@@ -128,9 +128,9 @@ func parseNumber(body []byte) (int64, error) {
 }
 
 func writePacket(w *bufio.Writer, p Packet) error {
-	var b [6 * binary.MaxVarintLen64]byte
+	var b [7 * binary.MaxVarintLen64]byte
 	head := b[:0]
-	for _, n := range [...]int64{int64(p.Track), int64(p.Time), p.PTS, p.DTS, p.Len} {
+	for _, n := range [...]int64{int64(p.Track), int64(p.Time), int64(p.Need), p.PTS, p.DTS, p.Len} {
 		head = binary.AppendVarint(head, n)
 	}
 	key := byte(0)
@@ -142,7 +142,7 @@ func writePacket(w *bufio.Writer, p Packet) error {
 
 // parsePacket takes body over: the packet's data is a part of it.
 func parsePacket(body []byte) (Packet, error) {
-	var n [5]int64
+	var n [6]int64
 	for i := range n {
 		v, used := binary.Varint(body)
 		if used <= 0 {
@@ -159,7 +159,7 @@ func parsePacket(body []byte) (Packet, error) {
 	if len(body)-1 > MaxData {
 		return Packet{}, fmt.Errorf("protocol: packet of %d bytes, at most %d are allowed", len(body)-1, MaxData)
 	}
-	return Packet{Track: int(n[0]), Time: time.Duration(n[1]), PTS: n[2], DTS: n[3], Len: n[4], Key: body[0] == 1,
+	return Packet{Track: int(n[0]), Time: time.Duration(n[1]), Need: time.Duration(n[2]), PTS: n[3], DTS: n[4], Len: n[5], Key: body[0] == 1,
 		Data: body[1:]}, nil
 }
 

@@ -31,6 +31,10 @@ func child(do func(Plan, *Conn) (Facts, error)) int {
 		fmt.Fprintln(os.Stderr, err)
 		return exitUsage
 	}
+	return childWith(page, do)
+}
+
+func childWith(page *shared, do func(Plan, *Conn) (Facts, error)) int {
 	if err := confine(page); err != nil {
 		if page.modeOrdered() == Require || page.probe != 0 {
 			fmt.Fprintln(os.Stderr, err)

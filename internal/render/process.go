@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,7 +27,6 @@ type process struct {
 	out    *os.File // the child's stdout
 	stderr *tail
 	page   *shared
-	killed atomic.Bool // by us
 	exited chan *os.ProcessState
 	guards guard // that its surrounding gives
 
@@ -88,7 +86,6 @@ func startIn(ctx context.Context, c Command, s surrounding) (_ *process, err err
 	cmd.SysProcAttr = s.attributes()
 	cmd.WaitDelay = waitDelay
 	cmd.Cancel = func() error {
-		p.killed.Store(true)
 		// There is nothing that a child could save, so it is not asked. The group is its own.
 		err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		if errors.Is(err, syscall.ESRCH) {

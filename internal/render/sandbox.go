@@ -2,7 +2,10 @@ package render
 
 import (
 	"os"
+	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Mode says how much of the sandbox must hold.
@@ -17,8 +20,19 @@ const (
 // nobody is the user and group that own nothing, by the convention of every distribution (and the kernel's overflow ID).
 const nobody = 65534
 
-// namespaces leave a child no network, no view of other processes, none of our IPC and mounts of its own.
-const namespaces = syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS
+// namespaces are those a child gets besides its user's: no network, none of our IPC, mounts and names of its own.
+//
+// A process namespace is added where it does not cost the Landlock guard: before its ABI 8, Landlock restricts one thread,
+// and to reach the others the child must see itself in /proc, which still shows its parent's process namespace. Without
+// it, the filter on system calls is what keeps the child from naming other processes.
+var namespaces = sync.OnceValue(func() uintptr {
+	spaces := uintptr(syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS)
+	abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if errno != 0 || abi >= 8 {
+		spaces |= syscall.CLONE_NEWPID
+	}
+	return spaces
+})
 
 // surrounding is how a child is cut off by the way it is made; what it then does to itself is in confine.go.
 type surrounding struct {
@@ -54,7 +68,7 @@ func surroundings(mode Mode) []surrounding {
 func (s surrounding) attributes() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if s.spaces {
-		a.Cloneflags = namespaces
+		a.Cloneflags = namespaces()
 	}
 	if s.user {
 		a.Cloneflags |= syscall.CLONE_NEWUSER

@@ -1,0 +1,92 @@
+package render
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func TestAbilities_NothingEscapes(t *testing.T) {
+	c := testCommand(t)
+	c.Mode = Require
+	r, err := Abilities(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if missing := r.Missing(); len(missing) > 0 || len(r.Escapes) > 0 {
+		t.Errorf("missing %v, possible %v", missing, r.Escapes)
+	}
+}
+
+// The claims hold for the program that is shipped, whose C libraries have threads and allocators of their own.
+func TestAbilities_NothingEscapesFromTheRealChild(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "roomreel-render")
+	if out, err := exec.Command("go", "build", "-o", path, "roomreel/cmd/roomreel-render").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil { // the user nobody executes it
+			t.Fatal(err)
+		}
+	}
+	r, err := Abilities(t.Context(), Command{Path: path, Mode: Require})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if missing := r.Missing(); len(missing) > 0 || len(r.Escapes) > 0 {
+		t.Errorf("missing %v, possible %v", missing, r.Escapes)
+	}
+}
+
+// Without this the other tests could pass because the attempts are wrong.
+func TestAbilities_EverythingEscapesWithoutASandbox(t *testing.T) {
+	c := testCommand(t)
+	c.Mode = Off
+	r, err := Abilities(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"read a file", "write a file", "list a folder", "connect", "make a process", "run a program",
+		"signal its parent", "make memory executable", "take a terabyte of memory", "raise its limits"} {
+		if !slices.Contains(r.Escapes, want) {
+			t.Errorf("not able to %s, only to %v", want, r.Escapes)
+		}
+	}
+	if slices.Contains(r.Missing(), "seccomp") == false {
+		t.Errorf("missing %v", r.Missing())
+	}
+}
+
+// The strictest surrounding fits root, the next an unprivileged user; each must start a child.
+func TestSurroundings_EachStartsAChild(t *testing.T) {
+	c := testCommand(t).withDefaults()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "child")
+	data, err := os.ReadFile(c.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+		os.Chmod(d, 0o755)
+	}
+	c.Path = path
+	for _, s := range surroundings(Auto) {
+		p, err := startIn(t.Context(), c, s)
+		if err != nil {
+			t.Errorf("%+v: %v", s, err)
+			continue
+		}
+		p.in.Close()
+		p.out.Close()
+		if state := p.wait(); state.ExitCode() != exitFailed {
+			t.Errorf("%+v: %v: %s", s, state, p.stderr)
+		}
+		p.release()
+	}
+}
