@@ -35,7 +35,8 @@ func Run(plan render.PicturePlan, conn Conn) (render.Facts, error) {
 	if err := check(plan); err != nil {
 		return render.Facts{}, fmt.Errorf("picture plan: %w", err)
 	}
-	c := &composer{plan: plan, conn: conn, next: plan.Chunks[0].From, tracks: make([]*source, len(plan.Tracks))}
+	c := &composer{plan: plan, conn: conn, tracks: make([]*source, len(plan.Tracks))}
+	c.begin(plan.Chunks[0].From)
 	for i, t := range plan.Tracks {
 		c.tracks[i] = newSource(t)
 	}
@@ -49,12 +50,12 @@ func Run(plan render.PicturePlan, conn Conn) (render.Facts, error) {
 		return render.Facts{}, err
 	}
 	c.out = w
-	err = errors.Join(c.run(), w.wait())
-	if err != nil && !errors.Is(err, errStopped) {
-		return render.Facts{}, err
+	err = c.run()
+	if cause := w.wait(); cause != nil {
+		return render.Facts{}, cause // then run's error only says that the writer stopped
 	}
-	if w.err != nil {
-		return render.Facts{}, w.err
+	if err != nil {
+		return render.Facts{}, err
 	}
 	facts := render.Facts{Pictures: w.done}
 	for _, s := range c.tracks {
@@ -114,14 +115,18 @@ type composer struct {
 	tracks []*source
 	out    *writer
 
-	next    int     // the picture to compose next
-	scene   int     // the plan's scene that it belongs to
-	current *canvas // what the picture before it was shown on; nil at first
+	next    int           // the picture to compose next
+	at      time.Duration // its instant
+	scene   int           // the plan's scene that it belongs to
+	current *canvas       // what the picture before it was shown on; nil at first
 }
 
 // patience is for how long a picture waits for a decoder that puts pictures in order and holds some back. Streams with
 // B-frames send the next packet within 1/10 s; one that falls silent must not hold up the film.
 const patience = 500 * time.Millisecond
+
+// begin makes n the picture to compose next.
+func (c *composer) begin(n int) { c.next, c.at = n, instant(n, c.plan.FPSNum, c.plan.FPSDen) }
 
 func (c *composer) run() error {
 	defer c.out.end()
@@ -160,15 +165,14 @@ func (c *composer) run() error {
 // ready reports whether the next picture can be composed, given that a packet has come which is needed at the given
 // time: everything due before has been decoded, and no decoder that matters holds back what is due.
 func (c *composer) ready(need time.Duration) bool {
-	at := instant(c.next, c.plan.FPSNum, c.plan.FPSDen)
-	if need <= at {
+	if need <= c.at {
 		return false
 	}
-	if need > at+patience {
+	if need > c.at+patience {
 		return true
 	}
 	for _, cell := range c.cells() {
-		if c.tracks[cell.Track].owes(at) {
+		if c.tracks[cell.Track].owes(c.at) {
 			return false
 		}
 	}
@@ -179,6 +183,7 @@ func (c *composer) decode(p render.Packet) {
 	c.conn.Serving(p.Track)
 	c.tracks[p.Track].decode(p)
 	c.conn.Serving(-1)
+	c.tracks[p.Track].advance(c.at) // nothing older than what the next picture shows is kept
 }
 
 // cells returns what the next picture shows.
@@ -192,13 +197,14 @@ func (c *composer) cells() []render.Cell {
 // compose hands the next picture to the encoder: the canvas of the one before when nothing changed, else another one.
 func (c *composer) compose() error {
 	cells := c.cells()
-	at := instant(c.next, c.plan.FPSNum, c.plan.FPSDen)
 	for _, s := range c.tracks {
-		s.advance(at)
+		s.advance(c.at)
 	}
 	if c.current == nil || !c.current.shows(c.scene, cells, c.tracks) {
 		if c.current != nil {
-			c.out.release(c.current)
+			if err := c.out.release(c.current); err != nil {
+				return err
+			}
 		}
 		canvas, err := c.out.blank()
 		if err != nil {
@@ -214,7 +220,7 @@ func (c *composer) compose() error {
 			s.facts.Shown++
 		}
 	}
-	c.next++
+	c.begin(c.next + 1)
 	return c.out.encode(c.current)
 }
 

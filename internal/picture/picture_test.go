@@ -318,6 +318,21 @@ func TestRun_BoundsWhatWaits(t *testing.T) {
 	}
 }
 
+func TestRun_KeepsNoPicturesFromBeforeTheFilm(t *testing.T) {
+	codectest.NoLeaks(t)
+	plan := onePlan(0)
+	plan.Chunks = []render.Chunk{{From: 240, To: 250}}
+	track := footage(t, 64, 48, "25", 10, vp8)
+	before, most := codec.Open(), 0
+	p := &counting{parent: parent{packets: add(&plan, track, 0)}, most: &most}
+	if _, err := Run(plan, p); err != nil {
+		t.Fatal(err)
+	}
+	if most-before > ringSize+6 {
+		t.Errorf("%d objects were open at once", most-before)
+	}
+}
+
 type counting struct {
 	parent
 	most *int

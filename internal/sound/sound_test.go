@@ -420,3 +420,22 @@ func TestRun_RefusesPlansNoParentMakes(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkRun mixes a minute of four microphones.
+func BenchmarkRun(b *testing.B) {
+	const seconds = 60
+	plan := render.SoundPlan{Samples: seconds * Rate, Encoder: render.Encoder{Codec: "aac", Bitrate: 96_000}}
+	var tracks [][]render.Packet
+	for i := range 4 {
+		microphone := codectest.Make(b, fmt.Sprintf("-f lavfi -i sine=%d:d=%d:r=48000 -c:a libopus -b:a 32k -application voip", 200+40*i, seconds))
+		tracks = append(tracks, voice(&plan, microphone, 0))
+	}
+	packets := merge(tracks...)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Run(plan, &parent{packets: packets}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(seconds*float64(b.N)/b.Elapsed().Seconds(), "x-realtime")
+}
