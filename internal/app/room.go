@@ -1,0 +1,177 @@
+package app
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"roomreel"
+)
+
+// CreateRoom is what a caller may say of a new room. Zero strings and nil mean the documented default.
+type CreateRoom struct {
+	UniqueName                   string
+	Type                         string
+	EnableTurn                   *bool
+	AudioOnly                    *bool
+	LargeRoom                    *bool
+	RecordParticipantsOnConnect  *bool
+	EmptyRoomTimeout             *int // minutes
+	UnusedRoomTimeout            *int // minutes
+	MaxParticipants              *int
+	MaxParticipantDuration       *int // seconds
+	MaxConcurrentPublishedTracks *int
+	VideoCodecs                  []string
+	MediaRegion                  string
+	RecordingRules               string // JSON array
+	StatusCallback               string
+	StatusCallbackMethod         string
+}
+
+// Limits and defaults of a room.
+//
+// Source: twilio.com/docs/video/api/rooms-resource.
+const (
+	standardTimeout     = 5  // minutes
+	maxTimeout          = 60 // minutes
+	maxParticipants     = 50
+	standardDuration    = 14400 // seconds
+	maxDuration         = 86400 // seconds
+	maxConcurrentTracks = 1000  // our own bound: the documentation names none
+)
+
+// CreateRoom adds a room in progress.
+func (a *App) CreateRoom(ctx context.Context, acct roomreel.AccountSID, in CreateRoom) (roomreel.Room, error) {
+	room, err := in.room()
+	if err != nil {
+		return roomreel.Room{}, err
+	}
+	room.SID, room.AccountSID = roomreel.NewSID[roomreel.RoomSID](), acct
+	if room.UniqueName == "" {
+		room.UniqueName = string(room.SID)
+	}
+	return a.store.CreateRoom(ctx, room)
+}
+
+// room checks the parameters and fills in the defaults.
+func (in CreateRoom) room() (r roomreel.Room, err error) {
+	if err := checkName("UniqueName", in.UniqueName, maxName); err != nil {
+		return r, err
+	}
+	if _, err := roomreel.ParseSID[roomreel.RoomSID](in.UniqueName); err == nil {
+		return r, roomreel.InvalidParam("UniqueName", "must not look like the SID of a room")
+	}
+	if err := oneOf("Type", in.Type, "group", "go", "peer-to-peer", "group-small"); err != nil {
+		return r, err
+	}
+	if err := checkName("MediaRegion", in.MediaRegion, maxName); err != nil {
+		return r, err
+	}
+	for _, codec := range in.VideoCodecs {
+		if codec == "" {
+			return r, roomreel.InvalidParam("VideoCodecs", "must be VP8 or H264")
+		}
+		if err := oneOf("VideoCodecs", codec, "VP8", "H264"); err != nil {
+			return r, err
+		}
+	}
+	r = roomreel.Room{
+		UniqueName: in.UniqueName, Type: in.Type, MediaRegion: in.MediaRegion,
+		EnableTurn: or(in.EnableTurn, true), AudioOnly: or(in.AudioOnly, false), LargeRoom: or(in.LargeRoom, false),
+		RecordParticipantsOnConnect: or(in.RecordParticipantsOnConnect, false),
+	}
+	if r.Type == "" {
+		r.Type = "group"
+	}
+	if r.VideoCodecs = slices.Compact(slices.Clone(in.VideoCodecs)); len(r.VideoCodecs) == 0 {
+		r.VideoCodecs = []string{"VP8", "H264"}
+	}
+	var empty, unused, stay int
+	for _, number := range []struct {
+		param                 string
+		value                 *int
+		standard, least, most int
+		to                    *int
+	}{
+		{"EmptyRoomTimeout", in.EmptyRoomTimeout, standardTimeout, 1, maxTimeout, &empty},
+		{"UnusedRoomTimeout", in.UnusedRoomTimeout, standardTimeout, 1, maxTimeout, &unused},
+		{"MaxParticipants", in.MaxParticipants, maxParticipants, 1, maxParticipants, &r.MaxParticipants},
+		{"MaxParticipantDuration", in.MaxParticipantDuration, standardDuration, 1, maxDuration, &stay},
+		{"MaxConcurrentPublishedTracks", in.MaxConcurrentPublishedTracks, 0, 0, maxConcurrentTracks, &r.MaxConcurrentPublishedTracks},
+	} {
+		if *number.to, err = between(number.param, number.value, number.standard, number.least, number.most); err != nil {
+			return r, err
+		}
+	}
+	r.EmptyRoomTimeout, r.UnusedRoomTimeout = time.Duration(empty)*time.Minute, time.Duration(unused)*time.Minute
+	r.MaxParticipantDuration = time.Duration(stay) * time.Second
+	if in.RecordingRules != "" {
+		if r.Rules, err = parseRules("RecordingRules", in.RecordingRules); err != nil {
+			return r, err
+		}
+	}
+	r.StatusCallback, err = callback(in.StatusCallback, in.StatusCallbackMethod)
+	return r, err
+}
+
+// Room returns a room by its SID, or a room in progress by its unique name.
+func (a *App) Room(ctx context.Context, acct roomreel.AccountSID, sidOrName string) (roomreel.Room, error) {
+	return a.store.Room(ctx, acct, sidOrName)
+}
+
+// Rooms lists an account's rooms. Which are shown when no status is asked for is the caller's to say.
+func (a *App) Rooms(ctx context.Context, acct roomreel.AccountSID, filter RoomFilter, page Page) (List[roomreel.Room], error) {
+	if err := oneOf("Status", filter.Status, roomreel.RoomInProgress, roomreel.RoomCompleted, roomreel.RoomFailed); err != nil {
+		return List[roomreel.Room]{}, err
+	}
+	return a.store.Rooms(ctx, acct, filter, page)
+}
+
+// CompleteRoom ends a room: no recording can be added, and its compositions and the account's hooks may start. A room
+// that is completed already stays as it is.
+func (a *App) CompleteRoom(ctx context.Context, acct roomreel.AccountSID, sidOrName string) (roomreel.Room, error) {
+	room, err := a.store.Room(ctx, acct, sidOrName)
+	if err != nil {
+		return room, err
+	}
+	return a.store.CompleteRoom(ctx, acct, room.SID)
+}
+
+// Participants lists who was recorded in a room.
+func (a *App) Participants(ctx context.Context, acct roomreel.AccountSID, room string, filter ParticipantFilter, page Page) (List[roomreel.Participant], error) {
+	if err := oneOf("Status", filter.Status, "connected", "disconnected"); err != nil {
+		return List[roomreel.Participant]{}, err
+	}
+	r, err := a.store.Room(ctx, acct, room)
+	if err != nil {
+		return List[roomreel.Participant]{}, err
+	}
+	return a.store.Participants(ctx, r, filter, page)
+}
+
+// Participant returns one participant of a room.
+func (a *App) Participant(ctx context.Context, acct roomreel.AccountSID, room, sidOrIdentity string) (roomreel.Participant, error) {
+	r, err := a.store.Room(ctx, acct, room)
+	if err != nil {
+		return roomreel.Participant{}, err
+	}
+	return a.store.Participant(ctx, r, sidOrIdentity)
+}
+
+// PublishedTracks lists the tracks of a participant that were recorded.
+func (a *App) PublishedTracks(ctx context.Context, acct roomreel.AccountSID, room, participant string, page Page) (List[roomreel.PublishedTrack], error) {
+	p, err := a.Participant(ctx, acct, room, participant)
+	if err != nil {
+		return List[roomreel.PublishedTrack]{}, err
+	}
+	return a.store.Tracks(ctx, p.SID, page)
+}
+
+// PublishedTrack returns one track of a participant.
+func (a *App) PublishedTrack(ctx context.Context, acct roomreel.AccountSID, room, participant, sidOrName string) (roomreel.PublishedTrack, error) {
+	p, err := a.Participant(ctx, acct, room, participant)
+	if err != nil {
+		return roomreel.PublishedTrack{}, err
+	}
+	return a.store.Track(ctx, p.SID, sidOrName)
+}

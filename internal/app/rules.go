@@ -1,0 +1,162 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"roomreel"
+)
+
+// RecordingRules are a room's rules and when they were set.
+type RecordingRules struct {
+	RoomSID roomreel.RoomSID
+	Rules   []roomreel.RecordingRule
+	Created time.Time
+	Updated time.Time
+}
+
+// RecordingRules returns a room's recording rules.
+func (a *App) RecordingRules(ctx context.Context, acct roomreel.AccountSID, room string) (RecordingRules, error) {
+	r, err := a.store.Room(ctx, acct, room)
+	return rulesOf(r), err
+}
+
+// UpdateRecordingRules replaces the rules of a room in progress by those of a JSON array.
+func (a *App) UpdateRecordingRules(ctx context.Context, acct roomreel.AccountSID, room, rules string) (RecordingRules, error) {
+	r, err := a.store.Room(ctx, acct, room)
+	if err != nil {
+		return RecordingRules{}, err
+	}
+	parsed, err := parseRules("Rules", rules)
+	if err != nil {
+		return RecordingRules{}, err
+	}
+	r, err = a.store.SetRules(ctx, acct, r.SID, parsed)
+	return rulesOf(r), err
+}
+
+func rulesOf(r roomreel.Room) RecordingRules {
+	return RecordingRules{RoomSID: r.SID, Rules: r.Rules, Created: r.Created, Updated: r.RulesUpdated}
+}
+
+// maxRules is how many rules a room may have, and badRules the number of what is wrong with any of them.
+//
+// Source: twilio.com/docs/video/api/recording-rules.
+const (
+	maxRules = 20
+	badRules = 53120
+)
+
+// parseRules reads a JSON array of rules: each includes or excludes, by at least one filter, and all stands alone.
+func parseRules(param, text string) ([]roomreel.RecordingRule, error) {
+	rules, err := readRules(json.NewDecoder(strings.NewReader(text)))
+	if err != nil {
+		return nil, &roomreel.Error{Code: roomreel.Invalid, Twilio: badRules, Param: param, Detail: err.Error()}
+	}
+	return rules, nil
+}
+
+var errNotRules = errors.New(`must be a JSON array of rules, such as [{"type":"include","all":true}]`)
+
+func readRules(d *json.Decoder) ([]roomreel.RecordingRule, error) {
+	if token, err := d.Token(); err != nil || token != json.Delim('[') {
+		return nil, errNotRules
+	}
+	var rules []roomreel.RecordingRule
+	for d.More() {
+		if len(rules) == maxRules {
+			return nil, fmt.Errorf("has more than %d rules", maxRules)
+		}
+		rule, err := readRule(d)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, rule)
+	}
+	if token, err := d.Token(); err != nil || token != json.Delim(']') {
+		return nil, errNotRules
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errNotRules
+	}
+	if len(rules) == 0 {
+		return nil, errors.New("has no rule; at least one is needed")
+	}
+	return rules, nil
+}
+
+// readRule reads one object token by token, because a field given twice must not silently win over the first.
+func readRule(d *json.Decoder) (rule roomreel.RecordingRule, err error) {
+	if token, err := d.Token(); err != nil || token != json.Delim('{') {
+		return rule, errNotRules
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		token, err := d.Token()
+		name, ok := token.(string)
+		if err != nil || !ok {
+			return rule, errNotRules
+		}
+		if seen[name] {
+			return rule, fmt.Errorf("a rule has %q twice", name)
+		}
+		seen[name] = true
+		value, err := d.Token()
+		if err != nil {
+			return rule, errNotRules
+		}
+		if err := setRule(&rule, name, value); err != nil {
+			return rule, err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return rule, errNotRules
+	}
+	switch {
+	case rule.Type == "":
+		return rule, errors.New("a rule lacks its type: include or exclude")
+	case len(seen) == 1:
+		return rule, errors.New("a rule lacks a filter: all, kind, publisher or track")
+	case rule.All && len(seen) > 2:
+		return rule, errors.New("a rule with all has no other filter")
+	}
+	return rule, nil
+}
+
+func setRule(rule *roomreel.RecordingRule, name string, value json.Token) error {
+	text, isText := value.(string)
+	switch name {
+	case "type":
+		if text != "include" && text != "exclude" {
+			return errors.New("the type of a rule is include or exclude")
+		}
+		rule.Type = text
+	case "all":
+		if value != true {
+			return errors.New("all can only be true in a rule")
+		}
+		rule.All = true
+	case "kind":
+		if text != string(roomreel.Audio) && text != string(roomreel.Video) {
+			return errors.New("the kind of a rule is audio or video")
+		}
+		rule.Kind = roomreel.TrackKind(text)
+	case "publisher", "track":
+		if !isText || text == "" || len([]rune(text)) > maxName {
+			return fmt.Errorf("the %s of a rule is a text of 1 to %d characters", name, maxName)
+		}
+		if name == "track" {
+			rule.Track = text
+		} else {
+			rule.Publisher = text
+		}
+	default:
+		return fmt.Errorf("a rule has no field %.40q", name)
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"roomreel"
+	"roomreel/internal/blob"
+)
+
+// UpdateSettings is a whole new configuration: what is not said is reset to its default.
+type UpdateSettings struct {
+	FriendlyName      string
+	AWSCredentialsSID string
+	AWSS3URL          string
+	AWSStorageEnabled *bool
+	EncryptionKeySID  string
+	EncryptionEnabled *bool
+}
+
+// settingsErrors are the numbers of Twilio's error dictionary for what can be wrong with settings.
+type settingsErrors struct {
+	url, credential, publicKey, noCredential, noPublicKey, denied int
+}
+
+var settingsErrorsOf = map[roomreel.SettingsKind]settingsErrors{
+	roomreel.RecordingSettings:   {53610, 53611, 53612, 53613, 53614, 53615},
+	roomreel.CompositionSettings: {53620, 53621, 53622, 53623, 53624, 53625},
+}
+
+// Settings returns an account's settings of one kind; before they were ever set, all of them are off.
+func (a *App) Settings(ctx context.Context, acct roomreel.AccountSID, kind roomreel.SettingsKind) (roomreel.Settings, error) {
+	return a.store.Settings(ctx, acct, kind)
+}
+
+// UpdateSettings replaces an account's settings. They hold for what is made afterwards. External storage is accepted only
+// when a test object could be written there.
+func (a *App) UpdateSettings(ctx context.Context, acct roomreel.AccountSID, kind roomreel.SettingsKind, in UpdateSettings) (roomreel.Settings, error) {
+	v := roomreel.Settings{
+		AccountSID: acct, Kind: kind, FriendlyName: in.FriendlyName, AWSS3URL: in.AWSS3URL,
+		AWSStorageEnabled: or(in.AWSStorageEnabled, false), EncryptionKeyEnabled: or(in.EncryptionEnabled, false),
+	}
+	if in.FriendlyName == "" {
+		return v, roomreel.InvalidParam("FriendlyName", "is missing; give the settings a name")
+	}
+	if err := checkName("FriendlyName", in.FriendlyName, maxName); err != nil {
+		return v, err
+	}
+	if (v.AWSStorageEnabled || v.EncryptionKeyEnabled) && a.work == nil {
+		return v, unavailable("this server is not set up to seal media or to store it externally", nil)
+	}
+	numbers := settingsErrorsOf[kind]
+	id, secret, err := a.settingsBucket(ctx, &v, in, numbers)
+	if err != nil {
+		return v, err
+	}
+	if err := a.settingsKey(ctx, &v, in, numbers); err != nil {
+		return v, err
+	}
+	if v.AWSStorageEnabled {
+		if err := a.checkBucket(ctx, v, id, secret, numbers); err != nil {
+			return v, err
+		}
+	}
+	return v, a.store.SetSettings(ctx, v)
+}
+
+// settingsBucket checks the part that names a bucket, and returns the key pair that opens it.
+func (a *App) settingsBucket(ctx context.Context, v *roomreel.Settings, in UpdateSettings, numbers settingsErrors) (id, secret string, err error) {
+	if in.AWSCredentialsSID != "" {
+		if v.AWSCredentialsSID, err = sid[roomreel.CredentialSID]("AwsCredentialsSid", in.AWSCredentialsSID); err != nil {
+			return "", "", numbered(err, numbers.noCredential)
+		}
+		id, secret, err = a.KeyPair(ctx, v.AccountSID, v.AWSCredentialsSID)
+		if roomreel.CodeOf(err) == roomreel.NotFound {
+			return "", "", numbered(roomreel.InvalidParam("AwsCredentialsSid", "the account has no AWS credential %s", v.AWSCredentialsSID), numbers.noCredential)
+		}
+		if err != nil {
+			return "", "", err
+		}
+	}
+	if in.AWSS3URL != "" {
+		if err := checkBucketURL(in.AWSS3URL); err != nil {
+			return "", "", numbered(err, numbers.url)
+		}
+	}
+	switch {
+	case !v.AWSStorageEnabled:
+	case in.AWSCredentialsSID == "":
+		err = numbered(roomreel.InvalidParam("AwsCredentialsSid", "is missing; storage in a bucket needs a credential"), numbers.credential)
+	case in.AWSS3URL == "":
+		err = numbered(roomreel.InvalidParam("AwsS3Url", "is missing; storage in a bucket needs its URL"), numbers.url)
+	}
+	return id, secret, err
+}
+
+// settingsKey checks the part that names a public key.
+func (a *App) settingsKey(ctx context.Context, v *roomreel.Settings, in UpdateSettings, numbers settingsErrors) (err error) {
+	if in.EncryptionKeySID == "" {
+		if v.EncryptionKeyEnabled {
+			return numbered(roomreel.InvalidParam("EncryptionKeySid", "is missing; encryption needs a public key"), numbers.publicKey)
+		}
+		return nil
+	}
+	if v.EncryptionKeySID, err = sid[roomreel.CredentialSID]("EncryptionKeySid", in.EncryptionKeySID); err != nil {
+		return numbered(err, numbers.noPublicKey)
+	}
+	_, err = a.PublicKey(ctx, v.AccountSID, v.EncryptionKeySID)
+	if roomreel.CodeOf(err) == roomreel.NotFound {
+		return numbered(roomreel.InvalidParam("EncryptionKeySid", "the account has no public key %s", v.EncryptionKeySID), numbers.noPublicKey)
+	}
+	return err
+}
+
+// checkBucket proves that the bucket can be written.
+func (a *App) checkBucket(ctx context.Context, v roomreel.Settings, id, secret string, numbers settingsErrors) error {
+	if a.buckets == nil {
+		return unavailable("this server is not set up to store media externally", nil)
+	}
+	err := a.buckets.Check(ctx, v.AWSS3URL, id, secret)
+	var permanent *blob.PermanentError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &permanent):
+		return unavailable("the bucket does not answer", err)
+	}
+	param, detail, number := "AwsS3Url", "there is no bucket that this server may write to under this URL", numbers.url
+	switch permanent.Kind {
+	case blob.BadCredential:
+		param, detail, number = "AwsCredentialsSid", "the bucket does not know this access key, or its secret is another", numbers.credential
+	case blob.AccessDenied:
+		detail, number = "the credential may not write there; it needs s3:PutObject", numbers.denied
+	}
+	return &roomreel.Error{Code: roomreel.Invalid, Twilio: number, Param: param, Detail: detail, Err: err}
+}
+
+// numbered gives an error of a parameter its number in Twilio's error dictionary.
+func numbered(err error, number int) error {
+	var e *roomreel.Error
+	if errors.As(err, &e) {
+		e.Twilio = number
+	}
+	return err
+}
+
+// checkBucketURL refuses what cannot be the URL of a bucket and a prefix in it. Which hosts may be reached is for Buckets
+// to say.
+func checkBucketURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case len(text) > maxURL:
+		return roomreel.InvalidParam("AwsS3Url", "is longer than %d bytes", maxURL)
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+		return roomreel.InvalidParam("AwsS3Url", "must be the https URL of a bucket, such as https://bucket.s3.amazonaws.com/recordings")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Contains(text, "?") || strings.Contains(text, "#"):
+		return roomreel.InvalidParam("AwsS3Url", "must not hold a user, a query or a fragment")
+	}
+	return nil
+}
