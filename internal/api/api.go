@@ -27,14 +27,10 @@ type Config struct {
 	TrustForwarded bool                        // believe X-Forwarded-Proto and -Host; only behind a proxy that sets them
 	Limits         Limits                      // requests a second of one account; 80 reads, 20 writes
 	MaxForm        int64                       // bytes of a form; 1 MiB
-	MaxUpload      int64                       // bytes of an uploaded recording; 5 GiB
-	Scratch        string                      // folder for uploads that send the file before its parameters; os.TempDir
+	MaxUpload      int64                       // bytes of an uploaded recording; app.DefaultMaxUpload
 }
 
-const (
-	defaultMaxForm   = 1 << 20
-	defaultMaxUpload = 5 << 30
-)
+const defaultMaxForm = 1 << 20
 
 // API answers HTTP. It is made by New.
 type API struct {
@@ -45,7 +41,6 @@ type API struct {
 	trustForwarded bool
 	maxForm        int64
 	maxUpload      int64
-	scratch        string
 	limiter        *limiter
 	pages          signer
 	media          signer
@@ -61,7 +56,7 @@ func New(c Config) http.Handler {
 	a := &API{
 		app: c.App, log: c.Log, ready: c.Ready,
 		publicURL: strings.TrimRight(c.PublicURL, "/"), trustForwarded: c.TrustForwarded,
-		maxForm: c.MaxForm, maxUpload: c.MaxUpload, scratch: c.Scratch,
+		maxForm: c.MaxForm, maxUpload: c.MaxUpload,
 		limiter: newLimiter(c.Limits),
 		pages:   signer{keys: c.App, purpose: "page token"},
 		media:   signer{keys: c.App, purpose: "media link"},
@@ -74,7 +69,7 @@ func New(c Config) http.Handler {
 		a.maxForm = defaultMaxForm
 	}
 	if a.maxUpload == 0 {
-		a.maxUpload = defaultMaxUpload
+		a.maxUpload = app.DefaultMaxUpload
 	}
 	for _, route := range a.routes() {
 		a.mux.Handle(route.Path, a.resource(route))
@@ -188,7 +183,7 @@ func (a *API) signIn(r *http.Request) (*http.Request, error) {
 	user, password, ok := r.BasicAuth()
 	if !ok || badText(user+password) != "" {
 		return nil, roomreel.Errorf(roomreel.Unauthenticated,
-			"Authenticate with HTTP Basic: an account SID and its auth token, or an API key SID and its secret.")
+			"authenticate with HTTP Basic: an account SID and its auth token, or an API key SID and its secret")
 	}
 	account, err := a.app.Authenticate(r.Context(), user, password)
 	if err != nil {

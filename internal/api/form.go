@@ -28,11 +28,11 @@ func parseQuery(text string) (url.Values, error) {
 		rawKey, rawValue, _ := strings.Cut(pair, "=")
 		key, err := url.QueryUnescape(rawKey)
 		if err != nil || badText(key) != "" {
-			return nil, roomreel.Errorf(roomreel.Invalid, "A parameter's name is not valid percent-encoded UTF-8 text.")
+			return nil, roomreel.Errorf(roomreel.Invalid, "the name of a parameter is not valid percent-encoded UTF-8 text")
 		}
 		value, err := url.QueryUnescape(rawValue)
 		if err != nil {
-			return nil, roomreel.InvalidParam(key, "The value is not validly percent-encoded.")
+			return nil, roomreel.InvalidParam(key, "is not validly percent-encoded")
 		}
 		if bad := badText(value); bad != "" {
 			return nil, roomreel.InvalidParam(key, "%s", bad)
@@ -46,9 +46,9 @@ func parseQuery(text string) (url.Values, error) {
 func badText(text string) string {
 	switch {
 	case !utf8.ValidString(text):
-		return "The value is not valid UTF-8 text."
+		return "is not valid UTF-8 text"
 	case strings.IndexByte(text, 0) >= 0:
-		return "The value holds a NUL character."
+		return "holds a NUL character"
 	}
 	return ""
 }
@@ -72,7 +72,7 @@ func readForm(w http.ResponseWriter, r *http.Request, limit int64) (url.Values, 
 		return readMultipart(body, attributes["boundary"])
 	}
 	return nil, roomreel.Errorf(roomreel.Invalid,
-		"The body is %s; send the parameters as application/x-www-form-urlencoded or multipart/form-data.", kind)
+		"the body is %s; send the parameters as application/x-www-form-urlencoded or multipart/form-data", kind)
 }
 
 func contentType(r *http.Request) (kind string, attributes map[string]string, err error) {
@@ -82,7 +82,7 @@ func contentType(r *http.Request) (kind string, attributes map[string]string, er
 	}
 	kind, attributes, err = mime.ParseMediaType(header)
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
-		return "", nil, roomreel.Errorf(roomreel.Invalid, "The Content-Type header cannot be read.")
+		return "", nil, roomreel.Errorf(roomreel.Invalid, "the Content-Type header cannot be read")
 	}
 	return kind, attributes, nil
 }
@@ -90,7 +90,7 @@ func contentType(r *http.Request) (kind string, attributes map[string]string, er
 // readMultipart reads every part as a value, files too: curl -F PublicKey=@key.pem means the text of the file.
 func readMultipart(body io.Reader, boundary string) (url.Values, error) {
 	if boundary == "" {
-		return nil, roomreel.Errorf(roomreel.Invalid, "The Content-Type header of a multipart body must name its boundary.")
+		return nil, roomreel.Errorf(roomreel.Invalid, "the Content-Type header of a multipart body must name its boundary")
 	}
 	values := url.Values{}
 	parts := multipart.NewReader(body, boundary)
@@ -114,7 +114,7 @@ func readMultipart(body io.Reader, boundary string) (url.Values, error) {
 
 func addPart(values url.Values, name, text string) error {
 	if badText(name) != "" {
-		return roomreel.Errorf(roomreel.Invalid, "A parameter's name is not valid UTF-8 text.")
+		return roomreel.Errorf(roomreel.Invalid, "the name of a parameter is not valid UTF-8 text")
 	}
 	if bad := badText(text); bad != "" {
 		return roomreel.InvalidParam(name, "%s", bad)
@@ -128,13 +128,13 @@ func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		return &roomreel.Error{Code: roomreel.TooLarge, Err: err,
-			Detail: fmt.Sprintf("The request's body is larger than the %s that this resource takes.", bytesText(tooLarge.Limit))}
+			Detail: fmt.Sprintf("the body is larger than the %s that this resource takes", bytesText(tooLarge.Limit))}
 	}
 	var ours *roomreel.Error
 	if errors.As(err, &ours) {
 		return err
 	}
-	return &roomreel.Error{Code: roomreel.Invalid, Err: err, Detail: "The request's body ended early or is not a well-formed form."}
+	return &roomreel.Error{Code: roomreel.Invalid, Err: err, Detail: "the body ended early or is not a well-formed form"}
 }
 
 // bytesText writes a limit as its operator would: 1 MiB, 5 GiB, 1000 bytes.

@@ -53,9 +53,9 @@ func (a *API) previewLayout(w http.ResponseWriter, r *http.Request) error {
 	in := app.PreviewLayout{RoomSID: p.text("RoomSid"), Tracks: p.tracks("Tracks"), FilmRequest: filmRequest(p)}
 	switch given := p.text("Tracks") != ""; {
 	case given && in.RoomSID != "":
-		p.fail("Tracks", "Give RoomSid or Tracks, not both.")
+		p.fail("Tracks", "give RoomSid or Tracks, not both")
 	case !given && in.RoomSID == "":
-		p.fail("RoomSid", "Give a RoomSid, or Tracks to try the layout on.")
+		p.fail("RoomSid", "is missing; give it, or Tracks to try the layout on")
 	}
 	if p.err != nil {
 		return p.err
@@ -92,7 +92,7 @@ func (p *params) tracks(name string) []app.PreviewTrack {
 	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&list); err != nil || decoder.More() {
-		p.fail(name, "The value is not a JSON array of tracks with track_name, start_millis, end_millis and, where wanted, type, recording_sid, track_sid and participant_sid.")
+		p.fail(name, "must be a JSON array of tracks with track_name, start_millis, end_millis and, where wanted, type, recording_sid, track_sid and participant_sid")
 		return nil
 	}
 	tracks := make([]app.PreviewTrack, len(list))
@@ -103,9 +103,9 @@ func (p *params) tracks(name string) []app.PreviewTrack {
 		}
 		switch {
 		case kind != roomreel.Audio && kind != roomreel.Video:
-			p.fail(name, "Track %d has type %q; it can be audio or video.", i, clip(t.Type))
+			p.fail(name, "track %d has type %q; it can be audio or video", i, clip(t.Type))
 		case t.StartMillis < 0 || t.EndMillis <= t.StartMillis || t.EndMillis > longestTrack.Milliseconds():
-			p.fail(name, "Track %d must start at 0 or later, end after it starts, and end within %d hours.", i, int(longestTrack.Hours()))
+			p.fail(name, "track %d must start at 0 or later, end after it starts, and end within %d hours", i, int(longestTrack.Hours()))
 		}
 		tracks[i] = app.PreviewTrack{Recording: t.RecordingSID, Track: t.TrackSID, Participant: t.ParticipantSID, Name: t.TrackName, Kind: kind,
 			Start: time.Duration(t.StartMillis) * time.Millisecond, End: time.Duration(t.EndMillis) * time.Millisecond}

@@ -61,7 +61,7 @@ func (l *limiter) allow(account roomreel.AccountSID, method string, now time.Tim
 		bucket = b.reads
 	}
 	if !bucket.AllowN(now, 1) {
-		return roomreel.Errorf(roomreel.TooMany, "Too many requests: this account may make %.4g reads and %.4g writes a second.",
+		return roomreel.Errorf(roomreel.TooMany, "too many requests: an account may make %.4g reads and %.4g writes a second",
 			float64(l.reads), float64(l.writes))
 	}
 	return nil

@@ -58,11 +58,11 @@ func (a *API) serveMedia(w http.ResponseWriter, r *http.Request) error {
 		err = json.Unmarshal(payload, &token)
 	}
 	if err != nil {
-		return &roomreel.Error{Code: roomreel.Forbidden, Detail: "The link is damaged; ask for the Media resource again.", Err: err}
+		return &roomreel.Error{Code: roomreel.Forbidden, Detail: "the link is damaged; ask for the Media resource again", Err: err}
 	}
 	noteOf(r).account = token.Account
 	if time.Now().Unix() >= token.Expires {
-		return roomreel.Errorf(roomreel.Forbidden, "The link has expired; ask for the Media resource again.")
+		return roomreel.Errorf(roomreel.Forbidden, "the link has expired; ask for the Media resource again")
 	}
 	object, err := a.app.MediaObject(r.Context(), token.Account, token.SID)
 	if roomreel.CodeOf(err) == roomreel.NotFound {

@@ -45,7 +45,7 @@ func (a *API) healthy(w http.ResponseWriter, r *http.Request) error {
 // readiness says whether requests should be sent here.
 func (a *API) readiness(w http.ResponseWriter, r *http.Request) error {
 	if err := a.ready(r.Context()); err != nil {
-		return &roomreel.Error{Code: roomreel.Unavailable, Detail: "The service is not ready: it is starting, stopping, or lacks its database.", Err: err}
+		return &roomreel.Error{Code: roomreel.Unavailable, Detail: "the service is not ready: it is starting, stopping, or lacks its database", Err: err}
 	}
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	return nil

@@ -51,10 +51,10 @@ func (a *API) readPage(r *http.Request, p *params, l list) pageRequest {
 		size, err := strconv.Atoi(text)
 		switch {
 		case err != nil || size < 1:
-			p.fail("PageSize", "%q is not a whole number from 1 to %d.", clip(text), l.Max)
+			p.fail("PageSize", "%q is not a whole number from 1 to %d", clip(text), l.Max)
 		case size > tooLargePage && p.err == nil:
 			p.err = &roomreel.Error{Code: roomreel.Invalid, Twilio: 20007, Param: "PageSize",
-				Detail: fmt.Sprintf("Page size too large: %d entries; a page of this list holds at most %d.", size, l.Max)}
+				Detail: fmt.Sprintf("%d is too large; a page of this list holds at most %d entries", size, l.Max)}
 		default:
 			q.page.Size = min(size, l.Max)
 		}
@@ -63,12 +63,12 @@ func (a *API) readPage(r *http.Request, p *params, l list) pageRequest {
 		q.number = *number
 	}
 	if q.number < 0 {
-		p.fail("Page", "%d is not a page: the first is 0.", q.number)
+		p.fail("Page", "%d is not a page; the first is 0", q.number)
 	}
 	text := p.text("PageToken")
 	if text == "" {
 		if q.number > 0 {
-			p.fail("Page", "Page %d cannot be found by its number; follow next_page_url, which carries a PageToken.", q.number)
+			p.fail("Page", "page %d cannot be found by its number; follow next_page_url, which carries a PageToken", q.number)
 		}
 		return q
 	}
@@ -79,7 +79,7 @@ func (a *API) readPage(r *http.Request, p *params, l list) pageRequest {
 		err = json.Unmarshal(payload, &token)
 	}
 	if err != nil || !prefixed {
-		p.fail("PageToken", "The token is damaged or belongs to another list; start again without it.")
+		p.fail("PageToken", "is damaged or belongs to another list; start again without it")
 		return q
 	}
 	q.number = token.Page

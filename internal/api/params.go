@@ -55,7 +55,7 @@ func (p *params) boolean(name string) *bool {
 		value = true
 	case "false":
 	default:
-		p.fail(name, "%q is not true or false.", clip(text))
+		p.fail(name, "%q is not true or false", clip(text))
 	}
 	return &value
 }
@@ -68,7 +68,7 @@ func (p *params) integer(name string) *int {
 	}
 	value, err := strconv.ParseInt(text, 10, 32)
 	if err != nil {
-		p.fail(name, "%q is not a whole number.", clip(text))
+		p.fail(name, "%q is not a whole number", clip(text))
 		return nil
 	}
 	small := int(value)
@@ -85,7 +85,7 @@ func choice[T ~string](p *params, name string, words ...T) T {
 	for _, word := range words {
 		list = append(list, string(word))
 	}
-	p.fail(name, "%q is not one of %s.", clip(text), strings.Join(list, ", "))
+	p.fail(name, "%q is not one of %s", clip(text), strings.Join(list, ", "))
 	return ""
 }
 
@@ -107,7 +107,7 @@ func (p *params) instant(name string) time.Time {
 			return at.UTC()
 		}
 	}
-	p.fail(name, "%q is not an ISO 8601 date and time with a time zone, such as 2026-01-31T23:59:59Z.", clip(text))
+	p.fail(name, "%q is not an ISO 8601 date and time with a time zone, such as 2026-01-31T23:59:59Z", clip(text))
 	return time.Time{}
 }
 
@@ -124,7 +124,7 @@ func sidParam[T roomreel.SID](p *params, name string) T {
 	}
 	sid, err := roomreel.ParseSID[T](text)
 	if err != nil {
-		p.fail(name, "%q is %s.", clip(text), err)
+		p.fail(name, "%q is %s", clip(text), err)
 	}
 	return sid
 }

@@ -51,7 +51,7 @@ type problemBody struct {
 func describe(r *http.Request, err error) problemBody {
 	var e *roomreel.Error
 	if !errors.As(err, &e) {
-		e = &roomreel.Error{Detail: "An internal error has occurred. The request may be repeated; the log of the service has the details."}
+		e = &roomreel.Error{Detail: "an internal error has occurred; the request may be repeated, and the log of the service has the details"}
 	}
 	p, known := problems[e.Code]
 	if !known {

@@ -28,7 +28,7 @@ func (a *API) listRecordings(w http.ResponseWriter, r *http.Request) error {
 		} else if sid, err := roomreel.ParseSID[roomreel.ParticipantSID](text); err == nil {
 			filter.Participants = append(filter.Participants, sid)
 		} else {
-			p.fail("GroupingSid", "%q is not the SID of a room (RM…) or a participant (PA…).", clip(text))
+			p.fail("GroupingSid", "%q is not the SID of a room (RM…) or a participant (PA…)", clip(text))
 		}
 	}
 	if p.err != nil {

@@ -72,7 +72,7 @@ func (a *App) PreviewLayout(ctx context.Context, acct roomreel.AccountSID, in Pr
 		}
 	}
 	if len(tracks) > previewTracks {
-		return LayoutPreview{}, roomreel.Errorf(roomreel.Invalid, "A preview places at most %d tracks.", previewTracks)
+		return LayoutPreview{}, roomreel.Errorf(roomreel.Invalid, "a preview places at most %d tracks", previewTracks)
 	}
 	trim := in.Trim == nil || *in.Trim
 	preview := place(plan, tracks, in.AudioSources, in.AudioSourcesExcluded, trim)
@@ -84,7 +84,7 @@ func (a *App) PreviewLayout(ctx context.Context, acct roomreel.AccountSID, in Pr
 func (a *App) roomTracks(ctx context.Context, acct roomreel.AccountSID, sid string) ([]PreviewTrack, error) {
 	room, err := roomreel.ParseSID[roomreel.RoomSID](sid)
 	if err != nil {
-		return nil, roomreel.InvalidParam("RoomSid", "%q is %s.", sid, err)
+		return nil, roomreel.InvalidParam("RoomSid", "%.40q is %v", sid, err)
 	}
 	if _, err := a.Room(ctx, acct, string(room)); err != nil {
 		return nil, err

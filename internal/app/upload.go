@@ -25,6 +25,10 @@ type UploadRecording struct {
 	TrackName string             // "" for a track without a name
 	Kind      roomreel.TrackKind // "" takes the file's first usable track
 	Offset    time.Duration      // room time of the first packet, not negative
+
+	// Rest, when it is not nil, is called after Media was read to its end and fills in what the caller said only then: in
+	// a multipart body the file may come before the words about it.
+	Rest func(*UploadRecording) error
 }
 
 // maxOffset leaves room to add durations to an offset. Twilio's offsets count from 2015; ours from wherever the caller
@@ -61,14 +65,24 @@ func (a *App) UploadRecording(ctx context.Context, acct roomreel.AccountSID, roo
 	if err != nil {
 		return roomreel.Recording{}, err
 	}
-	if err := in.check(); err != nil {
-		return roomreel.Recording{}, err
+	if in.Rest == nil {
+		if err := in.check(); err != nil {
+			return roomreel.Recording{}, err
+		}
 	}
 	arrived, err := a.receive(in.Media)
 	if err != nil {
 		return roomreel.Recording{}, err
 	}
 	defer arrived.file.Close()
+	if in.Rest != nil {
+		if err := in.Rest(&in); err != nil {
+			return roomreel.Recording{}, err
+		}
+		if err := in.check(); err != nil {
+			return roomreel.Recording{}, err
+		}
+	}
 	index, err := readIndex(arrived.file, in.Kind)
 	if err != nil {
 		return roomreel.Recording{}, err
@@ -194,7 +208,7 @@ func (a *App) keep(ctx context.Context, u store.Upload, arrived arrival, index *
 	}
 	recording, added, err := a.putRecording(ctx, media, place.Key, u, arrived, index)
 	if !added {
-		a.unkeep(ctx, string(u.Recording.SID), left)
+		a.unkeep(ctx, string(u.Recording.SID))
 	}
 	return recording, err
 }
@@ -224,21 +238,24 @@ func (a *App) putIndex(ctx context.Context, key string, index *matroska.Index) e
 	return nil
 }
 
-// unkeep removes what was stored in vain. What cannot be removed now stays noted, and is erased later.
-func (a *App) unkeep(ctx context.Context, resource string, left []store.Erasure) {
+// unkeep removes what was stored in vain: what is still noted, for the row's transaction redeems the note even when its
+// commit was reported as failed. What cannot be removed now stays noted, and is erased later.
+func (a *App) unkeep(ctx context.Context, resource string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
+	left, err := a.store.Erasures(ctx, resource)
 	for _, blob := range left {
 		from := a.vault
 		if blob.Place == store.Work {
 			from = a.work
 		}
-		err := from.Delete(ctx, blob.Key)
-		if err == nil {
-			err = a.store.Erased(ctx, blob)
+		gone := from.Delete(ctx, blob.Key)
+		if gone == nil {
+			gone = a.store.Erased(ctx, blob)
 		}
-		if err != nil {
-			a.log.Warn("upload left a blob behind, which is erased later", "recording", resource, "key", blob.Key, "err", err)
-		}
+		err = errors.Join(err, gone)
+	}
+	if err != nil {
+		a.log.Warn("upload left blobs behind, which are erased later", "recording", resource, "err", err)
 	}
 }
