@@ -117,10 +117,10 @@ func (l *loader) file(sources Sources) {
 	}
 }
 
-// othersVariables begin with ROOMREEL_ and are no settings of the server: those of the tests, those of `roomreel import`,
+// othersVariables begin with ROOMREEL_ and are no settings of the server: those of the tests, those of `roomreel import` and `decrypt`,
 // and those that Kubernetes gives every container beside a service called roomreel.
 var othersVariables = []string{
-	"ROOMREEL_TEST_", "ROOMREEL_URL", "ROOMREEL_ACCOUNT", "ROOMREEL_TOKEN", "ROOMREEL_SERVICE_", "ROOMREEL_PORT",
+	"ROOMREEL_TEST_", "ROOMREEL_URL", "ROOMREEL_USER", "ROOMREEL_ACCOUNT", "ROOMREEL_TOKEN", "ROOMREEL_SERVICE_", "ROOMREEL_PORT",
 }
 
 func (l *loader) env(env []string) {

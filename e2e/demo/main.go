@@ -1,0 +1,180 @@
+// Command demo shows roomreel from a user's side, as `make demo` runs it: it makes a room, starts a server on its
+// defaults, uploads the recordings through the HTTP API, has them composed and downloads the film.
+//
+// It uses only what every user has: the two binaries and the API. ffmpeg makes the room (room.go) and says at the end,
+// as a second opinion, what the film is.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"roomreel"
+	"roomreel/internal/client"
+	"roomreel/internal/progress"
+)
+
+const (
+	folder  = "demo"
+	film    = folder + "/composition.mp4"
+	program = "bin/roomreel"
+
+	// atMost ends a demo that hangs; it takes about half a minute on two cores.
+	atMost = 5 * time.Minute
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, atMost)
+	defer cancel()
+	if err := demo(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func demo(ctx context.Context) error {
+	say("1. Making a room: %d people, %v, VP8 and Opus as a browser records them", len(people), roomLength())
+	manifest, err := makeRoom(ctx, filepath.Join(folder, "room"))
+	if err != nil {
+		return err
+	}
+
+	say("2. Starting %s serve on an empty data folder", program)
+	server, err := start(ctx)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	api, err := client.New(server.url, server.account, server.token)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	if err := api.Ready(ctx); err != nil {
+		return fmt.Errorf("%w; the server's words are in %s", err, server.log)
+	}
+
+	say("3. Uploading the recordings to %s and completing the room", server.url)
+	room, err := server.importRoom(ctx, manifest)
+	if err != nil {
+		return err
+	}
+
+	say("4. Composing: POST /v1/Compositions")
+	began := time.Now()
+	composition, err := compose(ctx, api, room)
+	if err != nil {
+		return err
+	}
+	took := time.Since(began)
+
+	say("5. Downloading %s", film)
+	if err := download(ctx, api, composition.SID); err != nil {
+		return err
+	}
+	return describe(ctx, composition, took)
+}
+
+func say(format string, values ...any) { fmt.Printf(format+"\n", values...) }
+
+// compose asks for a film and waits for it. The callbacks tell how far it has come.
+func compose(ctx context.Context, api *client.Client, room string) (client.Composition, error) {
+	listener, err := listen()
+	if err != nil {
+		return client.Composition{}, err
+	}
+	defer listener.close()
+	composition, err := api.CreateComposition(ctx, url.Values{
+		"RoomSid":        {room},
+		"AudioSources":   {"*"},
+		"VideoLayout":    {`{"grid": {"video_sources": ["*"]}}`},
+		"Resolution":     {"1280x720"},
+		"Format":         {"mp4"},
+		"StatusCallback": {listener.url},
+	})
+	if err != nil {
+		return composition, err
+	}
+	bar := progress.New(os.Stdout, "   composing")
+	defer bar.Close()
+	done := 0.0
+	for {
+		composition, err = api.Composition(ctx, composition.SID)
+		switch {
+		case err != nil:
+			return composition, err
+		case composition.Status == roomreel.CompositionCompleted:
+			bar.Set(1)
+			return composition, nil
+		case composition.Status == roomreel.CompositionFailed:
+			return composition, errors.New("the composition failed")
+		}
+		select {
+		case percent := <-listener.percent:
+			bar.Set(percent / 100)
+			if bar == nil && percent >= done+10 { // no terminal: a line now and then
+				say("   composing: %.0f %%", percent)
+				done = percent
+			}
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return composition, context.Cause(ctx)
+		}
+	}
+}
+
+// download writes the film beside its final name and renames it when it is whole.
+func download(ctx context.Context, api *client.Client, sid roomreel.CompositionSID) error {
+	media, err := api.Media(ctx, sid)
+	if err != nil {
+		return err
+	}
+	defer media.Close()
+	file, err := os.Create(film + ".part")
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, media)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), film)
+}
+
+// describe says what the film is: what the API answers, and what ffprobe finds in it.
+func describe(ctx context.Context, composition client.Composition, took time.Duration) error {
+	text, err := exec.CommandContext(ctx, "ffprobe", "-loglevel", "error", "-of", "csv=p=0:s= ",
+		"-show_entries", "stream=codec_name,profile,width,height,avg_frame_rate,sample_rate,channels:format=duration", film).Output()
+	if err != nil {
+		return fmt.Errorf("ffprobe %s: %w", film, err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	seconds, err := time.ParseDuration(lines[len(lines)-1] + "s")
+	if err != nil {
+		return fmt.Errorf("ffprobe %s: %w", film, err)
+	}
+	path, err := filepath.Abs(film)
+	if err != nil {
+		return err
+	}
+	say("\n%s", film)
+	for _, stream := range lines[:len(lines)-1] {
+		say("  stream    %s", stream)
+	}
+	say("  duration  %.2f s", seconds.Seconds())
+	say("  size      %.2f MB, %d kbit/s", float64(composition.Size)/1e6, composition.Bitrate)
+	say("  composed  in %.1f s, %.1f times faster than real time", took.Seconds(), seconds.Seconds()/took.Seconds())
+	say("\nTo look at it, open file://%s in a browser, or run: ffplay %s", path, film)
+	return nil
+}
