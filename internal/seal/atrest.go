@@ -84,13 +84,17 @@ type restWriter struct {
 // NewWriter returns a writer that encrypts into w under name: where the copy is going to be, or what it is of. Whoever
 // reads it has to name it likewise. Close writes the end, and does not close w.
 func (a *AtRest) NewWriter(w io.Writer, name string) (io.WriteCloser, error) {
-	header := append([]byte(restMagic), make([]byte, 32)...)
-	rand.Read(header[len(restMagic):])
-	aead, err := a.cipher(header[len(restMagic):], name)
+	salt := make([]byte, 32)
+	rand.Read(salt)
+	return a.writerWith(w, name, salt)
+}
+
+func (a *AtRest) writerWith(w io.Writer, name string, salt []byte) (io.WriteCloser, error) {
+	aead, err := a.cipher(salt, name)
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	return &restWriter{w: w, header: header, aead: aead, plain: make([]byte, 0, restChunk), sealed: make([]byte, 0, restSealed)}, nil
+	return &restWriter{w: w, header: append([]byte(restMagic), salt...), aead: aead, plain: make([]byte, 0, restChunk), sealed: make([]byte, 0, restSealed)}, nil
 }
 
 // NewReader returns a reader of the encrypted copy of what r holds, for handing to blob.Store.Put.

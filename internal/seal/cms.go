@@ -403,3 +403,10 @@ func (d *der) unmarshal(b []byte, v any) {
 		d.fail()
 	}
 }
+
+// LooksLikeCMS says whether what is to be read begins as a message of the seal cms-gcm does. It consumes nothing.
+func LooksLikeCMS(in *bufio.Reader) bool {
+	start, _ := in.Peek(32)
+	id, err := asn1.Marshal(oidAuthEnveloped)
+	return err == nil && len(start) > 0 && start[0] == 0x30 && bytes.Contains(start, id)
+}

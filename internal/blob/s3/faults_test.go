@@ -167,6 +167,22 @@ func TestPut_FailuresLeaveNothing(t *testing.T) {
 	}
 }
 
+// TestPut_OpaqueETagsRelyOnSentSums tells the store the MD5 too where its ETags prove nothing.
+func TestPut_OpaqueETagsRelyOnSentSums(t *testing.T) {
+	server := s3test.Start(t)
+	opaque := func(config *s3.Config) { config.Target.OpaqueETag, config.Tries = true, 1 }
+	store, _ := through(t, server, opaque, func(r s3test.Request) s3test.Fault { return s3test.Fault{WrongETag: !r.Part()} })
+	for _, size := range []int{1000, large} {
+		if _, err := put(t.Context(), store, "film", blobtest.Bytes(1, size)); err != nil {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+	flipping, _ := through(t, server, opaque, func(r s3test.Request) s3test.Fault { return s3test.Fault{FlipBody: true} })
+	if _, err := put(t.Context(), flipping, "film", blobtest.Bytes(1, 1000)); err == nil || kindOf(err) != "" {
+		t.Errorf("a bit flipped on the way: %v; want an error that may pass", err)
+	}
+}
+
 func TestPut_LosingTheLastAnswerIsMended(t *testing.T) {
 	server := s3test.Start(t)
 	store, _ := through(t, server, nil, func(r s3test.Request) s3test.Fault {

@@ -1,8 +1,8 @@
 // Package s3 keeps objects in a bucket: Amazon's, or that of any store that speaks S3. It holds nothing but S3; what the
 // service promises of storage is in docs/storage.md.
 //
-// Writing asks for no permission but s3:PutObject. Everything sent is checked end to end: each request carries the MD5
-// and the SHA-256 of its body, which the store verifies, and the ETag of the answer is compared with what was sent.
+// Writing asks for no permission but s3:PutObject. Everything sent is checked end to end: each request carries the signed
+// SHA-256 of its body, which the store verifies, and the ETag of the answer is compared with the MD5 of what was sent.
 // Memory does not grow with an object. Addresses come from customers: [ParseURL] says which are allowed, and the dialer
 // refuses private networks behind allowed names. Start with [Open].
 package s3

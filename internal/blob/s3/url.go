@@ -172,9 +172,11 @@ func amazon(bucket, region, china, host, path string) (Target, string, error) {
 	return t, path, nil
 }
 
+func (t Target) amazon() bool { return t.Host == "amazonaws.com" || t.Host == "amazonaws.com.cn" }
+
 // host is where requests go, without bucket.
 func (t Target) host(region string) string {
-	if t.Host == "amazonaws.com" || t.Host == "amazonaws.com.cn" {
+	if t.amazon() {
 		return "s3." + region + "." + t.Host
 	}
 	return t.Host
