@@ -102,8 +102,7 @@ func (a *App) RevokeAPIKey(ctx context.Context, acct roomreel.AccountSID, sid ro
 // RotateSecrets encrypts all secrets anew that another key than the newest sealed, and returns how many those were. After
 // it the older keys may be removed from the key file.
 func (a *App) RotateSecrets(ctx context.Context) (int, error) {
-	changed := 0
-	_, err := a.store.Reseal(ctx, func(sid string, sealed []byte) ([]byte, error) {
+	return a.store.Reseal(ctx, func(sid string, sealed []byte) ([]byte, error) {
 		if a.keys.Current(sealed) {
 			return sealed, nil
 		}
@@ -111,8 +110,6 @@ func (a *App) RotateSecrets(ctx context.Context) (int, error) {
 		if err != nil {
 			return nil, err
 		}
-		changed++
 		return a.keys.Seal(sid, secret), nil
 	})
-	return changed, err
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -90,10 +91,10 @@ func (a *App) RunHooks(ctx context.Context, sid roomreel.RoomSID) error {
 	}
 	for _, hook := range hooks {
 		_, err := a.compose(ctx, room.AccountSID, room.SID, hook.Film, &hook)
-		switch roomreel.CodeOf(err) {
-		case roomreel.Invalid, roomreel.Conflict, roomreel.NotFound:
+		var refused *roomreel.Error
+		if errors.As(err, &refused) && refused.Code != roomreel.Unavailable {
 			err = a.store.HookFailed(ctx, room.SID, hook, roomreel.Failure{
-				Code: hookEnqueueFailed, Operation: "CompositionEnqueue", Message: err.Error(),
+				Code: hookEnqueueFailed, Operation: "CompositionEnqueue", Message: refused.Detail,
 			})
 		}
 		if err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 )
@@ -11,7 +12,8 @@ var secretColumns = []struct{ table, column string }{
 	{"credential", "secret"},
 }
 
-// Reseal gives every encrypted secret to do, with the SID of its row, and stores what do returns. It is how keys are
+// Reseal gives every encrypted secret to do, with the SID of its row, and stores what do
+// returns where that is something else; changed counts those. It is how keys are
 // rotated: it may be interrupted and repeated, and the service may run meanwhile.
 func (s *Store) Reseal(ctx context.Context, do func(sid string, secret []byte) ([]byte, error)) (changed int, err error) {
 	type row struct {
@@ -31,6 +33,9 @@ func (s *Store) Reseal(ctx context.Context, do func(sid string, secret []byte) (
 				fresh, err := do(v.sid, v.secret)
 				if err != nil {
 					return changed, fmt.Errorf("%s of %s: %w", in.column, v.sid, err)
+				}
+				if bytes.Equal(fresh, v.secret) {
+					continue
 				}
 				// Only while it is still the one that was read.
 				n, err := s.read().Exec(ctx, `UPDATE `+in.table+` SET `+in.column+` = $3 WHERE sid = $1 AND `+in.column+` = $2`, v.sid, v.secret, fresh)

@@ -1,0 +1,255 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"roomreel"
+	"roomreel/internal/store"
+)
+
+func overtaken(err error) bool { return errors.Is(err, store.ErrOvertaken) }
+
+// started returns a composition in progress with n stretches of one chunk each, and a sound.
+func (f *fixture) started(t *testing.T, n, parallel int) roomreel.Composition {
+	t.Helper()
+	room := f.room(t, "")
+	_, err := f.CompleteRoom(t.Context(), f.account, room.SID)
+	check(t, err)
+	c, attempt, err := f.StartComposition(t.Context(), f.composition(t, room).SID)
+	check(t, err)
+	work := store.CompositionWork{Plan: "{}", Chunks: []store.Chunk{{Number: store.Sound, Stretch: store.Sound}}}
+	for i := range n {
+		work.Chunks = append(work.Chunks, store.Chunk{Number: i, Stretch: i, First: i * 500, Past: i*500 + 500})
+	}
+	check(t, f.SaveWork(t.Context(), c.SID, attempt, work, parallel))
+	return c
+}
+
+func (f *fixture) publish(t *testing.T, sid roomreel.CompositionSID, n int) error {
+	claim, err := f.ClaimStretch(t.Context(), sid, n)
+	if err != nil {
+		return err
+	}
+	key := fmt.Sprintf("%s/%d-%d", sid, n, claim.Attempt)
+	if n == store.Sound {
+		return f.PublishSound(t.Context(), sid, claim.Attempt, key, 1, "{}")
+	}
+	if err := f.PublishChunk(t.Context(), sid, n, claim.Attempt, n, key, 1); err != nil {
+		return err
+	}
+	return f.FinishStretch(t.Context(), sid, n, claim.Attempt, "{}")
+}
+
+func TestFinishStretch_AssemblesOnce(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		c := f.started(t, 7, 7)
+		atOnce(t, 8, func(i int) error { return f.publish(t, c.SID, i-1) }, nil)
+		wantEqual(t, "assemble jobs", f.queue.count(store.JobAssemble, string(c.SID)), 1)
+		facts, err := f.Facts(t.Context(), c.SID)
+		check(t, err)
+		wantEqual(t, "facts", len(facts), 8)
+	})
+}
+
+func TestSaveWork_EnqueuesAFewStretchesAtATime(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		c := f.started(t, 5, 2)
+		jobs := func() int { return f.queue.count(store.JobStretch, string(c.SID)) }
+		wantEqual(t, "stretches at first", jobs(), 2)
+		wantEqual(t, "sounds", f.queue.count(store.JobSound, string(c.SID)), 1)
+		check(t, f.publish(t, c.SID, 0))
+		wantEqual(t, "stretches after one is done", jobs(), 3)
+		_, attempt, err := f.StartComposition(t.Context(), c.SID)
+		check(t, err)
+		check(t, f.SaveWork(t.Context(), c.SID, attempt, store.CompositionWork{Plan: "other"}, 2))
+		wantEqual(t, "stretches after planning again", jobs(), 3)
+		work, err := f.Work(t.Context(), c.SID)
+		check(t, err)
+		wantEqual(t, "plan", work.Plan, "{}")
+		wantEqual(t, "chunks", len(work.Chunks), 6)
+		wantEqual(t, "chunk 0 is done", work.Chunks[1].Done(), true)
+		if err := f.SaveWork(t.Context(), c.SID, attempt-1, store.CompositionWork{}, 1); !overtaken(err) {
+			t.Errorf("saving work under an old attempt: %v", err)
+		}
+	})
+}
+
+func TestPublishChunk_FencesOffGhosts(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		c := f.started(t, 1, 1)
+		ghost, err := f.ClaimStretch(ctx, c.SID, 0)
+		check(t, err)
+		claim, err := f.ClaimStretch(ctx, c.SID, 0)
+		check(t, err)
+		if err := f.PublishChunk(ctx, c.SID, 0, ghost.Attempt, 0, "ghost", 1); !overtaken(err) {
+			t.Errorf("the ghost publishes: %v", err)
+		}
+		if err := f.FinishStretch(ctx, c.SID, 0, claim.Attempt, "{}"); err == nil || overtaken(err) {
+			t.Errorf("a stretch finishes before its chunks are published: %v", err)
+		}
+		check(t, f.PublishChunk(ctx, c.SID, 0, claim.Attempt, 0, "mine", 1))
+		if err := f.PublishChunk(ctx, c.SID, 0, claim.Attempt, 0, "twice", 1); !overtaken(err) {
+			t.Errorf("published twice: %v", err)
+		}
+		if err := f.FinishStretch(ctx, c.SID, 0, ghost.Attempt, "{}"); !overtaken(err) {
+			t.Errorf("the ghost finishes: %v", err)
+		}
+		check(t, f.FinishStretch(ctx, c.SID, 0, claim.Attempt, "{}"))
+		again, err := f.ClaimStretch(ctx, c.SID, 0)
+		check(t, err)
+		if !again.Done || again.Chunks[0].Key != "mine" {
+			t.Errorf("after the end: %+v", again)
+		}
+	})
+}
+
+func TestPublishChunk_ManyClaimantsOneWins(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		c := f.started(t, 1, 1)
+		won := atOnce(t, 8, func(i int) error {
+			claim, err := f.ClaimStretch(t.Context(), c.SID, 0)
+			if err != nil || claim.Done {
+				return store.ErrOvertaken
+			}
+			return f.PublishChunk(t.Context(), c.SID, 0, claim.Attempt, 0, fmt.Sprint("key", i), 1)
+		}, overtaken)
+		wantEqual(t, "publishers", won, 1)
+	})
+}
+
+func TestDeleteComposition_StopsItsWork(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		c := f.started(t, 2, 2)
+		claim, err := f.ClaimStretch(ctx, c.SID, 0)
+		check(t, err)
+		check(t, f.PublishChunk(ctx, c.SID, 0, claim.Attempt, 0, "chunk-0", 1))
+		check(t, f.DeleteComposition(ctx, f.account, c.SID, false))
+		check(t, f.DeleteComposition(ctx, f.account, c.SID, false))
+		if err := f.FinishStretch(ctx, c.SID, 0, claim.Attempt, "{}"); !overtaken(err) {
+			t.Errorf("finishing after the end: %v", err)
+		}
+		if _, err := f.ClaimStretch(ctx, c.SID, 1); !overtaken(err) {
+			t.Errorf("claiming after the end: %v", err)
+		}
+		left, err := f.Erasures(ctx, string(c.SID))
+		check(t, err)
+		if diff := cmp.Diff([]store.Erasure{{Place: store.Work, Key: "chunk-0"}}, left); diff != "" {
+			t.Error(diff)
+		}
+		_, err = f.CompleteComposition(ctx, c.SID, store.Finished{})
+		wantCode(t, err, roomreel.Conflict)
+	})
+}
+
+func TestDeleteComposition_WhileItIsPublished(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		for range 5 {
+			c := f.started(t, 4, 4)
+			atOnce(t, 5, func(i int) error {
+				if i == 4 {
+					return f.DeleteComposition(t.Context(), f.account, c.SID, false)
+				}
+				return f.publish(t, c.SID, i)
+			}, overtaken)
+			if _, err := f.Work(t.Context(), c.SID); !overtaken(err) {
+				t.Errorf("work after the end: %v", err)
+			}
+		}
+	})
+}
+
+func TestComposition_EndsOnce(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		c := f.started(t, 1, 1)
+		check(t, f.SaveFilm(ctx, c.SID, store.Finished{Media: roomreel.Media{WorkKey: "film"}}))
+		if err := f.SaveFilm(ctx, c.SID, store.Finished{Media: roomreel.Media{WorkKey: "film 2"}}); !overtaken(err) {
+			t.Errorf("a second film: %v", err)
+		}
+		wantEqual(t, "deliveries", f.queue.count(store.JobDeliver, string(c.SID)), 1)
+		won := atOnce(t, 6, func(i int) error {
+			if i%2 == 0 {
+				_, err := f.FailComposition(ctx, c.SID, roomreel.Failure{Message: "no"}, "")
+				return err
+			}
+			_, err := f.CompleteComposition(ctx, c.SID, store.Finished{Size: 1, Duration: 1, Bitrate: 1, Media: roomreel.Media{Key: "k"}})
+			return err
+		}, func(err error) bool { return roomreel.CodeOf(err) == roomreel.Conflict })
+		wantEqual(t, "ends", won, 1)
+		events := f.events(t, string(c.SID))
+		wantEqual(t, "events", len(events), 2)
+		left, err := f.Erasures(ctx, string(c.SID))
+		check(t, err)
+		wantEqual(t, "work to erase", len(left), 1)
+	})
+}
+
+func TestSetProgress_TellsEveryTenth(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		c := f.started(t, 1, 1)
+		for _, percent := range []int{3, 9, 12, 8, 15, 47, 100} {
+			check(t, f.SetProgress(t.Context(), c.SID, percent))
+		}
+		_, err := f.CompleteComposition(t.Context(), c.SID, store.Finished{})
+		check(t, err)
+		want := []roomreel.EventType{
+			roomreel.CompositionStartedEvent, roomreel.CompositionProgressEvent, roomreel.CompositionProgressEvent,
+			roomreel.CompositionProgressEvent, roomreel.CompositionAvailableEvent,
+		}
+		if diff := cmp.Diff(want, f.events(t, string(c.SID))); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestComposition_OnlyPromisedTransitions(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		room := f.room(t, "r")
+		c := f.composition(t, room)
+		_, err := f.CompleteComposition(ctx, c.SID, store.Finished{})
+		wantCode(t, err, roomreel.Conflict)
+		_, err = f.FailComposition(ctx, c.SID, roomreel.Failure{Code: 53630}, "")
+		check(t, err)
+		_, _, err = f.StartComposition(ctx, c.SID)
+		wantCode(t, err, roomreel.Conflict)
+		wantCode(t, f.DeleteComposition(ctx, f.account, c.SID, false), roomreel.Conflict)
+		check(t, f.DeleteComposition(ctx, f.account, c.SID, true))
+		_, err = f.FailComposition(ctx, c.SID, roomreel.Failure{}, "")
+		wantCode(t, err, roomreel.Conflict)
+	})
+}
+
+func TestCreateComposition_AHookMakesOnePerRoom(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		room := f.room(t, "r")
+		hook, err := f.CreateHook(ctx, roomreel.Hook{SID: roomreel.NewSID[roomreel.HookSID](), AccountSID: f.account, FriendlyName: "all",
+			Film: roomreel.Film{Format: roomreel.MP4, StatusCallback: told}})
+		check(t, err)
+		sids := make([]roomreel.CompositionSID, 6)
+		atOnce(t, 6, func(i int) error {
+			c, err := f.CreateComposition(ctx, roomreel.Composition{SID: roomreel.NewSID[roomreel.CompositionSID](),
+				AccountSID: f.account, RoomSID: room.SID, Film: hook.Film}, &hook)
+			sids[i] = c.SID
+			return err
+		}, nil)
+		for _, sid := range sids {
+			wantEqual(t, "composition", sid, sids[0])
+		}
+		if diff := cmp.Diff([]roomreel.EventType{roomreel.CompositionEnqueuedEvent}, f.events(t, string(sids[0]))); diff != "" {
+			t.Error(diff)
+		}
+		check(t, f.HookFailed(ctx, room.SID, hook, roomreel.Failure{Message: "no"}))
+		check(t, f.HookFailed(ctx, room.SID, hook, roomreel.Failure{Message: "no"}))
+		if diff := cmp.Diff([]roomreel.EventType{roomreel.CompositionHookFailedEvent}, f.events(t, string(hook.SID))); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
