@@ -43,8 +43,9 @@ func (c *canvas) shows(scene int, cells []render.Cell, tracks []*source) bool {
 }
 
 // draw brings the canvas up to date: cells whose picture changed, and cells on top of them, in the scene's order. A
-// source without a picture leaves its cell as it is, so that what lies underneath is seen.
-func (c *canvas) draw(scene int, cells []render.Cell, tracks []*source) error {
+// source without a picture leaves its cell as it is, so that what lies underneath is seen. serving is told whose
+// picture is being drawn.
+func (c *canvas) draw(scene int, cells []render.Cell, tracks []*source, serving func(int)) error {
 	if c.scene != scene {
 		c.pixels.Black(0, 0, c.pixels.Width, c.pixels.Height)
 		c.scene = scene
@@ -60,7 +61,10 @@ func (c *canvas) draw(scene int, cells []render.Cell, tracks []*source) error {
 		if c.drawn[i].serial == 0 || c.drawn[i].fit != fit || covered(cells, redrawn, i) {
 			c.border(cellRect(cell), fit)
 		}
-		if err := c.pixels.Draw(now.picture, fit.x, fit.y, fit.w, fit.h); err != nil {
+		serving(cell.Track)
+		err := c.pixels.Draw(now.picture, fit.x, fit.y, fit.w, fit.h)
+		serving(-1)
+		if err != nil {
 			return fmt.Errorf("track %d: %w", cell.Track, err)
 		}
 		c.drawn[i] = drawn{serial: now.serial, fit: fit}

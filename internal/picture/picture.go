@@ -211,7 +211,7 @@ func (c *composer) compose() error {
 			return err
 		}
 		c.current = canvas
-		if err := canvas.draw(c.scene, cells, c.tracks); err != nil {
+		if err := canvas.draw(c.scene, cells, c.tracks, c.conn.Serving); err != nil {
 			return err
 		}
 	}
