@@ -13,6 +13,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -46,6 +47,9 @@ type Store struct {
 const sqlitePragmas = "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)" +
 	"&_pragma=foreign_keys(1)&_pragma=synchronous(full)"
 
+// ErrNotMigrated is returned, wrapped, by Open for a database whose tables could not be brought up to date.
+var ErrNotMigrated = errors.New("bring tables up to date")
+
 // Open opens the database and brings its tables up to date. Several nodes may open the same one at the same time.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	s := &Store{clock: config.Now, queue: noQueue{}}
@@ -63,7 +67,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	}
 	if err := s.migrate(ctx, config.Path); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("open database: bring tables up to date: %w", err)
+		return nil, fmt.Errorf("open database: %w: %w", ErrNotMigrated, err)
 	}
 	return s, nil
 }
