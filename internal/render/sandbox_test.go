@@ -2,7 +2,6 @@ package render
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -22,17 +21,7 @@ func TestAbilities_NothingEscapes(t *testing.T) {
 
 // The claims hold for the program that is shipped, whose C libraries have threads and allocators of their own.
 func TestAbilities_NothingEscapesFromTheRealChild(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "roomreel-render")
-	if out, err := exec.Command("go", "build", "-o", path, "roomreel/cmd/roomreel-render").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil { // the user nobody executes it
-			t.Fatal(err)
-		}
-	}
-	r, err := Abilities(t.Context(), Command{Path: path, Mode: Require})
+	r, err := Abilities(t.Context(), realChild(t))
 	if err != nil {
 		t.Fatal(err)
 	}
