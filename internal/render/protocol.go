@@ -3,7 +3,7 @@
 //
 // The parent reads containers and decides everything; it sends a plan and then packets in time order. The child decodes,
 // composes and encodes, and answers with packets, progress and facts. It opens no file and no socket. Start with
-// [Do] (parent) and [Serve] (child).
+// [Do] (parent) and [Main] (child).
 package render
 
 import "time"
