@@ -43,6 +43,8 @@ type client interface {
 	// revive makes the running jobs of nodes that are not alive available again, as if they had not begun, and returns
 	// how many there were.
 	revive(ctx context.Context, alive func(node string) bool) (int, error)
+	// waiting reports whether a job waits in a queue.
+	waiting(ctx context.Context, queue string) (bool, error)
 }
 
 // riverClient is a client over one of River's drivers.
@@ -54,10 +56,10 @@ type riverClient[TTx any] struct {
 }
 
 func newClient(s *store.Store, config *river.Config, log *slog.Logger) (client, error) {
-	if pool := s.PGX(); pool != nil {
+	if pool := s.PostgreSQL(); pool != nil {
 		return open(riverpgxv5.New(pool), func(tx *store.Tx) pgx.Tx { return tx.PGX() }, config, log)
 	}
-	return open(riversqlite.New(s.SQL()), func(tx *store.Tx) *sql.Tx { return tx.SQL() }, config, log)
+	return open(riversqlite.New(s.SQLite()), func(tx *store.Tx) *sql.Tx { return tx.SQL() }, config, log)
 }
 
 func open[TTx any](driver riverdriver.Driver[TTx], tx func(*store.Tx) TTx, config *river.Config, log *slog.Logger) (client, error) {
@@ -120,6 +122,18 @@ func (c *riverClient[TTx]) revive(ctx context.Context, alive func(node string) b
 	return revived, nil
 }
 
+func (c *riverClient[TTx]) waiting(ctx context.Context, queue string) (bool, error) {
+	params := river.NewJobListParams().States(rivertype.JobStateAvailable).Queues(queue).First(1)
+	found, err := c.JobList(ctx, params)
+	return err == nil && len(found.Jobs) > 0, err
+}
+
+// othersWait reports whether something else could be rendered if this job made room.
+func (r *Runner) othersWait(ctx context.Context) bool {
+	waiting, err := r.client.waiting(ctx, renderQueue)
+	return err == nil && waiting
+}
+
 // args is what every job carries: its kind, and the row it serves.
 type args struct {
 	kind   string
@@ -132,9 +146,9 @@ func (a args) Kind() string { return a.kind }
 // queueOf says which queue a kind of job waits in, and how often it is tried before it is given up.
 func queueOf(kind string) (queue string, attempts int) {
 	switch kind {
-	case store.StretchJob, store.SoundJob, store.AssembleJob:
+	case store.JobStretch, store.JobSound, store.JobAssemble:
 		return renderQueue, 8
-	case store.CallbackJob:
+	case store.JobCallback:
 		return callbackQueue, 1 << 14 // its own rules say when to stop
 	}
 	return generalQueue, 1 << 14

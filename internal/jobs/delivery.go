@@ -1,0 +1,248 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"roomreel"
+	"roomreel/internal/blob"
+	"roomreel/internal/seal"
+	"roomreel/internal/store"
+)
+
+// Numbers of Twilio's error dictionary with which deliveries fail. Compositions fail at once when it is the customer's
+// settings that are wrong; recordings, which cannot be made again, are tried until the deadline.
+const (
+	badBucketURL       = 53664
+	badCredential      = 53665
+	badPublicKey       = 53666
+	credentialGone     = 53667
+	publicKeyGone      = 53668
+	bucketAccessDenied = 53669
+	uploadGivenUp      = 53616
+)
+
+// customerError is a failure that only the customer can mend.
+type customerError struct {
+	number  int
+	message string
+	err     error
+}
+
+func (e *customerError) Error() string { return e.message + ": " + e.err.Error() }
+func (e *customerError) Unwrap() error { return e.err }
+
+// parcel is media on its way out: what it is, and where it goes.
+type parcel struct {
+	account     roomreel.AccountSID
+	sid         string
+	extension   string
+	contentType string
+	workKey     string // where its plain bytes are, in the work store
+	size        int64
+	destination roomreel.Destination
+}
+
+// send takes a parcel to its destination, sealed when that asks for it, and returns where it is. When it returns, the
+// destination has confirmed to hold all of it.
+func (r *Runner) send(ctx context.Context, p parcel) (roomreel.Media, error) {
+	var media roomreel.Media
+	target, key, err := r.destination(ctx, p)
+	if err != nil {
+		return media, err
+	}
+	if closer, ok := target.(io.Closer); ok && target != r.Vault {
+		defer closer.Close()
+	}
+	plain, err := r.Work.Get(ctx, p.workKey, 0, -1)
+	if err != nil {
+		return media, fmt.Errorf("read what is to be delivered: %w", err)
+	}
+	defer plain.Close()
+	var source io.Reader = plain
+	options := blob.PutOptions{ContentType: p.contentType}
+	media.Size = p.size
+	if p.destination.KeySID != "" {
+		sealed, err := r.sealed(ctx, p, plain)
+		if err != nil {
+			return media, err
+		}
+		envelope := sealed.Envelope()
+		envelope.PublicKeySID = p.destination.KeySID
+		source, media.Envelope, media.Size = sealed, &envelope, sealed.Size()
+		options = blob.PutOptions{ContentType: seal.ContentType(envelope), Metadata: seal.Metadata(envelope)}
+	}
+	info, err := target.Put(ctx, key, source, media.Size, options)
+	if err != nil {
+		return media, customers(err)
+	}
+	if p.destination.S3URL != "" {
+		media.External = info.Location
+	} else {
+		media.Key = key
+	}
+	return media, nil
+}
+
+// destination returns the store that a parcel goes to, and its key there.
+func (r *Runner) destination(ctx context.Context, p parcel) (blob.Store, string, error) {
+	name := fmt.Sprintf("%s/%s.%s", p.account, p.sid, p.extension)
+	if p.destination.S3URL == "" {
+		return r.Vault, name, nil
+	}
+	id, secret, err := r.App.KeyPair(ctx, p.account, p.destination.CredentialSID)
+	if roomreel.CodeOf(err) == roomreel.NotFound {
+		return nil, "", &customerError{credentialGone, "The AWS credential cannot be loaded.", err}
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	target, err := r.OpenBucket(p.destination.S3URL, id, secret)
+	if err != nil {
+		return nil, "", customers(err)
+	}
+	if r.ObjectKey != "" {
+		name = strings.NewReplacer("{account}", string(p.account), "{sid}", p.sid, "{ext}", p.extension).Replace(r.ObjectKey)
+	}
+	return target, name, nil
+}
+
+// sealed returns a reader of a parcel's sealed bytes.
+func (r *Runner) sealed(ctx context.Context, p parcel, plain io.Reader) (*seal.Reader, error) {
+	pem, err := r.App.PublicKey(ctx, p.account, p.destination.KeySID)
+	if roomreel.CodeOf(err) == roomreel.NotFound {
+		return nil, &customerError{publicKeyGone, "The public key cannot be loaded.", err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := seal.ParsePublicKey([]byte(pem))
+	if err != nil {
+		return nil, &customerError{badPublicKey, "The public key is not valid.", err}
+	}
+	return seal.NewReader(plain, r.Seal, key, p.size)
+}
+
+// customers turns a bucket's permanent refusal into the customer's error.
+func customers(err error) error {
+	var permanent *blob.PermanentError
+	var invalid *roomreel.Error
+	switch {
+	case errors.As(err, &permanent):
+		switch permanent.Kind {
+		case blob.BadCredential:
+			return &customerError{badCredential, "The bucket does not accept the AWS credential.", err}
+		case blob.AccessDenied:
+			return &customerError{bucketAccessDenied, "The AWS credential may not write to the bucket.", err}
+		}
+		return &customerError{badBucketURL, "The bucket's URL is not valid.", err}
+	case errors.As(err, &invalid) && invalid.Code == roomreel.Invalid:
+		return &customerError{badBucketURL, "The bucket's URL is not valid.", err}
+	}
+	return err
+}
+
+// deliver takes an assembled film from the work store to where it is to be kept.
+func (r *Runner) deliver(ctx context.Context, job args, _ bool) error {
+	sid := roomreel.CompositionSID(job.SID)
+	saved, err := r.Store.Work(ctx, sid)
+	if isOver(err) || err == nil && saved.Film == nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ctx, release := r.whileWanted(ctx, sid)
+	defer release()
+	c, err := r.Store.CompositionBySID(ctx, sid)
+	if err != nil {
+		return over(err)
+	}
+	film := *saved.Film
+	media, err := r.send(ctx, parcel{
+		account: c.AccountSID, sid: job.SID, extension: string(c.Film.Format), contentType: contentType(c.Film),
+		workKey: film.Media.WorkKey, size: film.Size, destination: c.Destination,
+	})
+	if err == nil {
+		film.Media = media
+		_, err = r.Store.CompleteComposition(ctx, sid, film)
+		if isOver(err) && media.Key != "" {
+			return r.Store.Erase(context.WithoutCancel(ctx), job.SID, store.Erasure{Place: store.Vault, Key: media.Key})
+		}
+		return over(err)
+	}
+	var wrong *customerError
+	switch {
+	case ctx.Err() != nil:
+		return over(context.Cause(ctx))
+	case errors.As(err, &wrong):
+		return r.giveUp(ctx, c, wrong.number, wrong.message, err)
+	case r.Store.Now().Sub(c.Started) > r.DeliverFor:
+		return r.giveUp(ctx, c, processingFailure, "The film could not be delivered in time.", err)
+	}
+	r.Log.Warn("film not delivered, tried again later", "composition", sid, "err", err)
+	return later(patience(r.Store.Now().Sub(c.Started)))
+}
+
+func (r *Runner) giveUp(ctx context.Context, c roomreel.Composition, number int, message string, err error) error {
+	r.Log.Warn("composition failed", "composition", c.SID, "code", number, "err", err)
+	_, err = r.Store.FailComposition(ctx, c.SID, roomreel.Failure{
+		Code: number, Operation: "CompositionUpload", Message: message, Detail: err.Error(),
+	}, "")
+	return over(err)
+}
+
+// deliverRecording takes a recording from the work store to where it is to be kept. Nothing is lost while it cannot: the
+// working copy stays, and delivery is tried until the deadline.
+func (r *Runner) deliverRecording(ctx context.Context, job args, _ bool) error {
+	sid := roomreel.RecordingSID(job.SID)
+	recording, err := r.Store.RecordingBySID(ctx, sid)
+	if err != nil {
+		return over(err)
+	}
+	if recording.Status != roomreel.RecordingProcessing {
+		return nil
+	}
+	media, err := r.send(ctx, parcel{
+		account: recording.AccountSID, sid: job.SID, extension: recording.Container,
+		contentType: string(recording.Kind) + "/x-matroska",
+		workKey:     recording.Media.WorkKey, size: recording.Size, destination: recording.Destination,
+	})
+	if err == nil {
+		if !recording.Media.WorkEnds.IsZero() {
+			media.WorkKey, media.WorkEnds = recording.Media.WorkKey, recording.Media.WorkEnds
+		}
+		_, err = r.Store.CompleteRecording(ctx, sid, media)
+		if isOver(err) && media.Key != "" {
+			return r.Store.Erase(context.WithoutCancel(ctx), job.SID, store.Erasure{Place: store.Vault, Key: media.Key})
+		}
+		return over(err)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	age := r.Store.Now().Sub(recording.Created)
+	if age > r.DeliverFor {
+		r.Log.Warn("recording failed", "recording", sid, "code", uploadGivenUp, "err", err)
+		message := "The recording could not be uploaded in time."
+		var wrong *customerError
+		if errors.As(err, &wrong) {
+			message = wrong.message
+		}
+		_, err = r.Store.FailRecording(ctx, sid, roomreel.Failure{
+			Code: uploadGivenUp, Operation: "RecordingUpload", Message: message, Detail: err.Error(),
+		})
+		return over(err)
+	}
+	r.Log.Warn("recording not delivered, tried again later", "recording", sid, "err", err)
+	return later(patience(age))
+}
+
+// patience is how long to wait after something has been tried in vain for so long: a tenth of it, from 2 s to 10 min.
+func patience(age time.Duration) time.Duration {
+	return min(max(age/10, 2*time.Second), 10*time.Minute)
+}
