@@ -27,7 +27,6 @@ type Config struct {
 	TrustForwarded bool                        // believe X-Forwarded-Proto and -Host; only behind a proxy that sets them
 	Limits         Limits                      // requests a second of one account; 80 reads, 20 writes
 	MaxForm        int64                       // bytes of a form; 1 MiB
-	MaxUpload      int64                       // bytes of an uploaded recording; app.DefaultMaxUpload
 }
 
 const defaultMaxForm = 1 << 20
@@ -40,7 +39,6 @@ type API struct {
 	publicURL      string
 	trustForwarded bool
 	maxForm        int64
-	maxUpload      int64
 	limiter        *limiter
 	pages          signer
 	media          signer
@@ -56,7 +54,7 @@ func New(c Config) http.Handler {
 	a := &API{
 		app: c.App, log: c.Log, ready: c.Ready,
 		publicURL: strings.TrimRight(c.PublicURL, "/"), trustForwarded: c.TrustForwarded,
-		maxForm: c.MaxForm, maxUpload: c.MaxUpload,
+		maxForm: c.MaxForm,
 		limiter: newLimiter(c.Limits),
 		pages:   signer{keys: c.App, purpose: "page token"},
 		media:   signer{keys: c.App, purpose: "media link"},
@@ -67,9 +65,6 @@ func New(c Config) http.Handler {
 	}
 	if a.maxForm == 0 {
 		a.maxForm = defaultMaxForm
-	}
-	if a.maxUpload == 0 {
-		a.maxUpload = app.DefaultMaxUpload
 	}
 	for _, route := range a.routes() {
 		a.mux.Handle(route.Path, a.resource(route))
@@ -236,14 +231,28 @@ func (a *API) logRequest(r *http.Request, out *response, note *logNote, id strin
 		attrs = append(attrs, slog.String("account", string(note.account)))
 	}
 	if note.err != nil {
-		attrs = append(attrs, slog.String("err", note.err.Error()))
-		switch {
-		case errors.Is(note.err, context.Canceled) && r.Context().Err() != nil: // the caller left
-		case out.status >= 500:
+		attrs = append(attrs, errorAttrs(note.err)...)
+		if out.status >= 500 && r.Context().Err() == nil { // else the caller left
 			level = slog.LevelError
 		}
 	}
 	a.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
+}
+
+// errorAttrs say what went wrong without the words that the caller reads: those may repeat what the caller sent.
+func errorAttrs(err error) []slog.Attr {
+	var e *roomreel.Error
+	if !errors.As(err, &e) {
+		return []slog.Attr{slog.String("err", err.Error())}
+	}
+	attrs := []slog.Attr{slog.String("code", string(e.Code))}
+	if e.Param != "" {
+		attrs = append(attrs, slog.String("param", e.Param))
+	}
+	if e.Err != nil {
+		attrs = append(attrs, slog.String("err", e.Err.Error()))
+	}
+	return attrs
 }
 
 // response remembers what was sent.

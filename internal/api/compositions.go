@@ -46,7 +46,7 @@ func (a *API) createComposition(w http.ResponseWriter, r *http.Request) error {
 	}
 	composition, err := a.app.CreateComposition(r.Context(), accountOf(r), in)
 	if err != nil {
-		return err
+		return numbered(err, filmNumbers)
 	}
 	writeJSON(w, http.StatusCreated, compositionShape(a.origin(r), composition))
 	return nil

@@ -26,8 +26,9 @@ var descriptions = []string{"twilio_video_v1.json", "twilio_accounts_v1.json"}
 // contract checks answers against Twilio's descriptions, made strict: every documented property must be there and no
 // other may be.
 type contract struct {
-	routers []routers.Router
-	schemas map[string]*openapi3.Schema
+	routers    []routers.Router
+	schemas    map[string]*openapi3.Schema
+	operations []string // "METHOD path" of all described operations that concern this service
 
 	mu     sync.Mutex
 	driven map[string]bool // "METHOD path" of the descriptions that were answered well
@@ -50,6 +51,13 @@ var openContract = sync.OnceValues(func() (*contract, error) {
 			return nil, err
 		}
 		c.routers = append(c.routers, router)
+		for path, item := range doc.Paths.Map() {
+			for method := range item.Operations() {
+				if name == descriptions[0] || strings.HasPrefix(path, "/v1/Credentials/") {
+					c.operations = append(c.operations, method+" "+path)
+				}
+			}
+		}
 		for name, schema := range doc.Components.Schemas {
 			c.schemas[name] = schema.Value
 		}
@@ -144,13 +152,13 @@ func closeObject(schema *openapi3.Schema) {
 // TestWriteProblem.
 func (c *contract) check(t testing.TB, r *http.Request, status int, header http.Header, body []byte) {
 	t.Helper()
-	if len(c.routers) == 0 || !strings.HasPrefix(r.URL.Path, "/v1/") || status >= 300 {
+	if len(c.routers) == 0 || !strings.HasPrefix(r.URL.Path, "/v1/") || status >= 300 || r.Method == http.MethodOptions || r.Method == http.MethodHead {
 		return
 	}
 	described := r.Clone(context.Background())
 	described.Body = http.NoBody
 	for i, host := range []string{"video.twilio.com", "accounts.twilio.com"} {
-		described.URL = &url.URL{Scheme: "https", Host: host, Path: strings.TrimSuffix(r.URL.Path, "/"), RawQuery: r.URL.RawQuery}
+		described.URL = &url.URL{Scheme: "https", Host: host, Path: strings.TrimSuffix(r.URL.EscapedPath(), "/"), RawQuery: r.URL.RawQuery}
 		described.Host = host
 		route, params, err := c.routers[i].FindRoute(described)
 		if err != nil {

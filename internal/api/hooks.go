@@ -36,7 +36,7 @@ func (a *API) createHook(w http.ResponseWriter, r *http.Request) error {
 	}
 	hook, err := a.app.CreateHook(r.Context(), accountOf(r), in)
 	if err != nil {
-		return err
+		return numbered(err, filmNumbers)
 	}
 	writeJSON(w, http.StatusCreated, hookShape(a.origin(r), hook))
 	return nil
@@ -75,7 +75,7 @@ func (a *API) updateHook(w http.ResponseWriter, r *http.Request) error {
 	}
 	hook, err := a.app.UpdateHook(r.Context(), accountOf(r), sid, in)
 	if err != nil {
-		return err
+		return numbered(err, filmNumbers)
 	}
 	writeJSON(w, http.StatusOK, hookShape(a.origin(r), hook))
 	return nil

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"roomreel"
@@ -8,8 +9,37 @@ import (
 
 var deliveryList = list{Key: "deliveries", Max: 1000}
 
-// listDeliveries lists the attempts to call back about a resource.
-func (a *API) listDeliveries(w http.ResponseWriter, r *http.Request) error {
+// events is where a resource's callbacks are looked up. The resource has to be there, and to be the account's.
+type events struct {
+	api   *API
+	there func(r *http.Request, sid string) error
+}
+
+// eventsOf makes handlers of the resources of one kind, which fetch finds.
+func eventsOf[S roomreel.SID, T any](a *API, fetch func(context.Context, roomreel.AccountSID, S) (T, error)) events {
+	return events{a, func(r *http.Request, text string) error {
+		sid, err := roomreel.ParseSID[S](text)
+		if err != nil {
+			return notFound()
+		}
+		_, err = fetch(r.Context(), accountOf(r), sid)
+		return err
+	}}
+}
+
+// roomEvents are those of rooms, which the app finds by name too.
+func (a *API) roomEvents() events {
+	return eventsOf(a, func(ctx context.Context, account roomreel.AccountSID, sid roomreel.RoomSID) (roomreel.Room, error) {
+		return a.app.Room(ctx, account, string(sid))
+	})
+}
+
+// list lists the attempts to call back about a resource, newest first.
+func (e events) list(w http.ResponseWriter, r *http.Request) error {
+	a := e.api
+	if err := e.there(r, r.PathValue("Resource")); err != nil {
+		return err
+	}
 	p, err := a.query(r)
 	if err != nil {
 		return err
@@ -27,9 +57,12 @@ func (a *API) listDeliveries(w http.ResponseWriter, r *http.Request) error {
 }
 
 // redeliver sends an event once more.
-func (a *API) redeliver(w http.ResponseWriter, r *http.Request) error {
+func (e events) redeliver(w http.ResponseWriter, r *http.Request) error {
+	if err := e.there(r, r.PathValue("Resource")); err != nil {
+		return err
+	}
 	event := r.PathValue("Event")
-	if err := a.app.Redeliver(r.Context(), accountOf(r), event); err != nil {
+	if err := e.api.app.Redeliver(r.Context(), accountOf(r), event); err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusAccepted, map[string]string{"event_id": event, "resource_sid": r.PathValue("Resource")})

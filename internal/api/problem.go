@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,6 +61,7 @@ func describe(r *http.Request, err error) problemBody {
 	body := problemBody{Code: p.Twilio, Message: e.Detail, Status: p.Status}
 	if e.Twilio != 0 {
 		body.Code = e.Twilio
+		body.Status = cmp.Or(numbers[e.Twilio].Status, p.Status)
 	}
 	switch {
 	case e.Code == roomreel.NotFound && e.Param == "":
@@ -105,63 +107,81 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Write(text.Bytes())
 }
 
+// A number is an entry of Twilio's error dictionary.
+type number struct {
+	Status  int    // HTTP, where Twilio answers another than the kind's own; 0 for the kind's own
+	Meaning string // for docs/errors.md
+}
+
 // numbers explains the entries of Twilio's error dictionary that errors of this service carry instead of their kind's
 // own number.
-var numbers = map[int]string{
-	20007: "PageSize is over 1000.",
-	20009: "The composition failed, and failed compositions are not deleted through Twilio's path; `DELETE /roomreel/v1/Compositions/{sid}` does.",
-	53100: "A room's UniqueName is not valid.",
-	53101: "A room's UniqueName is longer than 128 characters.",
-	53105: "A room has all the participants that it may have.",
-	53106: "There is no such room.",
-	53107: "MaxParticipants is out of range.",
-	53108: "A room's Type is not one of group, go, peer-to-peer and group-small.",
-	53109: "EmptyRoomTimeout or UnusedRoomTimeout is out of range.",
-	53110: "A room's StatusCallbackMethod is neither GET nor POST.",
-	53111: "A room's StatusCallback is not a URL that can be called.",
-	53112: "A room's Status can only be set to completed.",
-	53113: "A room of this UniqueName is in progress.",
-	53118: "The room is completed; what was asked needs a room in progress.",
-	53120: "The recording rules are not valid; the message says which and why.",
-	53122: "The room's type does not allow what was asked.",
-	53123: "MaxParticipantDuration is out of range.",
-	53200: "ParticipantIdentity is missing or not valid.",
-	53201: "ParticipantIdentity is longer than 128 characters.",
-	53204: "There is no such participant.",
-	53207: "MaxConcurrentPublishedTracks is out of range.",
-	53300: "The track is not valid.",
-	53301: "TrackName is not valid.",
-	53302: "TrackName is longer than 128 characters.",
-	53600: "The bucket's URL for recordings is wrong.",
-	53601: "The AWS credential for recordings is wrong.",
-	53602: "The public key for recordings cannot be used.",
-	53603: "A recording could not be processed.",
-	53604: "A recording could not be written to its bucket; it is tried again until a deadline.",
-	53610: "The bucket's URL in the recording settings is wrong.",
-	53611: "The AWS credential in the recording settings is wrong.",
-	53612: "The public key in the recording settings cannot be used.",
-	53613: "The AWS credential in the recording settings does not exist.",
-	53614: "The public key in the recording settings does not exist.",
-	53615: "The bucket in the recording settings refuses access.",
-	53616: "A recording was given up after its bucket refused it until the deadline.",
-	53620: "The bucket's URL in the composition settings is wrong.",
-	53621: "The AWS credential in the composition settings is wrong.",
-	53622: "The public key in the composition settings cannot be used.",
-	53623: "The AWS credential in the composition settings does not exist.",
-	53624: "The public key in the composition settings does not exist.",
-	53625: "The bucket in the composition settings refuses access.",
-	53626: "A composition could not be made; its report has the details.",
-	53628: "The room's recordings are deleted, or can no longer be read for composing.",
-	53630: "No recording matches the selectors.",
-	53631: "A hook could not create a composition.",
-	53632: "A composition could not be enqueued.",
-	53633: "The recordings of a composition are too large.",
-	53661: "StatusCallbackMethod is neither GET nor POST.",
-	53662: "StatusCallback is not a URL that can be called.",
-	53664: "The bucket's URL in the composition settings was wrong when the film was delivered.",
-	53665: "The AWS credential in the composition settings was wrong when the film was delivered.",
-	53666: "The public key in the composition settings could not be used when the film was sealed.",
-	53667: "The AWS credential in the composition settings did not exist when the film was delivered.",
-	53668: "The public key in the composition settings did not exist when the film was sealed.",
-	53669: "The bucket in the composition settings refused the film.",
+var numbers = map[int]number{
+	20007: {Meaning: "PageSize is over 1000."},
+	20009: {Meaning: "The composition failed, and failed compositions are not deleted through Twilio's path; `DELETE /roomreel/v1/Compositions/{sid}` does."},
+	53100: {Meaning: "A room's UniqueName is longer than 128 characters, holds control characters, or looks like a SID."},
+	53107: {Meaning: "MaxParticipants is out of range."},
+	53108: {Meaning: "A room's Type is not one of group, go, peer-to-peer and group-small."},
+	53109: {Meaning: "EmptyRoomTimeout or UnusedRoomTimeout is out of range."},
+	53110: {Meaning: "A room's StatusCallbackMethod is neither GET nor POST."},
+	53111: {Meaning: "A room's StatusCallback is not a URL that can be called."},
+	53112: {Meaning: "A room's Status can only be set to completed."},
+	53113: {Status: http.StatusBadRequest, Meaning: "A room of this UniqueName is in progress."},
+	53118: {Status: http.StatusBadRequest, Meaning: "The room is completed; what was asked needs a room in progress."},
+	53120: {Meaning: "The recording rules are not valid; the message says which and why."},
+	53123: {Meaning: "MaxParticipantDuration is out of range."},
+	53200: {Meaning: "ParticipantIdentity is missing, longer than 128 characters, or holds control characters."},
+	53301: {Meaning: "TrackName is longer than 128 characters or holds control characters."},
+	53600: {Meaning: "The bucket's URL for recordings is wrong."},
+	53601: {Meaning: "The AWS credential for recordings is wrong."},
+	53602: {Meaning: "The public key for recordings cannot be used."},
+	53603: {Meaning: "A recording could not be processed."},
+	53604: {Meaning: "A recording could not be written to its bucket; it is tried again until a deadline."},
+	53610: {Meaning: "The bucket's URL in the recording settings is wrong."},
+	53611: {Meaning: "The AWS credential in the recording settings is wrong."},
+	53612: {Meaning: "The public key in the recording settings cannot be used."},
+	53613: {Meaning: "The AWS credential in the recording settings does not exist."},
+	53614: {Meaning: "The public key in the recording settings does not exist."},
+	53615: {Meaning: "The bucket in the recording settings refuses access."},
+	53616: {Meaning: "A recording was given up after its bucket refused it until the deadline."},
+	53620: {Meaning: "The bucket's URL in the composition settings is wrong."},
+	53621: {Meaning: "The AWS credential in the composition settings is wrong."},
+	53622: {Meaning: "The public key in the composition settings cannot be used."},
+	53623: {Meaning: "The AWS credential in the composition settings does not exist."},
+	53624: {Meaning: "The public key in the composition settings does not exist."},
+	53625: {Meaning: "The bucket in the composition settings refuses access."},
+	53626: {Meaning: "A composition could not be made; its report has the details."},
+	53628: {Meaning: "The room's recordings are deleted, or can no longer be read for composing."},
+	53630: {Meaning: "No recording matches the selectors."},
+	53631: {Meaning: "A hook could not create a composition."},
+	53632: {Meaning: "A composition could not be enqueued."},
+	53633: {Meaning: "The recordings of a composition are too large."},
+	53661: {Meaning: "StatusCallbackMethod is neither GET nor POST."},
+	53662: {Meaning: "StatusCallback is not a URL that can be called."},
+	53664: {Meaning: "The bucket's URL in the composition settings was wrong when the film was delivered."},
+	53665: {Meaning: "The AWS credential in the composition settings was wrong when the film was delivered."},
+	53666: {Meaning: "The public key in the composition settings could not be used when the film was sealed."},
+	53667: {Meaning: "The AWS credential in the composition settings did not exist when the film was delivered."},
+	53668: {Meaning: "The public key in the composition settings did not exist when the film was sealed."},
+	53669: {Meaning: "The bucket in the composition settings refused the film."},
+}
+
+// Numbers for parameters that Twilio's error dictionary has an entry of its own for.
+var (
+	roomNumbers = map[string]int{
+		"UniqueName": 53100, "MaxParticipants": 53107, "Type": 53108, "EmptyRoomTimeout": 53109, "UnusedRoomTimeout": 53109,
+		"StatusCallbackMethod": 53110, "StatusCallback": 53111, "MaxParticipantDuration": 53123,
+	}
+	filmNumbers   = map[string]int{"StatusCallbackMethod": 53661, "StatusCallback": 53662}
+	uploadNumbers = map[string]int{"ParticipantIdentity": 53200, "TrackName": 53301}
+)
+
+// numbered gives an error about a parameter the number of that parameter, unless it has one.
+func numbered(err error, of map[string]int) error {
+	var e *roomreel.Error
+	if !errors.As(err, &e) || e.Code != roomreel.Invalid || e.Twilio != 0 || of[e.Param] == 0 {
+		return err
+	}
+	copied := *e
+	copied.Twilio = of[e.Param]
+	return &copied
 }

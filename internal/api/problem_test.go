@@ -66,7 +66,7 @@ func TestNumbers_ExplainEveryTwilioNumber(t *testing.T) {
 					return true
 				}
 				number, err := strconv.Atoi(lit.Value)
-				if err == nil && number/100 >= 531 && number/100 <= 536 && numbers[number] == "" {
+				if err == nil && number/100 >= 531 && number/100 <= 536 && numbers[number].Meaning == "" {
 					t.Errorf("%s uses %d, which numbers does not explain", path, number)
 				}
 				return true
@@ -94,7 +94,7 @@ func TestWriteProblem(t *testing.T) {
 		{"unauthenticated", roomreel.Errorf(roomreel.Unauthenticated, "Authenticate."), `{"code":20003,"message":"Authenticate.","more_info":"https://www.twilio.com/docs/errors/20003","status":401}`, map[string]string{"Www-Authenticate": `Basic realm="Twilio API", charset="UTF-8"`}},
 		{"too_many", roomreel.Errorf(roomreel.TooMany, "Slower."), `{"code":20429,"message":"Slower.","more_info":"https://www.twilio.com/docs/errors/20429","status":429}`, map[string]string{"Retry-After": "1"}},
 		{"cause_stays_here", &roomreel.Error{Code: roomreel.Unavailable, Detail: "Later.", Err: errors.New("dial 10.0.0.1")}, `{"code":20503,"message":"Later.","more_info":"https://www.twilio.com/docs/errors/20503","status":503}`, nil},
-		{"ours", errors.New("SELECT secret FROM account"), `{"code":20500,"message":"An internal error has occurred. The request may be repeated; the log of the service has the details.","more_info":"https://www.twilio.com/docs/errors/20500","status":500}`, nil},
+		{"ours", errors.New("SELECT secret FROM account"), `{"code":20500,"message":"an internal error has occurred; the request may be repeated, and the log of the service has the details","more_info":"https://www.twilio.com/docs/errors/20500","status":500}`, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
@@ -133,9 +133,13 @@ func TestErrorsPage(t *testing.T) {
 		fmt.Fprintf(&page, "| %d | %d | %s | %s |\n", p.Status, p.Twilio, name, p.Meaning)
 	}
 	page.WriteString("\n## By number\n\nNumbers of Twilio's error dictionary that take the place of the kind's own where they name the case exactly. Those of a\n" +
-		"composition or recording that failed are in its callback (`ErrorMessage`, `FailedOperation`) and its report.\n\n| code | meaning |\n|---|---|\n")
+		"composition or recording that failed are in its callback (`ErrorMessage`, `FailedOperation`) and its report.\n\n| code | HTTP status | meaning |\n|---|---|---|\n")
 	for _, number := range slices.Sorted(maps.Keys(numbers)) {
-		fmt.Fprintf(&page, "| %d | %s |\n", number, numbers[number])
+		status := "the kind's"
+		if numbers[number].Status != 0 {
+			status = strconv.Itoa(numbers[number].Status)
+		}
+		fmt.Fprintf(&page, "| %d | %s | %s |\n", number, status, numbers[number].Meaning)
 	}
 	golden(t, "../../docs/errors.md", page.Bytes())
 }

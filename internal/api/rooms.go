@@ -65,7 +65,7 @@ func (a *API) createRoom(w http.ResponseWriter, r *http.Request) error {
 	}
 	room, err := a.app.CreateRoom(r.Context(), accountOf(r), in)
 	if err != nil {
-		return err
+		return numbered(err, roomNumbers)
 	}
 	writeJSON(w, http.StatusCreated, roomShape(a.origin(r), room))
 	return nil

@@ -32,6 +32,8 @@ func (r route) allowed() string {
 func (a *API) routes() []route {
 	type methods = map[string]handler
 	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
+	rooms, recordings := a.roomEvents(), eventsOf(a, a.app.Recording)
+	compositions, hooks := eventsOf(a, a.app.Composition), eventsOf(a, a.app.Hook)
 	return []route{
 		// Rooms
 		{Path: "/v1/Rooms", Methods: methods{get: a.listRooms, post: a.createRoom}},
@@ -81,16 +83,16 @@ func (a *API) routes() []route {
 
 		// Ours
 		{Path: "/roomreel/v1/Rooms/{Room}/Recordings", Methods: methods{post: a.uploadRecording}},
-		{Path: "/roomreel/v1/Rooms/{Resource}/Deliveries", Methods: methods{get: a.listDeliveries}},
-		{Path: "/roomreel/v1/Rooms/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: a.redeliver}},
-		{Path: "/roomreel/v1/Recordings/{Resource}/Deliveries", Methods: methods{get: a.listDeliveries}},
-		{Path: "/roomreel/v1/Recordings/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: a.redeliver}},
+		{Path: "/roomreel/v1/Rooms/{Resource}/Deliveries", Methods: methods{get: rooms.list}},
+		{Path: "/roomreel/v1/Rooms/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: rooms.redeliver}},
+		{Path: "/roomreel/v1/Recordings/{Resource}/Deliveries", Methods: methods{get: recordings.list}},
+		{Path: "/roomreel/v1/Recordings/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: recordings.redeliver}},
 		{Path: "/roomreel/v1/Compositions/{Composition}", Methods: methods{del: a.eraseComposition}},
 		{Path: "/roomreel/v1/Compositions/{Composition}/Report", Methods: methods{get: a.compositionReport}},
-		{Path: "/roomreel/v1/Compositions/{Resource}/Deliveries", Methods: methods{get: a.listDeliveries}},
-		{Path: "/roomreel/v1/Compositions/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: a.redeliver}},
-		{Path: "/roomreel/v1/CompositionHooks/{Resource}/Deliveries", Methods: methods{get: a.listDeliveries}},
-		{Path: "/roomreel/v1/CompositionHooks/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: a.redeliver}},
+		{Path: "/roomreel/v1/Compositions/{Resource}/Deliveries", Methods: methods{get: compositions.list}},
+		{Path: "/roomreel/v1/Compositions/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: compositions.redeliver}},
+		{Path: "/roomreel/v1/CompositionHooks/{Resource}/Deliveries", Methods: methods{get: hooks.list}},
+		{Path: "/roomreel/v1/CompositionHooks/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: hooks.redeliver}},
 		{Path: "/roomreel/v1/Layouts", Methods: methods{post: a.previewLayout}},
 		{Path: mediaPath + "{Token}", Open: true, Methods: methods{get: a.serveMedia}},
 		{Path: "/healthz", Open: true, Methods: methods{get: a.healthy}},

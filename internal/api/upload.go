@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"io"
 	"math"
 	"mime/multipart"
@@ -15,7 +14,7 @@ import (
 )
 
 // uploadRecording is ours: a recorded track comes in as multipart/form-data with the file in Media, and the parameters
-// before or after it. The file is streamed to the app, which looks at the rest when it has all of it.
+// before or after it. The file is streamed to the app, which bounds it, and looks at the rest when it has all of it.
 func (a *API) uploadRecording(w http.ResponseWriter, r *http.Request) error {
 	kind, attributes, err := contentType(r)
 	if err != nil {
@@ -24,16 +23,15 @@ func (a *API) uploadRecording(w http.ResponseWriter, r *http.Request) error {
 	if kind != "multipart/form-data" || attributes["boundary"] == "" {
 		return roomreel.Errorf(roomreel.Invalid, "send the recording as multipart/form-data, with the file in Media")
 	}
-	body := http.MaxBytesReader(w, r.Body, a.maxUpload+a.maxForm) // the file's, and room for the other parts
-	upload := &upload{parts: multipart.NewReader(body, attributes["boundary"]), maxForm: a.maxForm, values: url.Values{}}
+	upload := &upload{parts: multipart.NewReader(r.Body, attributes["boundary"]), left: a.maxForm, maxForm: a.maxForm, values: url.Values{}}
 	media, err := upload.readToMedia()
 	if err != nil {
 		return err
 	}
-	in := app.UploadRecording{Media: &sizeLimit{reader: media, left: a.maxUpload, limit: a.maxUpload}, Rest: upload.readRest}
+	in := app.UploadRecording{Media: media, Rest: upload.readRest}
 	rec, err := a.app.UploadRecording(r.Context(), accountOf(r), r.PathValue("Room"), in)
 	if err != nil {
-		return err
+		return numbered(err, uploadNumbers)
 	}
 	callback, err := a.callbackOf(r, rec)
 	if err != nil {
@@ -46,7 +44,8 @@ func (a *API) uploadRecording(w http.ResponseWriter, r *http.Request) error {
 // upload is one multipart body on its way in.
 type upload struct {
 	parts   *multipart.Reader
-	maxForm int64 // bytes of one parameter
+	maxForm int64 // bytes of all parameters together
+	left    int64 // of them
 	values  url.Values
 }
 
@@ -97,9 +96,12 @@ func (u *upload) readRest(in *app.UploadRecording) error {
 }
 
 func (u *upload) readParam(part *multipart.Part) error {
-	text, err := io.ReadAll(&sizeLimit{reader: part, left: u.maxForm, limit: u.maxForm})
+	text, err := io.ReadAll(io.LimitReader(part, u.left+1))
 	if err != nil {
 		return bodyError(err)
+	}
+	if u.left -= int64(len(text)); u.left < 0 {
+		return bodyError(&http.MaxBytesError{Limit: u.maxForm})
 	}
 	return addPart(u.values, part.FormName(), string(text))
 }
@@ -116,28 +118,4 @@ func (p *params) millis(name string) time.Duration {
 		return 0
 	}
 	return time.Duration(value) * time.Millisecond
-}
-
-// sizeLimit reads at most limit bytes; one more is a *http.MaxBytesError rather than the end, so that half a file is
-// never taken for a whole one. Whatever else stops the reader before its end is the sender's doing.
-type sizeLimit struct {
-	reader io.Reader
-	left   int64
-	limit  int64
-}
-
-func (s *sizeLimit) Read(p []byte) (int, error) {
-	if int64(len(p)) > s.left+1 {
-		p = p[:s.left+1]
-	}
-	n, err := s.reader.Read(p)
-	if int64(n) > s.left {
-		n = int(s.left)
-		err = &http.MaxBytesError{Limit: s.limit}
-	}
-	s.left -= int64(n)
-	if err != nil && err != io.EOF && !errors.As(err, new(*http.MaxBytesError)) {
-		err = &roomreel.Error{Code: roomreel.Invalid, Err: err, Detail: "the upload ended early; send it again"}
-	}
-	return n, err
 }
