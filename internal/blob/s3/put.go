@@ -251,7 +251,7 @@ func (u *upload) checkETag(got, want string, answer http.Header) error {
 		return nil
 	}
 	if !strings.EqualFold(got, want) {
-		return fmt.Errorf("%w: its ETag is %q and should be %q (a store whose ETags are no MD5 sums needs opaque_etag in the configuration)", errDamaged, got, want)
+		return fmt.Errorf("%w: its ETag is %q and should be %q (a store whose ETags are no MD5 sums has to be configured as such)", errDamaged, got, want)
 	}
 	return nil
 }

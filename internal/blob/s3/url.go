@@ -70,11 +70,18 @@ func ParseURL(text string, endpoints Endpoints) (Target, error) {
 }
 
 // ParseVault reads the bucket that the operator keeps media in. Besides the forms of ParseURL it takes s3://bucket/prefix,
-// which is Amazon's, and it trusts the address: a store on an inner network needs no allowance when its name is Amazon's.
+// which is Amazon's. The operator's word is trusted: whatever network the address is on will do.
 func ParseVault(text string, endpoints Endpoints) (Target, error) {
 	if rest, ok := strings.CutPrefix(text, "s3://"); ok {
 		bucket, prefix, _ := strings.Cut(rest, "/")
-		text = "https://s3.amazonaws.com/" + bucket + "/" + prefix
+		if err := checkBucket(bucket); err != nil {
+			return Target{}, err
+		}
+		host := bucket + ".s3.amazonaws.com"
+		if strings.Contains(bucket, ".") { // a certificate for *.host does not cover a bucket with dots
+			host = "s3.amazonaws.com/" + bucket
+		}
+		text = "https://" + host + "/" + prefix
 	}
 	endpoints.NoAmazon = false
 	t, err := ParseURL(text, endpoints)
@@ -218,10 +225,10 @@ func checkPrefix(prefix string) error {
 		return nil
 	}
 	if len(prefix) > maxPrefix {
-		return fmt.Errorf("the folder in the URL is longer than %d bytes", maxPrefix)
+		return fmt.Errorf("the folder is longer than %d bytes", maxPrefix)
 	}
 	if err := blob.CheckKey(prefix); err != nil {
-		return errors.New("the folder in the URL has empty, . or .. elements, control characters, or starts with a dot")
+		return errors.New("the folder has empty, . or .. elements, control characters, or starts with a dot")
 	}
 	return nil
 }

@@ -105,10 +105,25 @@ func TestParseURL_RefusesTheRest(t *testing.T) {
 	}
 }
 
-func TestParseVault_TakesTheShortForm(t *testing.T) {
-	got, err := s3.ParseVault("s3://my-bucket/media/vault", s3.Endpoints{NoAmazon: true})
-	if err != nil || got.Bucket != "my-bucket" || got.Prefix != "media/vault" || !got.Trusted {
-		t.Errorf("%+v, %v", got, err)
+func TestParseVault(t *testing.T) {
+	minio := s3.Endpoints{NoAmazon: true, Allowed: []s3.Endpoint{{Host: "minio:9000", Insecure: true}}}
+	for text, want := range map[string]string{
+		"s3://my-bucket/media/vault/":   "https://my-bucket.s3.amazonaws.com/media/vault/key",
+		"s3://my-bucket":                "https://my-bucket.s3.amazonaws.com/key",
+		"s3://my.bucket/x":              "https://s3.amazonaws.com/my.bucket/x/key",
+		"http://minio:9000/my-bucket/x": "http://minio:9000/my-bucket/x/key",
+	} {
+		got, err := s3.ParseVault(text, minio)
+		if err != nil || !got.Trusted || got.ObjectURL("key") != want {
+			t.Errorf("%s: %+v, object %s, %v; want %s", text, got, got.ObjectURL("key"), err, want)
+		}
+	}
+	for _, text := range []string{"", "my-bucket", "s3://", "s3://UPPER", "s3://my-bucket/../x", "s3://my-bucket/a//x", "s3://evil.example/@x"} {
+		if got, err := s3.ParseVault(text, s3.Endpoints{}); err == nil && text != "s3://evil.example/@x" {
+			t.Errorf("%q was not refused: %+v", text, got)
+		} else if err == nil && !strings.HasPrefix(got.ObjectURL("key"), "https://s3.amazonaws.com/") {
+			t.Errorf("%q leads to %s", text, got.ObjectURL("key"))
+		}
 	}
 }
 
