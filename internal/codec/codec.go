@@ -1,8 +1,8 @@
 // Package codec is the only place with cgo: a small binding of libavcodec's decoders and encoders and of libyuv's scaler.
 //
-// It knows nothing of rooms and films. It opens codecs by name from a short list of its own, never by guessing from data, with one
-// thread unless asked otherwise, and refuses pictures that are too large. It uses only what has not changed from
-// FFmpeg 4 to 8: sending and receiving packets and frames, and options by name. Everything that is opened must be
+// It knows nothing of rooms and films. It opens codecs by name from a short list of its own, never by guessing from
+// data, with one thread unless asked otherwise, and refuses pictures that are too large. It uses only what has not
+// changed from FFmpeg 4 to 8: sending and receiving packets and frames, and options by name. Everything that is opened must be
 // closed, [Open] counts; C never keeps a pointer into Go's memory. Start with [PictureDecoder] and [PictureEncoder].
 package codec
 

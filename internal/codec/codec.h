@@ -10,6 +10,18 @@
 #include <libavutil/opt.h>
 #include <stdint.h>
 
+// Channel counts moved into AVChannelLayout in libavcodec 59.24 and left their old place in 61.
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(59, 24, 100)
+#define RR_LAYOUTS 1
+#define SET_CHANNELS(c, n) av_channel_layout_default(&(c)->ch_layout, n)
+#define CHANNELS(f) ((f)->ch_layout.nb_channels)
+#else
+#include <libavutil/channel_layout.h>
+#define RR_LAYOUTS 0
+#define SET_CHANNELS(c, n) ((c)->channels = (n), (c)->channel_layout = av_get_default_channel_layout(n))
+#define CHANNELS(f) ((f)->channels)
+#endif
+
 typedef struct {
 	const char *name;
 	const uint8_t *extradata;

@@ -4,16 +4,6 @@
 #include <libavutil/samplefmt.h>
 #include <string.h>
 
-// Channel counts moved into AVChannelLayout in libavcodec 59.24 and left their old place in 61.
-#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(59, 24, 100)
-#define SET_CHANNELS(c, n) av_channel_layout_default(&(c)->ch_layout, n)
-#define CHANNELS(f) ((f)->ch_layout.nb_channels)
-#else
-#include <libavutil/channel_layout.h>
-#define SET_CHANNELS(c, n) ((c)->channels = (n), (c)->channel_layout = av_get_default_channel_layout(n))
-#define CHANNELS(f) ((f)->channels)
-#endif
-
 int rr_open_decoder(AVCodecContext **out, const rr_decoder_config *c)
 {
 	const AVCodec *codec = avcodec_find_decoder_by_name(c->name);

@@ -3,13 +3,6 @@
 #include <libavutil/samplefmt.h>
 #include <string.h>
 
-#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(59, 24, 100)
-#define SET_CHANNELS(c, n) av_channel_layout_default(&(c)->ch_layout, n)
-#else
-#include <libavutil/channel_layout.h>
-#define SET_CHANNELS(c, n) ((c)->channels = (n), (c)->channel_layout = av_get_default_channel_layout(n))
-#endif
-
 int rr_open_encoder(AVCodecContext **out, const rr_encoder_config *c, AVDictionary **options)
 {
 	const AVCodec *codec = avcodec_find_encoder_by_name(c->name);
@@ -61,7 +54,7 @@ int rr_send_sound(AVCodecContext *e, AVFrame *f, const float *stereo, int sample
 	f->format = e->sample_fmt;
 	f->sample_rate = e->sample_rate;
 	f->nb_samples = samples;
-#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(59, 24, 100)
+#if RR_LAYOUTS
 	int err = av_channel_layout_copy(&f->ch_layout, &e->ch_layout);
 	if (err < 0)
 		return err;
