@@ -24,8 +24,13 @@ func main() {
 
 // commands is the command line. Every command has a Run method beside its flags.
 type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Run the service."`
+	Account accountCommand `cmd:"" help:"Create and list accounts."`
+	Key     keyCommand     `cmd:"" help:"Create, list and revoke an account's API keys."`
 	Import  importCommand  `cmd:"" help:"Upload the room of a manifest to a server."`
 	Compose composeCommand `cmd:"" help:"Compose the room of a manifest into a film, without a server."`
+	Decrypt decryptCommand `cmd:"" help:"Open sealed media with a private key."`
+	Doctor  doctorCommand  `cmd:"" help:"Say what is there and what is missing."`
 	Config  configCommand  `cmd:"" help:"Show the effective configuration and where each value comes from."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
