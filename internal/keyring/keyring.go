@@ -190,6 +190,15 @@ func (r *Ring) Current(sealed []byte) bool {
 // Key derives a key of 32 bytes that serves one purpose only from the newest key.
 func (r *Ring) Key(purpose string) []byte { return r.newest().derive(purpose) }
 
+// Keys derives such a key from every key of the ring, the newest first: what an older one encrypted can still be opened.
+func (r *Ring) Keys(purpose string) [][]byte {
+	derived := make([][]byte, len(r.keys))
+	for i, k := range r.keys {
+		derived[len(r.keys)-1-i] = k.derive(purpose)
+	}
+	return derived
+}
+
 func (k key) derive(purpose string) []byte {
 	mac := hmac.New(sha256.New, k.secret[:])
 	mac.Write([]byte("roomreel derive " + purpose))

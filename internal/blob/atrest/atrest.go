@@ -7,6 +7,7 @@ package atrest
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -17,24 +18,38 @@ import (
 // Store encrypts under seal's AtRest what it puts into the store below. Sizes are those of the plaintext.
 type Store struct {
 	below blob.Store
-	rest  *seal.AtRest
+	rests []*seal.AtRest // the newest key's first
 }
 
 var _ blob.Opener = (*Store)(nil)
 
-// New returns a Store over below.
-func New(below blob.Store, rest *seal.AtRest) *Store { return &Store{below, rest} }
+// New returns a Store over below. The first key encrypts and each of them opens, so that keys can be changed while copies
+// are in use.
+func New(below blob.Store, keys ...[]byte) (*Store, error) {
+	s := &Store{below: below}
+	for _, key := range keys {
+		rest, err := seal.NewAtRest(key)
+		if err != nil {
+			return nil, err
+		}
+		s.rests = append(s.rests, rest)
+	}
+	if len(s.rests) == 0 {
+		return nil, errors.New("blob: no key to encrypt with")
+	}
+	return s, nil
+}
 
 // Put encrypts r on its way.
 func (s *Store) Put(ctx context.Context, key string, r io.Reader, size int64, opts blob.PutOptions) (blob.Info, error) {
 	counted := &counter{r: r}
-	sealed, err := s.rest.NewReader(counted, key)
+	sealed, err := s.rests[0].NewReader(counted, key)
 	if err != nil {
 		return blob.Info{}, err
 	}
 	sealedSize := int64(-1)
 	if size >= 0 {
-		sealedSize = s.rest.Size(size)
+		sealedSize = s.rests[0].Size(size)
 	}
 	opts.ContentType = "application/octet-stream"
 	info, err := s.below.Put(ctx, key, sealed, sealedSize, opts)
@@ -80,12 +95,19 @@ func (s *Store) open(ctx context.Context, key string) (*object, error) {
 		return nil, err
 	}
 	from := blob.NewReaderAt(ctx, s.below, key, info.Size)
-	plain, err := s.rest.Open(from, info.Size, key)
-	if err != nil {
-		from.Close()
-		return nil, err
+	var damaged error
+	for _, rest := range s.rests {
+		plain, err := rest.Open(from, info.Size, key)
+		if err == nil {
+			return &object{plain, from}, nil
+		}
+		damaged = errors.Join(damaged, err)
+		if !errors.Is(err, seal.ErrDamaged) {
+			break
+		}
 	}
-	return &object{plain, from}, nil
+	from.Close()
+	return nil, damaged
 }
 
 // object reads one encrypted object and closes what is below it.

@@ -13,7 +13,6 @@ import (
 	"roomreel/internal/blob"
 	"roomreel/internal/blob/blobtest"
 	"roomreel/internal/blob/dir"
-	"roomreel/internal/seal"
 )
 
 func open(t testing.TB) (blob.Store, string) {
@@ -26,11 +25,11 @@ func open(t testing.TB) (blob.Store, string) {
 	t.Cleanup(func() { below.Close() })
 	key := make([]byte, 32)
 	rand.Read(key)
-	rest, err := seal.NewAtRest(key)
+	s, err := New(below, key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(below, rest), folder
+	return s, folder
 }
 
 func TestStore_KeepsTheLaw(t *testing.T) {
@@ -66,5 +65,29 @@ func TestStore_LeavesNothingReadableBelow(t *testing.T) {
 	defer body.Close()
 	if got, err := io.ReadAll(body); err != nil || string(got) != secret {
 		t.Errorf("read back %d bytes, %v", len(got), err)
+	}
+}
+
+func TestStore_OpensWhatAnOlderKeyEncrypted(t *testing.T) {
+	below, err := dir.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer below.Close()
+	keys := [][]byte{bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32), bytes.Repeat([]byte{3}, 32)}
+	for i, use := range [][][]byte{keys[:1], {keys[1], keys[0]}, {keys[2]}} {
+		s, err := New(below, use...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			if _, err := s.Put(context.Background(), "copy", strings.NewReader("words"), 5, blob.PutOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		info, err := s.Stat(context.Background(), "copy")
+		if known := i < 2; known != (err == nil) || known && info.Size != 5 {
+			t.Errorf("with key set %d: %+v, %v", i, info, err)
+		}
 	}
 }
