@@ -54,9 +54,12 @@ func vp8Bitrate(canvas layout.Size, fps int) int {
 // The options were chosen on webcam footage; docs/performance.md has the figures.
 var (
 	x264 = map[Policy]map[string]string{
-		Draft:    {"preset": "ultrafast", "crf": "25"},
-		Standard: {"preset": "veryfast", "crf": "23", "x264-params": "ref=1:subme=1:me=dia:bframes=2"},
-		Archive:  {"preset": "medium", "crf": "22"},
+		Draft: {"preset": "ultrafast", "crf": "24", "x264-params": "cabac=1:mbtree=1:rc-lookahead=10:aq-mode=2"},
+		Standard: {
+			"preset": "superfast", "crf": "24",
+			"x264-params": "mbtree=1:rc-lookahead=20:bframes=3:b-adapt=0:weightp=0:scenecut=0:aq-mode=2",
+		},
+		Archive: {"preset": "medium", "crf": "22"},
 	}
 	vp8 = map[Policy]map[string]string{
 		Draft:    {"deadline": "realtime", "cpu-used": "16"},
