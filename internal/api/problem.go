@@ -117,7 +117,6 @@ type number struct {
 // own number.
 var numbers = map[int]number{
 	20007: {Meaning: "PageSize is over 1000."},
-	20009: {Meaning: "The composition failed, and failed compositions are not deleted through Twilio's path; `DELETE /roomreel/v1/Compositions/{sid}` does."},
 	53100: {Meaning: "A room's UniqueName is longer than 128 characters, holds control characters, or looks like a SID."},
 	53107: {Meaning: "MaxParticipants is out of range."},
 	53108: {Meaning: "A room's Type is not one of group, go, peer-to-peer and group-small."},
