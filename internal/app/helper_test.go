@@ -1,0 +1,176 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"roomreel"
+	"roomreel/internal/app"
+	"roomreel/internal/blob"
+	"roomreel/internal/blob/dir"
+	"roomreel/internal/keyring"
+	"roomreel/internal/matroska"
+	"roomreel/internal/mux"
+	"roomreel/internal/store"
+	"roomreel/internal/store/storetest"
+)
+
+// eachDB runs test on both databases, over a vault in a folder.
+func eachDB(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	storetest.Each(t, func(t *testing.T, s *store.Store) { test(t, newFixture(t, s, nil)) })
+}
+
+type fixture struct {
+	*app.App
+	store   *store.Store
+	queue   *queue
+	vault   *dir.Store
+	work    *dir.Store
+	bucket  *bucket
+	keys    string
+	account roomreel.AccountSID
+	token   string
+}
+
+func newFixture(t *testing.T, s *store.Store, change func(*app.Config)) *fixture {
+	t.Helper()
+	folder := t.TempDir()
+	f := &fixture{store: s, queue: &queue{}, bucket: &bucket{}, keys: filepath.Join(folder, "keys")}
+	s.SetQueue(f.queue)
+	f.vault, f.work = openDir(t, filepath.Join(folder, "vault")), openDir(t, filepath.Join(folder, "work"))
+	keys, err := keyring.Open(f.keys)
+	check(t, err)
+	config := app.Config{
+		Store: s, Keys: keys, Vault: f.vault, Work: f.work, Buckets: f.bucket, Scratch: folder, Log: slog.New(slog.DiscardHandler),
+	}
+	if change != nil {
+		change(&config)
+	}
+	f.App = app.New(config)
+	account, token, err := f.CreateAccount(t.Context(), "test")
+	check(t, err)
+	f.account, f.token = account.SID, token
+	return f
+}
+
+func openDir(t *testing.T, folder string) *dir.Store {
+	t.Helper()
+	s, err := dir.Open(folder)
+	check(t, err)
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func (f *fixture) room(t *testing.T, in app.CreateRoom) roomreel.Room {
+	t.Helper()
+	r, err := f.CreateRoom(t.Context(), f.account, in)
+	check(t, err)
+	return r
+}
+
+func (f *fixture) upload(t *testing.T, room roomreel.Room, in app.UploadRecording) roomreel.Recording {
+	t.Helper()
+	if in.Media == nil {
+		in.Media = bytes.NewReader(sound(t, 50))
+	}
+	r, err := f.UploadRecording(t.Context(), f.account, string(room.SID), in)
+	check(t, err)
+	return r
+}
+
+// bucket is a customer's bucket that answers as it is told to.
+type bucket struct {
+	err   error
+	asked []string
+}
+
+func (b *bucket) Check(_ context.Context, url, accessKey, secret string) error {
+	b.asked = append(b.asked, url+" "+accessKey+" "+secret)
+	return b.err
+}
+
+type queue struct {
+	mu   sync.Mutex
+	jobs []store.Job
+}
+
+func (q *queue) Enqueue(_ context.Context, _ *store.Tx, jobs ...store.Job) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.jobs = append(q.jobs, jobs...)
+	return nil
+}
+
+func (q *queue) count(kind string) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := 0
+	for _, job := range q.jobs {
+		if job.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// sound returns a recording of n Opus packets of 20 ms of silence.
+func sound(t testing.TB, n int) []byte {
+	t.Helper()
+	packet := []byte{0xfc, 0xff, 0xfe} // RFC 6716: CELT, fullband, stereo, one frame of 20 ms
+	track := mux.Track{
+		Codec: "opus", Private: opusHead(), Rate: 48000, Channels: 2, TickNum: 1, TickDen: 48000, Length: int64(n) * 960,
+		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(bytes.Repeat(packet, n))), nil },
+	}
+	for range n {
+		track.Samples = append(track.Samples, mux.Sample{Size: uint32(len(packet)), Len: 960, Key: true})
+	}
+	var file bytes.Buffer
+	check(t, matroska.WriteWebM(&file, []mux.Track{track}))
+	return file.Bytes()
+}
+
+// opusHead is the header of a stereo stream without pre-skip. Source: RFC 7845, section 5.1.
+func opusHead() []byte {
+	head := append([]byte("OpusHead"), 1, 2, 0, 0)
+	head = binary.LittleEndian.AppendUint32(head, 48000)
+	return append(head, 0, 0, 0)
+}
+
+func blobs(t *testing.T, s blob.Store, keys ...string) (there int) {
+	t.Helper()
+	for _, key := range keys {
+		_, err := s.Stat(t.Context(), key)
+		if err == nil {
+			there++
+		} else if !errors.Is(err, blob.ErrNotExist) {
+			t.Error(err)
+		}
+	}
+	return there
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantError compares what a caller would be told.
+func wantError(t *testing.T, err error, code roomreel.Code, param string) {
+	t.Helper()
+	var e *roomreel.Error
+	if !errors.As(err, &e) || e.Code != code || e.Param != param {
+		t.Errorf("got %v, want %s of %q", err, code, param)
+	}
+}
+
+func ptr[T any](v T) *T { return &v }

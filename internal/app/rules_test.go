@@ -1,0 +1,180 @@
+package app_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"roomreel"
+	"roomreel/internal/app"
+	"roomreel/internal/store"
+	"roomreel/internal/store/storetest"
+)
+
+// onSQLite runs test on one database, for rules that never reach one.
+func onSQLite(t *testing.T) *fixture {
+	t.Helper()
+	return newFixture(t, storetest.Open(t, storetest.SQLite(t)), nil)
+}
+
+func TestCreateRoom_Rules(t *testing.T) {
+	f := onSQLite(t)
+	room := f.room(t, app.CreateRoom{})
+	if room.UniqueName != string(room.SID) || room.Type != "group" || room.MaxParticipants != 50 ||
+		room.EmptyRoomTimeout.Minutes() != 5 || room.MaxParticipantDuration.Seconds() != 14400 || !room.EnableTurn ||
+		room.StatusCallback.Method != "POST" || !cmp.Equal(room.VideoCodecs, []string{"VP8", "H264"}) {
+		t.Errorf("defaults: %+v", room)
+	}
+	for name, test := range map[string]struct {
+		in    app.CreateRoom
+		param string
+	}{
+		"long_name":     {app.CreateRoom{UniqueName: strings.Repeat("a", 129)}, "UniqueName"},
+		"sid_name":      {app.CreateRoom{UniqueName: string(room.SID)}, "UniqueName"},
+		"type":          {app.CreateRoom{Type: "huge"}, "Type"},
+		"codec":         {app.CreateRoom{VideoCodecs: []string{"AV1"}}, "VideoCodecs"},
+		"timeout":       {app.CreateRoom{EmptyRoomTimeout: ptr(0)}, "EmptyRoomTimeout"},
+		"timeout_high":  {app.CreateRoom{UnusedRoomTimeout: ptr(61)}, "UnusedRoomTimeout"},
+		"participants":  {app.CreateRoom{MaxParticipants: ptr(51)}, "MaxParticipants"},
+		"duration":      {app.CreateRoom{MaxParticipantDuration: ptr(86401)}, "MaxParticipantDuration"},
+		"tracks":        {app.CreateRoom{MaxConcurrentPublishedTracks: ptr(-1)}, "MaxConcurrentPublishedTracks"},
+		"callback":      {app.CreateRoom{StatusCallback: "ftp://x"}, "StatusCallback"},
+		"callback_path": {app.CreateRoom{StatusCallback: "/told"}, "StatusCallback"},
+		"method":        {app.CreateRoom{StatusCallbackMethod: "PUT"}, "StatusCallbackMethod"},
+		"rules":         {app.CreateRoom{RecordingRules: "[]"}, "RecordingRules"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := f.CreateRoom(t.Context(), f.account, test.in)
+			wantError(t, err, roomreel.Invalid, test.param)
+		})
+	}
+}
+
+func TestRecordingRules_Rules(t *testing.T) {
+	f := onSQLite(t)
+	room := string(f.room(t, app.CreateRoom{}).SID)
+	for _, bad := range []string{
+		``, `{}`, `null`, `[`, `[]`, `[1]`, `[{}]`, `[{"type":"include"}]`, `[{"all":true}]`, `[{"type":"keep","all":true}]`,
+		`[{"type":"include","all":false}]`, `[{"type":"include","all":true,"kind":"audio"}]`, `[{"type":"include","kind":"data"}]`,
+		`[{"type":"include","kind":"audio","kind":"video"}]`, `[{"type":"include","publisher":""}]`, `[{"type":"include","track":1}]`,
+		`[{"type":"include","colour":"red"}]`, `[{"type":"include","all":true}] x`, `[{"type":"include","track":["a"]}]`,
+		`[` + strings.Repeat(`{"type":"include","all":true},`, 20) + `{"type":"include","all":true}]`,
+	} {
+		_, err := f.UpdateRecordingRules(t.Context(), f.account, room, bad)
+		wantError(t, err, roomreel.Invalid, "Rules")
+		var e *roomreel.Error
+		if errors.As(err, &e) && e.Twilio != 53120 {
+			t.Errorf("%s: number %d", bad, e.Twilio)
+		}
+	}
+	_, err := f.UpdateRecordingRules(t.Context(), f.account, room, `[{"type":"include","kind":"audio","publisher":"alice"},{"type":"exclude","track":"screen"}]`)
+	check(t, err)
+	rules, err := f.RecordingRules(t.Context(), f.account, room)
+	check(t, err)
+	want := []roomreel.RecordingRule{{Type: "include", Kind: roomreel.Audio, Publisher: "alice"}, {Type: "exclude", Track: "screen"}}
+	if diff := cmp.Diff(want, rules.Rules); diff != "" {
+		t.Error(diff)
+	}
+	_, err = f.CompleteRoom(t.Context(), f.account, room)
+	check(t, err)
+	_, err = f.UpdateRecordingRules(t.Context(), f.account, room, `[{"type":"include","all":true}]`)
+	wantError(t, err, roomreel.Conflict, "")
+}
+
+const grid = `{"grid":{"video_sources":["*"]}}`
+
+func TestCreateComposition_Rules(t *testing.T) {
+	f := onSQLite(t)
+	room := string(f.room(t, app.CreateRoom{}).SID)
+	c, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: room, FilmRequest: app.FilmRequest{VideoLayout: grid}})
+	check(t, err)
+	if c.Status != roomreel.CompositionEnqueued || c.Film.Resolution != "640x480" || c.Film.Format != roomreel.WebM || !c.Film.Trim ||
+		c.Film.StatusCallback.Method != "POST" || !strings.Contains(c.Film.VideoLayout, `"show_oldest"`) {
+		t.Errorf("defaults: %+v", c)
+	}
+	elsewhere := string(roomreel.NewSID[roomreel.RoomSID]())
+	for name, test := range map[string]struct {
+		room  string
+		in    app.FilmRequest
+		param string
+	}{
+		"no_room":      {"", app.FilmRequest{VideoLayout: grid}, "RoomSid"},
+		"room_name":    {"standup", app.FilmRequest{VideoLayout: grid}, "RoomSid"},
+		"other_room":   {elsewhere, app.FilmRequest{VideoLayout: grid}, "RoomSid"},
+		"nothing":      {room, app.FilmRequest{}, "VideoLayout"},
+		"empty_layout": {room, app.FilmRequest{VideoLayout: "{}"}, "VideoLayout"},
+		"bad_layout":   {room, app.FilmRequest{VideoLayout: "grid"}, "VideoLayout"},
+		"region":       {room, app.FilmRequest{VideoLayout: `{"a":{"video_sources":["*"],"x_pos":641}}`}, "VideoLayout"},
+		"resolution":   {room, app.FilmRequest{VideoLayout: grid, Resolution: "1920x1080"}, "Resolution"},
+		"format":       {room, app.FilmRequest{VideoLayout: grid, Format: "avi"}, "Format"},
+		"audio":        {room, app.FilmRequest{AudioSources: []string{"a*b"}}, "AudioSources"},
+		"excluded":     {room, app.FilmRequest{VideoLayout: grid, AudioSourcesExcluded: []string{""}}, "AudioSourcesExcluded"},
+		"callback":     {room, app.FilmRequest{VideoLayout: grid, StatusCallback: "example.com"}, "StatusCallback"},
+		"method":       {room, app.FilmRequest{VideoLayout: grid, StatusCallbackMethod: "post"}, "StatusCallbackMethod"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: test.room, FilmRequest: test.in})
+			wantError(t, err, roomreel.Invalid, test.param)
+		})
+	}
+	sound, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: room, FilmRequest: app.FilmRequest{VideoLayout: "{}", AudioSources: []string{"*"}}})
+	check(t, err)
+	if sound.Film.VideoLayout != "{}" {
+		t.Errorf("layout of a film of sound: %s", sound.Film.VideoLayout)
+	}
+	_, err = f.Compositions(t.Context(), f.account, app.CompositionFilter{Status: "done"}, app.Page{Size: 1})
+	wantError(t, err, roomreel.Invalid, "Status")
+}
+
+func TestHooks_ReplacedInFull(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		h, err := f.CreateHook(ctx, f.account, app.CreateHook{FriendlyName: "all", Enabled: ptr(false), FilmRequest: app.FilmRequest{
+			VideoLayout: grid, AudioSources: []string{"*"}, Format: "mp4", Trim: ptr(false), StatusCallback: "https://example.com/told"}})
+		check(t, err)
+		h, err = f.UpdateHook(ctx, f.account, h.SID, app.CreateHook{FriendlyName: "all", FilmRequest: app.FilmRequest{AudioSources: []string{"*"}}})
+		check(t, err)
+		read, err := f.Hook(ctx, f.account, h.SID)
+		check(t, err)
+		if !read.Enabled || read.Film.VideoLayout != "{}" || read.Film.Format != roomreel.WebM || !read.Film.Trim ||
+			read.Film.StatusCallback.URL != "" || read.Updated.IsZero() {
+			t.Errorf("hook is %+v", read)
+		}
+		if diff := cmp.Diff(h, read); diff != "" {
+			t.Error(diff)
+		}
+		_, err = f.CreateHook(ctx, f.account, app.CreateHook{FriendlyName: "all", FilmRequest: app.FilmRequest{VideoLayout: grid}})
+		wantError(t, err, roomreel.Conflict, "FriendlyName")
+		_, err = f.CreateHook(ctx, f.account, app.CreateHook{FilmRequest: app.FilmRequest{VideoLayout: grid}})
+		wantError(t, err, roomreel.Invalid, "FriendlyName")
+		_, err = f.CreateHook(ctx, f.account, app.CreateHook{FriendlyName: strings.Repeat("a", 101), FilmRequest: app.FilmRequest{VideoLayout: grid}})
+		wantError(t, err, roomreel.Invalid, "FriendlyName")
+		check(t, f.DeleteHook(ctx, f.account, h.SID))
+		_, err = f.Hook(ctx, f.account, h.SID)
+		wantError(t, err, roomreel.NotFound, "")
+	})
+}
+
+func TestRunHooks_EachMakesOneFilm(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		for _, name := range []string{"one", "two", "off"} {
+			_, err := f.CreateHook(ctx, f.account, app.CreateHook{FriendlyName: name, Enabled: ptr(name != "off"), FilmRequest: app.FilmRequest{VideoLayout: grid}})
+			check(t, err)
+		}
+		room := f.room(t, app.CreateRoom{})
+		f.upload(t, room, app.UploadRecording{Identity: "alice"})
+		_, err := f.CompleteRoom(ctx, f.account, string(room.SID))
+		check(t, err)
+		for range 3 {
+			check(t, f.RunHooks(ctx, room.SID))
+		}
+		made, err := f.Compositions(ctx, f.account, app.CompositionFilter{}, app.Page{Size: 10})
+		check(t, err)
+		if len(made.Items) != 2 || made.Items[0].HookSID == made.Items[1].HookSID || f.queue.count(store.JobCompose) != 2 {
+			t.Errorf("films: %v", made.Items)
+		}
+	})
+}

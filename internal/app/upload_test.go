@@ -1,0 +1,208 @@
+package app_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"roomreel"
+	"roomreel/internal/app"
+	"roomreel/internal/blob"
+	"roomreel/internal/matroska"
+	"roomreel/internal/store"
+	"roomreel/internal/store/storetest"
+)
+
+func TestUpload_IsKeptByteForByte(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		ctx, file := t.Context(), sound(t, 50)
+		room := f.room(t, app.CreateRoom{UniqueName: "standup"})
+		r := f.upload(t, room, app.UploadRecording{Media: bytes.NewReader(file), Identity: "alice", Offset: 1500 * time.Millisecond})
+		if r.Status != roomreel.RecordingCompleted || r.Kind != roomreel.Audio || r.Codec != "opus" || r.Container != "mka" ||
+			r.Size != int64(len(file)) || r.Duration != time.Second || r.Offset != 1500*time.Millisecond {
+			t.Errorf("recording is %+v", r)
+		}
+		object, err := f.MediaObject(ctx, f.account, string(r.SID))
+		check(t, err)
+		body, err := object.Open(ctx, 0, -1)
+		check(t, err)
+		defer body.Close()
+		got, err := io.ReadAll(body)
+		check(t, err)
+		if !bytes.Equal(got, file) || object.ContentType != "audio/x-matroska" || object.Size != int64(len(file)) {
+			t.Errorf("media of %d bytes, type %s", len(got), object.ContentType)
+		}
+		raw, err := f.vault.Get(ctx, r.Index, 0, -1)
+		check(t, err)
+		defer raw.Close()
+		data, err := io.ReadAll(raw)
+		check(t, err)
+		var index matroska.Index
+		check(t, index.UnmarshalBinary(data))
+		if len(index.Packets) != 50 {
+			t.Errorf("the index holds %d packets", len(index.Packets))
+		}
+		left, err := f.store.Erasures(ctx, string(r.SID))
+		check(t, err)
+		if len(left) != 0 {
+			t.Errorf("what is kept is to be erased: %v", left)
+		}
+	})
+}
+
+func TestUpload_TheSameAgainIsFound(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		room := f.room(t, app.CreateRoom{})
+		in := func(change func(*app.UploadRecording)) app.UploadRecording {
+			u := app.UploadRecording{Media: bytes.NewReader(sound(t, 50)), Identity: "alice", TrackName: "microphone"}
+			change(&u)
+			return u
+		}
+		first := f.upload(t, room, in(func(*app.UploadRecording) {}))
+		if again := f.upload(t, room, in(func(*app.UploadRecording) {})); again.SID != first.SID {
+			t.Error("the same upload made another recording")
+		}
+		for name, change := range map[string]func(*app.UploadRecording){
+			"content":  func(u *app.UploadRecording) { u.Media = bytes.NewReader(sound(t, 51)) },
+			"identity": func(u *app.UploadRecording) { u.Identity = "bob" },
+			"track":    func(u *app.UploadRecording) { u.TrackName = "other" },
+			"offset":   func(u *app.UploadRecording) { u.Offset = time.Millisecond },
+		} {
+			if other := f.upload(t, room, in(change)); other.SID == first.SID {
+				t.Errorf("an upload of another %s is the same recording", name)
+			}
+		}
+		_, err := f.CompleteRoom(t.Context(), f.account, string(room.SID))
+		check(t, err)
+		if again := f.upload(t, room, in(func(*app.UploadRecording) {})); again.SID != first.SID {
+			t.Error("after the room was completed it is not found")
+		}
+		_, err = f.UploadRecording(t.Context(), f.account, string(room.SID), app.UploadRecording{Media: bytes.NewReader(sound(t, 9)), Identity: "carol"})
+		var e *roomreel.Error
+		if !errors.As(err, &e) || e.Twilio != 53118 {
+			t.Errorf("a new recording of a completed room: %v", err)
+		}
+	})
+}
+
+func TestUpload_RefusesAndLeavesNothing(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s, func(c *app.Config) { c.MaxUpload = 10_000 })
+		room := f.room(t, app.CreateRoom{})
+		good := sound(t, 50)
+		for name, test := range map[string]struct {
+			in    app.UploadRecording
+			code  roomreel.Code
+			param string
+		}{
+			"no_identity":   {app.UploadRecording{Media: bytes.NewReader(good)}, roomreel.Invalid, "ParticipantIdentity"},
+			"long_identity": {app.UploadRecording{Media: bytes.NewReader(good), Identity: strings.Repeat("ä", 129)}, roomreel.Invalid, "ParticipantIdentity"},
+			"bad_name":      {app.UploadRecording{Media: bytes.NewReader(good), Identity: "a", TrackName: "a\nb"}, roomreel.Invalid, "TrackName"},
+			"bad_kind":      {app.UploadRecording{Media: bytes.NewReader(good), Identity: "a", Kind: "data"}, roomreel.Invalid, "Type"},
+			"other_kind":    {app.UploadRecording{Media: bytes.NewReader(good), Identity: "a", Kind: roomreel.Video}, roomreel.Invalid, "Media"},
+			"offset":        {app.UploadRecording{Media: bytes.NewReader(good), Identity: "a", Offset: -1}, roomreel.Invalid, "OffsetMillis"},
+			"no_file":       {app.UploadRecording{Identity: "a"}, roomreel.Invalid, "Media"},
+			"empty_file":    {app.UploadRecording{Media: strings.NewReader(""), Identity: "a"}, roomreel.Invalid, "Media"},
+			"text_file":     {app.UploadRecording{Media: strings.NewReader("hello, I am a text"), Identity: "a"}, roomreel.Invalid, "Media"},
+			"too_large":     {app.UploadRecording{Media: bytes.NewReader(make([]byte, 10_001)), Identity: "a"}, roomreel.TooLarge, "Media"},
+			"limit_above":   {app.UploadRecording{Media: iotest.ErrReader(&http.MaxBytesError{Limit: 1}), Identity: "a"}, roomreel.TooLarge, "Media"},
+			"broken_off":    {app.UploadRecording{Media: iotest.ErrReader(io.ErrUnexpectedEOF), Identity: "a"}, roomreel.Invalid, "Media"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				_, err := f.UploadRecording(t.Context(), f.account, string(room.SID), test.in)
+				wantError(t, err, test.code, test.param)
+			})
+		}
+		list, err := f.RoomRecordings(t.Context(), f.account, string(room.SID), app.RecordingFilter{}, app.Page{Size: 10})
+		check(t, err)
+		if len(list.Items) != 0 {
+			t.Errorf("recordings: %v", list.Items)
+		}
+	})
+}
+
+// full is a vault whose disk fills up after a number of objects.
+type full struct {
+	blob.Store
+	left int
+	keys []string
+}
+
+func (s *full) Put(ctx context.Context, key string, r io.Reader, size int64, o blob.PutOptions) (blob.Info, error) {
+	s.keys = append(s.keys, key)
+	if s.left == 0 {
+		return blob.Info{}, syscall.ENOSPC
+	}
+	s.left--
+	return s.Store.Put(ctx, key, r, size, o)
+}
+
+func TestUpload_AFullVaultLeavesNothing(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		for room := range 2 {
+			var vault *full
+			var scratch string
+			f := newFixture(t, s, func(c *app.Config) {
+				vault = &full{Store: c.Vault, left: room}
+				c.Vault, scratch = vault, c.Scratch
+			})
+			_, err := f.UploadRecording(t.Context(), f.account, string(f.room(t, app.CreateRoom{}).SID),
+				app.UploadRecording{Media: bytes.NewReader(sound(t, 50)), Identity: "alice"})
+			wantError(t, err, roomreel.Unavailable, "")
+			if n := blobs(t, f.vault, vault.keys...); n != 0 {
+				t.Errorf("room for %d objects: %d are left", room, n)
+			}
+			uploads, err := filepath.Glob(filepath.Join(scratch, "upload-*"))
+			if check(t, err); len(uploads) != 0 {
+				t.Errorf("left in the scratch folder: %v", uploads)
+			}
+			list, err := f.Recordings(t.Context(), f.account, app.RecordingFilter{}, app.Page{Size: 10})
+			check(t, err)
+			if len(list.Items) != 0 {
+				t.Errorf("recordings: %v", list.Items)
+			}
+		}
+	})
+}
+
+func TestUpload_WithoutScratchSpace(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s, func(c *app.Config) { c.Scratch = filepath.Join(c.Scratch, "gone") })
+		_, err := f.UploadRecording(t.Context(), f.account, string(f.room(t, app.CreateRoom{}).SID),
+			app.UploadRecording{Media: bytes.NewReader(sound(t, 50)), Identity: "alice"})
+		wantError(t, err, roomreel.Unavailable, "")
+		if !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the log would not tell why: %v", err)
+		}
+	})
+}
+
+func TestUpload_GoesWhereTheSettingsSay(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		credential, err := f.CreateCredential(ctx, f.account, roomreel.AWSCredential, app.CreateCredential{Credentials: "AKIA:secret"})
+		check(t, err)
+		_, err = f.UpdateSettings(ctx, f.account, roomreel.RecordingSettings, app.UpdateSettings{FriendlyName: "s",
+			AWSStorageEnabled: ptr(true), AWSCredentialsSID: string(credential.SID), AWSS3URL: "https://bucket.s3.amazonaws.com/x"})
+		check(t, err)
+		r := f.upload(t, f.room(t, app.CreateRoom{}), app.UploadRecording{Identity: "alice"})
+		if r.Status != roomreel.RecordingProcessing || r.Media.Key != "" || r.Destination.S3URL != "https://bucket.s3.amazonaws.com/x" ||
+			r.Destination.CredentialSID != credential.SID {
+			t.Errorf("recording is %+v", r)
+		}
+		if blobs(t, f.work, r.Media.WorkKey) != 1 || f.queue.count(store.JobDeliverRecording) != 1 {
+			t.Error("there is no working copy to deliver, or nobody to do it")
+		}
+		_, err = f.RecordingMedia(ctx, f.account, r.SID, app.MediaRequest{})
+		wantError(t, err, roomreel.NotFound, "")
+	})
+}
