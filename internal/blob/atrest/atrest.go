@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"time"
 
 	"roomreel/internal/blob"
@@ -87,17 +88,18 @@ func (s *Store) Get(ctx context.Context, key string, offset, length int64) (io.R
 }
 
 // Open returns the object for reading at any place.
-func (s *Store) Open(ctx context.Context, key string) (blob.OpenObject, error) { return s.open(ctx, key) }
+func (s *Store) Open(ctx context.Context, key string) (blob.OpenObject, error) {
+	return s.open(ctx, key)
+}
 
 func (s *Store) open(ctx context.Context, key string) (*object, error) {
-	info, err := s.below.Stat(ctx, key)
+	from, size, err := s.sized(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	from := blob.NewReaderAt(ctx, s.below, key, info.Size)
 	var damaged error
 	for _, rest := range s.rests {
-		plain, err := rest.Open(from, info.Size, key)
+		plain, err := rest.Open(from, size, key)
 		if err == nil {
 			return &object{plain, from}, nil
 		}
@@ -108,6 +110,31 @@ func (s *Store) open(ctx context.Context, key string) (*object, error) {
 	}
 	from.Close()
 	return nil, damaged
+}
+
+// sized opens the encrypted object and says how large it is: of an open file that is asked of the file itself, since
+// the object may be replaced between two look-ups. In a bucket it may too, and reading it then fails.
+func (s *Store) sized(ctx context.Context, key string) (blob.OpenObject, int64, error) {
+	if opener, ok := s.below.(blob.Opener); ok {
+		open, err := opener.Open(ctx, key)
+		if err != nil {
+			return nil, 0, err
+		}
+		if file, ok := open.(interface{ Stat() (fs.FileInfo, error) }); ok {
+			info, err := file.Stat()
+			if err != nil {
+				open.Close()
+				return nil, 0, err
+			}
+			return open, info.Size(), nil
+		}
+		open.Close()
+	}
+	info, err := s.below.Stat(ctx, key)
+	if err != nil {
+		return nil, 0, err
+	}
+	return blob.NewReaderAt(ctx, s.below, key, info.Size), info.Size, nil
 }
 
 // object reads one encrypted object and closes what is below it.
