@@ -6,11 +6,12 @@ import (
 	"strings"
 
 	"roomreel"
+	"roomreel/internal/store"
 )
 
 // exitCodes is the table that `roomreel --help` prints; docs/operating/commands.md repeats it.
 const exitCodes = "Exit codes: 0 done, 1 failed, 2 the request or a file in it is wrong, " +
-	"3 done in part, 10 the database is of another version, 130 interrupted."
+	"3 done in part, 10 the database could not be migrated, 130 interrupted."
 
 const (
 	codeDone        = 0
@@ -29,9 +30,6 @@ func (e usageError) Unwrap() error { return e.error }
 // errPartial marks a result that is there and lacks something; standard error says what.
 var errPartial = errors.New("done in part")
 
-// errNotMigrated marks a database that an older or newer roomreel wrote.
-var errNotMigrated = errors.New("the database is of another version")
-
 // exitCode maps an error to the table above.
 func exitCode(ctx context.Context, err error) int {
 	var usage usageError
@@ -42,7 +40,7 @@ func exitCode(ctx context.Context, err error) int {
 		return codeInterrupted
 	case errors.Is(err, errPartial):
 		return codePartial
-	case errors.Is(err, errNotMigrated):
+	case errors.Is(err, store.ErrNotMigrated):
 		return codeNotMigrated
 	case errors.As(err, &usage):
 		return codeUsage

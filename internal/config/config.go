@@ -13,16 +13,17 @@ import (
 // Config is everything that can be set. A field's toml tags, joined by a dot, are its key; help is what `roomreel config`
 // prints beside it. Units live in the types.
 type Config struct {
-	Server    Server    `toml:"server"`
-	Database  Database  `toml:"database"`
-	Vault     Vault     `toml:"vault"`
-	Render    Render    `toml:"render"`
-	Compose   Compose   `toml:"compose"`
-	Webhook   Webhook   `toml:"webhook"`
-	S3        S3        `toml:"s3"`
-	Limits    Limits    `toml:"limits"`
-	Retention Retention `toml:"retention"`
-	Log       Log       `toml:"log"`
+	Server     Server     `toml:"server"`
+	Database   Database   `toml:"database"`
+	Vault      Vault      `toml:"vault"`
+	Render     Render     `toml:"render"`
+	Compose    Compose    `toml:"compose"`
+	Webhook    Webhook    `toml:"webhook"`
+	S3         S3         `toml:"s3"`
+	Encryption Encryption `toml:"encryption"`
+	Limits     Limits     `toml:"limits"`
+	Retention  Retention  `toml:"retention"`
+	Log        Log        `toml:"log"`
 }
 
 // Server is how the service is reached.
@@ -80,7 +81,7 @@ type Webhook struct {
 
 // S3 is how media reaches customers' buckets.
 type S3 struct {
-	Key       string       `toml:"key" help:"object key template; {prefix} {account} {sid} {ext} are filled in"`
+	Key       string       `toml:"key" help:"object key below the prefix of the customer's URL; {account} {sid} {ext} are filled in"`
 	GiveUp    Duration     `toml:"give_up" help:"how long the delivery of a recording is repeated before it is given up"`
 	Endpoints []S3Endpoint `toml:"endpoints" help:"S3 servers besides AWS that customers may name; a list of tables, in the environment a JSON list"`
 }
@@ -92,6 +93,11 @@ type S3Endpoint struct {
 	PathStyle bool   `toml:"path_style" json:"path_style" help:"name the bucket in the path"`
 	Insecure  bool   `toml:"insecure" json:"insecure" help:"plain HTTP"`
 	CA        string `toml:"ca" json:"ca" help:"PEM file with the authority that signed its certificate"`
+}
+
+// Encryption is how media is sealed with customers' public keys.
+type Encryption struct {
+	Seal Seal `toml:"seal" help:"twilio is Twilio's envelope (AES-256-CBC), cms-gcm an authenticated one that openssl opens"`
 }
 
 // Limits bound what one account may do.
@@ -126,8 +132,9 @@ func Default() Config {
 			FPS: 25, Chunk: Duration(20 * time.Second), Encoder: EncoderStandard, Window: Duration(24 * time.Hour),
 		},
 		// Five seconds to connect and fifteen in all are Twilio's own; see docs/webhooks/webhooks-connection-overrides.
-		Webhook: Webhook{GiveUp: Duration(24 * time.Hour), Connect: Duration(5 * time.Second), Timeout: Duration(15 * time.Second)},
-		S3:      S3{Key: "{prefix}/{account}/{sid}.{ext}", GiveUp: Duration(24 * time.Hour)},
+		Webhook:    Webhook{GiveUp: Duration(24 * time.Hour), Connect: Duration(5 * time.Second), Timeout: Duration(15 * time.Second)},
+		Encryption: Encryption{Seal: SealTwilio},
+		S3:         S3{Key: "{account}/{sid}.{ext}", GiveUp: Duration(24 * time.Hour)},
 		// Twilio's defaults for one account. Source: twilio.com/docs/video/programmable-video-limits.
 		Limits:    Limits{Reads: 80, Writes: 20, Sources: 1000},
 		Retention: Retention{Metadata: Duration(30 * 24 * time.Hour)},

@@ -122,7 +122,7 @@ regoin = "x"
 func TestLoad_ChecksWhatBelongsTogether(t *testing.T) {
 	_, _, err := Load(Sources{Flags: map[string]string{
 		"server.listen": "here", "server.public_url": "https://example.com/roomreel", "server.tls_cert": "/nowhere/cert.pem",
-		"server.role": "worker", "vault.url": "s3://", "render.memory": "1MiB", "compose.chunk": "10ms", "compose.fps": "61", "s3.key": "{prefix}/film",
+		"server.role": "worker", "vault.url": "s3://", "render.memory": "1MiB", "compose.chunk": "10ms", "compose.fps": "61", "s3.key": "film",
 	}})
 	if err == nil {
 		t.Fatal("accepted")

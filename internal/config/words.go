@@ -34,6 +34,14 @@ const (
 	EncoderArchive  Encoder = "archive"
 )
 
+// Seal is an encryption format.
+type Seal string
+
+const (
+	SealTwilio Seal = "twilio"
+	SealCMS    Seal = "cms-gcm"
+)
+
 // LogFormat is how log lines look.
 type LogFormat string
 
@@ -70,6 +78,10 @@ func (s *Sandbox) UnmarshalText(text []byte) error {
 
 func (e *Encoder) UnmarshalText(text []byte) error {
 	return oneOf(e, text, EncoderDraft, EncoderStandard, EncoderArchive)
+}
+
+func (s *Seal) UnmarshalText(text []byte) error {
+	return oneOf(s, text, SealTwilio, SealCMS)
 }
 
 func (f *LogFormat) UnmarshalText(text []byte) error {

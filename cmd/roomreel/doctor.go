@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"roomreel/internal/config"
+	"roomreel/internal/render"
+)
+
+type doctorCommand struct{ settingsFlags }
+
+// examination collects what the doctor finds, one line each.
+type examination struct {
+	s       *session
+	failed  bool // something that the service cannot do without
+	lacking bool // something that it can
+}
+
+func (e *examination) say(word, what, format string, args ...any) {
+	fmt.Fprintf(e.s.stdout, "%-7s %-9s %s\n", word, what, fmt.Sprintf(format, args...))
+}
+
+func (e *examination) ok(what, format string, args ...any) { e.say("ok", what, format, args...) }
+
+func (e *examination) warn(what, format string, args ...any) {
+	e.lacking = true
+	e.say("warning", what, format, args...)
+}
+
+func (e *examination) fail(what, format string, args ...any) {
+	e.failed = true
+	e.say("missing", what, format, args...)
+}
+
+// Help says what the exit code means.
+func (doctorCommand) Help() string {
+	return "Exit code 0: all is well; 3: the service runs, and something is to be improved; 1: it does not run."
+}
+
+func (c doctorCommand) Run(ctx context.Context, s *session) error {
+	settings, _, err := c.load(s, nil)
+	if err != nil {
+		return err
+	}
+	e := &examination{s: s}
+	e.ok("program", "roomreel %s, %s, %d cores", version, runtime.Version(), runtime.GOMAXPROCS(0))
+	e.child(ctx, settings.Render)
+	e.data(ctx, settings)
+	switch {
+	case e.failed:
+		return errors.New("the service cannot run like this")
+	case e.lacking:
+		return errPartial
+	}
+	return nil
+}
+
+// child looks at the render child: whether it is there, which codec libraries it wants, and whether it starts, which it
+// does only when it finds them.
+func (e *examination) child(ctx context.Context, c config.Render) {
+	child, err := renderCommand(c)
+	if err != nil {
+		e.fail("child", "%v", err)
+		return
+	}
+	e.ok("child", "%s", child.Path)
+	if libraries, err := codecLibraries(child.Path); err != nil {
+		e.warn("codecs", "%v", err)
+	} else {
+		e.ok("codecs", "%s", strings.Join(libraries, ", "))
+	}
+	report, err := render.Abilities(ctx, child)
+	if err != nil {
+		e.fail("sandbox", "%v", err)
+		return
+	}
+	for _, guard := range report.Guards {
+		if guard.Holds {
+			e.ok("sandbox", "%s", guard.Name)
+		} else {
+			e.warn("sandbox", "%s is missing: %s", guard.Name, guard.Hint)
+		}
+	}
+	for _, escape := range report.Escapes {
+		e.warn("sandbox", "a render child was able to %s", escape)
+	}
+}
+
+// codecLibraries names the versions of libavcodec, libavutil and libyuv that a render child was linked to.
+func codecLibraries(path string) ([]string, error) {
+	file, err := elf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	all, err := file.ImportedLibraries()
+	if err != nil {
+		return nil, err
+	}
+	var codecs []string
+	for _, name := range all {
+		if strings.HasPrefix(name, "libav") || strings.HasPrefix(name, "libyuv") {
+			codecs = append(codecs, name)
+		}
+	}
+	if len(codecs) == 0 {
+		return nil, fmt.Errorf("%s is linked to no codec library", path)
+	}
+	return codecs, nil
+}
+
+// littleSpace is about what an hour of a four-person room needs, recordings and film.
+const littleSpace = 2 << 30
+
+// data opens what the service opens, and asks the disk for its space.
+func (e *examination) data(ctx context.Context, c config.Config) {
+	p, err := openParts(ctx, c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		e.fail("data", "%v", err)
+		return
+	}
+	defer p.close()
+	kind := "SQLite in " + c.Server.Data
+	if c.Database.URL.Reveal() != "" {
+		kind = c.Database.URL.String()
+	}
+	if err := p.store.Ping(ctx); err != nil {
+		e.fail("database", "%s: %v", kind, err)
+	} else {
+		e.ok("database", "%s", kind)
+	}
+	var disk unix.Statfs_t
+	if err := unix.Statfs(c.Server.Data, &disk); err != nil {
+		e.fail("disk", "%s: %v", c.Server.Data, err)
+		return
+	}
+	free := int64(disk.Bavail) * disk.Bsize
+	if free < littleSpace {
+		e.warn("disk", "%s has only %d MB free", c.Server.Data, free/1e6)
+	} else {
+		e.ok("disk", "%s has %d GB free", c.Server.Data, free/1e9)
+	}
+}
