@@ -50,9 +50,10 @@ type Cell struct {
 
 // Voice is one audible recording and where its sound lies.
 type Voice struct {
-	Track int // index into Plan.Tracks
-	Runs  []render.Run
-	Drift time.Duration // what clocks drifted by, corrected
+	Track   int // index into Plan.Tracks
+	Runs    []render.Run
+	Drift   time.Duration // what clocks drifted by, corrected
+	Refused bool          // some stamps drift more than any clock does, and were not followed
 }
 
 // NewPlan decides the film that req asks for. It is pure. The error is ErrNoTracks when no recording is selected.

@@ -35,6 +35,7 @@ func (p *Plan) voice(t int) Voice {
 			r.Length = max(r.Length-skip, 0)
 		}
 		v.Drift += time.Duration(run.Length-run.Decoded) * time.Second / sampleRate
+		v.Refused = v.Refused || run.Refused
 		v.Runs = append(v.Runs, r)
 	}
 	return v

@@ -1,8 +1,6 @@
 package compose
 
 import (
-	"time"
-
 	"roomreel"
 	"roomreel/internal/render"
 )
@@ -69,9 +67,9 @@ func (p *Plan) Report(outcomes ...Outcome) Report {
 			Room: at.Room.Start.Seconds(), Film: at.Output.Seconds(), Length: (at.Room.End - at.Room.Start).Seconds(),
 		})
 	}
-	drift := map[int]time.Duration{}
+	voices := map[int]Voice{}
 	for _, v := range p.Sound {
-		drift[v.Track] = v.Drift
+		voices[v.Track] = v
 	}
 	for i, t := range p.Tracks {
 		facts, lost := total(i, outcomes)
@@ -80,13 +78,13 @@ func (p *Plan) Report(outcomes ...Outcome) Report {
 			Used: t.Used, Length: t.Index.Length().Seconds(),
 			Packets: len(t.Index.Packets), Decoded: facts.Decoded, Errors: facts.Errors, Shown: facts.Shown,
 			Heard: float64(facts.Samples) / sampleRate, Sizes: facts.Sizes,
-			DriftMillis: float64(drift[i].Microseconds()) / 1000, Torn: t.Index.Torn, Lost: lost,
+			DriftMillis: float64(voices[i].Drift.Microseconds()) / 1000, Torn: t.Index.Torn, Lost: lost,
 		}
 		if t.Used {
 			line.Start = t.Shift.Seconds()
 		}
 		r.Tracks = append(r.Tracks, line)
-		r.Warnings = append(r.Warnings, warnings(t, line)...)
+		r.Warnings = append(r.Warnings, warnings(t, line, voices[i].Refused)...)
 	}
 	for _, o := range outcomes {
 		r.Peak = max(r.Peak, o.Peak)
@@ -94,7 +92,7 @@ func (p *Plan) Report(outcomes ...Outcome) Report {
 	return r
 }
 
-func warnings(t Placed, line ReportTrack) []string {
+func warnings(t Placed, line ReportTrack, refused bool) []string {
 	if !t.Used {
 		return nil
 	}
@@ -110,6 +108,7 @@ func warnings(t Placed, line ReportTrack) []string {
 	}
 	say(line.Lost, "its decoder died; it is missing from there on")
 	say(line.Torn, "the file is torn; what came before the tear is used")
+	say(refused, "its time stamps drift from its sound by more than a clock can; they were not followed")
 	say(line.Errors > 0, "some packets could not be decoded; the last picture was held, or silence put")
 	say(t.Kind == roomreel.Video && line.Shown == 0 && !line.Lost, "it is not seen in the film")
 	return result
