@@ -113,6 +113,7 @@ func BenchmarkAtRest(b *testing.B) {
 	b.Run("write", func(b *testing.B) {
 		b.SetBytes(64 << 20)
 		b.ReportAllocs()
+		defer perCPUSecond(b, 64<<20)()
 		for b.Loop() {
 			w, err := a.NewWriter(io.Discard, "name")
 			if err != nil {
@@ -133,6 +134,7 @@ func BenchmarkAtRest(b *testing.B) {
 		p, off := make([]byte, 256<<10), int64(0)
 		b.SetBytes(int64(len(p)))
 		b.ReportAllocs()
+		defer perCPUSecond(b, int64(len(p)))()
 		for b.Loop() {
 			if _, err := r.ReadAt(p, off); err != nil {
 				b.Fatal(err)

@@ -388,6 +388,7 @@ func BenchmarkSeal(b *testing.B) {
 		b.Run(kind, func(b *testing.B) {
 			b.SetBytes(64 << 20)
 			b.ReportAllocs()
+			defer perCPUSecond(b, 64<<20)()
 			for b.Loop() {
 				w, err := NewWriter(io.Discard, kind, &testKey().PublicKey, 64<<20)
 				if err != nil {
@@ -410,6 +411,7 @@ func BenchmarkOpen(b *testing.B) {
 		b.Run(kind, func(b *testing.B) {
 			b.SetBytes(64 << 20)
 			b.ReportAllocs()
+			defer perCPUSecond(b, 64<<20)()
 			for b.Loop() {
 				r, err := Open(bytes.NewReader(all), e, testKey())
 				if err == nil {
