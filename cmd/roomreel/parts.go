@@ -79,7 +79,7 @@ func openParts(ctx context.Context, c config.Config, log *slog.Logger) (_ *parts
 	if err != nil {
 		return nil, fmt.Errorf("open work: %w", err)
 	}
-	if p.work, err = atrest.New(work, p.keys.Key("media at rest")); err != nil {
+	if p.work, err = atrest.New(work, p.keys.Keys("media at rest")...); err != nil {
 		return nil, err
 	}
 	p.app = app.New(app.Config{

@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -154,14 +155,26 @@ func download(ctx context.Context, api *client.Client, sid roomreel.CompositionS
 
 // describe says what the film is: what the API answers, and what ffprobe finds in it.
 func describe(ctx context.Context, composition client.Composition, took time.Duration) error {
-	text, err := exec.CommandContext(ctx, "ffprobe", "-loglevel", "error", "-of", "csv=p=0:s= ",
-		"-show_entries", "stream=codec_name,profile,width,height,avg_frame_rate,sample_rate,channels:format=duration", film).Output()
+	text, err := exec.CommandContext(ctx, "ffprobe", "-loglevel", "error", "-of", "json", "-show_streams", "-show_format", film).Output()
 	if err != nil {
 		return fmt.Errorf("ffprobe %s: %w", film, err)
 	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	seconds, err := time.ParseDuration(lines[len(lines)-1] + "s")
-	if err != nil {
+	var probe struct {
+		Streams []struct {
+			Type     string `json:"codec_type"`
+			Codec    string `json:"codec_name"`
+			Profile  string `json:"profile"`
+			Width    int    `json:"width"`
+			Height   int    `json:"height"`
+			FPS      string `json:"avg_frame_rate"`
+			Rate     string `json:"sample_rate"`
+			Channels int    `json:"channels"`
+		} `json:"streams"`
+		Format struct {
+			Duration float64 `json:"duration,string"`
+		} `json:"format"`
+	}
+	if err := json.Unmarshal(text, &probe); err != nil {
 		return fmt.Errorf("ffprobe %s: %w", film, err)
 	}
 	path, err := filepath.Abs(film)
@@ -169,12 +182,17 @@ func describe(ctx context.Context, composition client.Composition, took time.Dur
 		return err
 	}
 	say("\n%s", film)
-	for _, stream := range lines[:len(lines)-1] {
-		say("  stream    %s", stream)
+	for _, stream := range probe.Streams {
+		if stream.Type == "video" {
+			say("  picture   %s %s, %dx%d, %s pictures/s", stream.Codec, stream.Profile, stream.Width, stream.Height, strings.TrimSuffix(stream.FPS, "/1"))
+		} else {
+			say("  sound     %s %s, %s Hz, %d channels", stream.Codec, stream.Profile, stream.Rate, stream.Channels)
+		}
 	}
-	say("  duration  %.2f s", seconds.Seconds())
+	seconds := probe.Format.Duration
+	say("  duration  %.2f s", seconds)
 	say("  size      %.2f MB, %d kbit/s", float64(composition.Size)/1e6, composition.Bitrate)
-	say("  composed  in %.1f s, %.1f times faster than real time", took.Seconds(), seconds.Seconds()/took.Seconds())
+	say("  composed  in %.1f s, %.1f times faster than real time", took.Seconds(), seconds/took.Seconds())
 	say("\nTo look at it, open file://%s in a browser, or run: ffplay %s", path, film)
 	return nil
 }
