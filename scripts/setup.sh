@@ -42,6 +42,8 @@ need libavutil-dev pkg-config --exists libavutil
 need libyuv-dev test -e /usr/include/libyuv.h
 # To make rooms and, as a second opinion, to read films.
 need ffmpeg has ffmpeg
+# The demo writes names into its pictures.
+need fonts-dejavu-core bash -c 'find /usr/share/fonts -name "*.ttf" | grep -q .'
 
 if [ "$what" = test ]; then
 	need postgresql bash -c 'ls /usr/lib/postgresql/*/bin/initdb'
