@@ -91,7 +91,7 @@ func callback(address, method string) (roomreel.Callback, error) {
 		switch {
 		case len(address) > maxURL:
 			return roomreel.Callback{}, roomreel.InvalidParam("StatusCallback", "is longer than %d bytes", maxURL)
-		case err != nil || u.Host == "" || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
+		case err != nil || !utf8.ValidString(address) || u.Host == "" || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
 			return roomreel.Callback{}, roomreel.InvalidParam("StatusCallback", "must be an absolute URL of http or https")
 		}
 	}

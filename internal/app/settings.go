@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"roomreel"
 	"roomreel/internal/blob"
@@ -153,7 +154,7 @@ func checkBucketURL(text string) error {
 	switch {
 	case len(text) > maxURL:
 		return roomreel.InvalidParam("AwsS3Url", "is longer than %d bytes", maxURL)
-	case err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
+	case err != nil || !utf8.ValidString(text) || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
 		return roomreel.InvalidParam("AwsS3Url", "must be the https URL of a bucket, such as https://bucket.s3.amazonaws.com/recordings")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Contains(text, "?") || strings.Contains(text, "#"):
 		return roomreel.InvalidParam("AwsS3Url", "must not hold a user, a query or a fragment")

@@ -1,7 +1,7 @@
 // Package keyring keeps small secrets encrypted at rest: account tokens and customers' credentials.
 //
-// A [Ring] holds one or more 256-bit keys. The newest encrypts and all decrypt, so that a key is replaced by adding one,
-// encrypting every row anew, and removing the old one: see docs/operating/keys.md. Each ciphertext is bound to the row it
+// A [Ring] holds one or more 256-bit keys. The newest encrypts and all decrypt, so that a key is replaced in
+// three steps: add one to the file ([AddKey]) and restart every node, encrypt every row anew, remove the old line. Each ciphertext is bound to the row it
 // belongs to; copied into another row it does not open. Start with [Open].
 //
 // It is for secrets of up to a few kilobytes. Media is not its business.
@@ -40,19 +40,24 @@ type key struct {
 	aead   cipher.AEAD
 }
 
-// Parse reads keys from text: one to a line, base64, oldest first; empty lines and those that begin with # are skipped.
+// Parse reads keys from text, as the key file or the environment holds it: base64, oldest first, separated by commas or
+// ends of lines. Lines that begin with # are skipped.
 func Parse(text string) (*Ring, error) {
 	r := &Ring{}
-	for n, line := range strings.Split(text, "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(strings.TrimSpace(line), "#") {
 			continue
 		}
-		raw, err := base64.StdEncoding.DecodeString(line)
-		if err != nil || len(raw) != keySize {
-			return nil, fmt.Errorf("line %d of the keys is not %d bytes in base64", n+1, keySize)
+		for word := range strings.SplitSeq(line, ",") {
+			if word = strings.TrimSpace(word); word == "" {
+				continue
+			}
+			raw, err := base64.StdEncoding.DecodeString(word)
+			if err != nil || len(raw) != keySize {
+				return nil, fmt.Errorf("key %d is not %d bytes in base64", len(r.keys)+1, keySize)
+			}
+			r.keys = append(r.keys, newKey([keySize]byte(raw)))
 		}
-		r.keys = append(r.keys, newKey([keySize]byte(raw)))
 	}
 	if len(r.keys) == 0 {
 		return nil, errors.New("there is no key")

@@ -80,6 +80,9 @@ func (s *Store) RecordDelivery(ctx context.Context, acct roomreel.AccountSID, d 
 
 // Redeliver makes an event pending again.
 func (s *Store) Redeliver(ctx context.Context, acct roomreel.AccountSID, event string) error {
+	if !storable(event) {
+		return notFound("event", "of this name")
+	}
 	return s.InTx(ctx, func(tx *Tx) error {
 		var resource string
 		err := tx.QueryRow(ctx, `UPDATE event SET status = 'pending', attempts = 0, since = $3

@@ -2,20 +2,66 @@ package store
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// where collects the conditions of a SELECT.
+// where collects the conditions of a SELECT. Time bounds are kept apart from the others, because a page has a bound of
+// its own, its cursor, and of two bounds on the same side SQLite may search by the worse one: measured, 83 ms instead of
+// 1 ms for a page of a million rows. So bounded gives a statement one bound on each side.
 type where struct {
 	conditions []string
 	args       []any
+	from, to   int64 // microseconds: created >= from, created < to; 0 for no bound
 }
 
-// and adds a condition in which each ? stands for the next of args.
+func (w *where) clone() where {
+	return where{slices.Clone(w.conditions), slices.Clone(w.args), w.from, w.to}
+}
+
+// side of a cursor on which the wanted rows lie.
+type side string
+
+const (
+	older side = "<"
+	newer side = ">"
+)
+
+// bounded returns the conditions, with time bounds, for rows on one side of a cursor; nil for all rows.
+func (w *where) bounded(created, id string, s side, c *Cursor) where {
+	one := w.clone()
+	from, to := one.from, one.to
+	if c != nil {
+		at := micros(c.Created)
+		switch {
+		case s == older && (to == 0 || at < to):
+			one.and("("+created+", "+id+") < (?, ?)", at, c.SID)
+			to = 0
+		case s == newer && at >= from:
+			one.and("("+created+", "+id+") > (?, ?)", at, c.SID)
+			from = 0
+		}
+	}
+	if from != 0 {
+		one.and(created+" >= ?", from)
+	}
+	if to != 0 {
+		one.and(created+" < ?", to)
+	}
+	return one
+}
+
+// and adds a condition in which each ? stands for the next of args. A text that no row can hold matches none.
 func (w *where) and(condition string, args ...any) {
+	for _, arg := range args {
+		if v := reflect.ValueOf(arg); v.Kind() == reflect.String && !storable(v.String()) {
+			condition, args = "1 = 0", nil
+			break
+		}
+	}
 	for _, arg := range args {
 		w.args = append(w.args, arg)
 		condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(w.args)), 1)
@@ -35,13 +81,13 @@ func in[T any](w *where, column string, values []T) {
 	w.and(column+" IN (?"+strings.Repeat(", ?", len(values)-1)+")", args...)
 }
 
-// created adds the conditions of a time range.
+// created sets the bounds of a time range.
 func (w *where) created(c Created) {
 	if !c.After.IsZero() {
-		w.and("created >= ?", ceilMicros(c.After))
+		w.from = max(ceilMicros(c.After), 0)
 	}
 	if !c.Before.IsZero() {
-		w.and("created < ?", ceilMicros(c.Before))
+		w.to = max(ceilMicros(c.Before), 1) // nothing is as old as that, but 0 would be no bound
 	}
 }
 
@@ -53,8 +99,6 @@ func ceilMicros(t time.Time) int64 {
 	}
 	return n
 }
-
-func (w *where) String() string { return " WHERE " + strings.Join(w.conditions, " AND ") }
 
 // table is what list needs to know of the rows it reads.
 type table[T any] struct {
@@ -70,18 +114,11 @@ type table[T any] struct {
 // looks once in the other direction.
 func list[T any](ctx context.Context, q querier, t table[T], w where, page Page) (List[T], error) {
 	var result List[T]
-	before, after := "("+t.created+", "+t.id+") > (?, ?)", "("+t.created+", "+t.id+") < (?, ?)"
-	backwards := page.Before != nil
-	one := where{slices.Clone(w.conditions), slices.Clone(w.args)}
-	order := " DESC"
-	switch {
-	case backwards:
-		one.and(before, micros(page.Before.Created), page.Before.SID)
-		order = " ASC"
-	case page.After != nil:
-		one.and(after, micros(page.After.Created), page.After.SID)
+	onward, cursor := older, page.After
+	if page.Before != nil {
+		onward, cursor = newer, page.Before
 	}
-	found, err := query(ctx, q, t, one, order, page.Size+1)
+	found, err := query(ctx, q, t, w, onward, cursor, page.Size+1)
 	if err != nil || len(found) == 0 {
 		return result, err
 	}
@@ -89,46 +126,45 @@ func list[T any](ctx context.Context, q querier, t table[T], w where, page Page)
 	if more {
 		found = found[:page.Size]
 	}
-	if backwards {
+	if onward == newer {
 		slices.Reverse(found)
 	}
 	result.Items = found
 	first, last := t.cursor(found[0]), t.cursor(found[len(found)-1])
-	if backwards {
-		result.Next, err = beside(ctx, q, t, w, after, last)
+	if onward == newer {
 		if more {
 			result.Previous = &first
 		}
+		result.Next, err = beside(ctx, q, t, w, older, last)
 		return result, err
 	}
 	if more {
 		result.Next = &last
 	}
-	if page.After != nil {
-		result.Previous, err = beside(ctx, q, t, w, before, first)
+	if cursor != nil {
+		result.Previous, err = beside(ctx, q, t, w, newer, first)
 	}
 	return result, err
 }
 
 // beside returns the cursor when the list holds a row on the given side of it.
-func beside[T any](ctx context.Context, q querier, t table[T], w where, side string, c Cursor) (*Cursor, error) {
-	other := where{slices.Clone(w.conditions), slices.Clone(w.args)}
-	other.and(side, micros(c.Created), c.SID)
-	// The order lets the row be found at the near end of the same index; without it a plan may start at the far end.
-	order := " DESC"
-	if strings.Contains(side, ">") {
-		order = " ASC"
-	}
-	found, err := query(ctx, q, t, other, order, 1)
+func beside[T any](ctx context.Context, q querier, t table[T], w where, s side, c Cursor) (*Cursor, error) {
+	found, err := query(ctx, q, t, w, s, &c, 1)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
 	return &c, nil
 }
 
-func query[T any](ctx context.Context, q querier, t table[T], w where, order string, limit int) ([]T, error) {
-	return collect(ctx, q, t.scan, "SELECT "+t.columns+" FROM "+t.name+w.String()+
-		" ORDER BY "+t.created+order+", "+t.id+order+" LIMIT "+strconv.Itoa(limit), w.args...)
+// query reads the rows nearest to a cursor on one side of it, from there outwards.
+func query[T any](ctx context.Context, q querier, t table[T], w where, s side, c *Cursor, limit int) ([]T, error) {
+	order := " DESC"
+	if s == newer {
+		order = " ASC"
+	}
+	one := w.bounded(t.created, t.id, s, c)
+	return collect(ctx, q, t.scan, "SELECT "+t.columns+" FROM "+t.name+" WHERE "+strings.Join(one.conditions, " AND ")+
+		" ORDER BY "+t.created+order+", "+t.id+order+" LIMIT "+strconv.Itoa(limit), one.args...)
 }
 
 // collect runs a query and scans all its rows.

@@ -44,6 +44,9 @@ func (s *Store) Participants(ctx context.Context, room roomreel.Room, f Particip
 
 // Participant returns one participant of a room by SID or identity.
 func (s *Store) Participant(ctx context.Context, room roomreel.Room, sidOrIdentity string) (roomreel.Participant, error) {
+	if !storable(sidOrIdentity) {
+		return roomreel.Participant{}, notFound("participant", "of this identity")
+	}
 	column, arg := "identity", sidOrIdentity
 	if sid, err := roomreel.ParseSID[roomreel.ParticipantSID](sidOrIdentity); err == nil {
 		column, arg = "sid", string(sid)
@@ -79,6 +82,9 @@ func (s *Store) Tracks(ctx context.Context, participant roomreel.ParticipantSID,
 // Track returns one track of a participant by SID or name. Of two with the same name, one of sound and one of pictures,
 // it returns the older.
 func (s *Store) Track(ctx context.Context, participant roomreel.ParticipantSID, sidOrName string) (roomreel.PublishedTrack, error) {
+	if !storable(sidOrName) {
+		return roomreel.PublishedTrack{}, notFound("track", "of this name")
+	}
 	column, arg := "name", sidOrName
 	if sid, err := roomreel.ParseSID[roomreel.TrackSID](sidOrName); err == nil {
 		column, arg = "sid", string(sid)

@@ -132,7 +132,7 @@ func (s *Store) changeRecording(ctx context.Context, acct roomreel.AccountSID, s
 		if err != nil {
 			return err
 		}
-		if r, err = recordingBySID(ctx, tx, r.SID); err != nil {
+		if r, err = recordingBySID(ctx, tx, r.SID, s.forUpdate); err != nil {
 			return err
 		}
 		return change(tx, room, &r)
@@ -213,7 +213,7 @@ func replaced(before, after roomreel.Media) []Erasure {
 
 // Recording returns a recording of an account, deleted ones too.
 func (s *Store) Recording(ctx context.Context, acct roomreel.AccountSID, sid roomreel.RecordingSID) (roomreel.Recording, error) {
-	r, err := recordingBySID(ctx, s.read(), sid)
+	r, err := recordingBySID(ctx, s.read(), sid, "")
 	if err == nil && r.AccountSID != acct {
 		err = notFound("recording", string(sid))
 	}
@@ -225,11 +225,11 @@ func (s *Store) Recording(ctx context.Context, acct roomreel.AccountSID, sid roo
 
 // RecordingBySID returns a recording, whoever's it is, for jobs.
 func (s *Store) RecordingBySID(ctx context.Context, sid roomreel.RecordingSID) (roomreel.Recording, error) {
-	return recordingBySID(ctx, s.read(), sid)
+	return recordingBySID(ctx, s.read(), sid, "")
 }
 
-func recordingBySID(ctx context.Context, q querier, sid roomreel.RecordingSID) (roomreel.Recording, error) {
-	r, err := scanRecording(q.QueryRow(ctx, `SELECT `+recordingColumns+` FROM recording WHERE sid = $1`, sid))
+func recordingBySID(ctx context.Context, q querier, sid roomreel.RecordingSID, lock string) (roomreel.Recording, error) {
+	r, err := scanRecording(q.QueryRow(ctx, `SELECT `+recordingColumns+` FROM recording WHERE sid = $1`+lock, sid))
 	if isNoRow(err) {
 		err = notFound("recording", string(sid))
 	}

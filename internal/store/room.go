@@ -74,6 +74,9 @@ func (s *Store) CreateRoom(ctx context.Context, r roomreel.Room) (roomreel.Room,
 // Room returns a room by its SID, or a room in progress by its unique name. A name is free again once its room has
 // ended, so it says nothing about rooms that have.
 func (s *Store) Room(ctx context.Context, acct roomreel.AccountSID, sidOrName string) (roomreel.Room, error) {
+	if !storable(sidOrName) {
+		return roomreel.Room{}, roomNotFound("of this name")
+	}
 	text, arg := `unique_name = $2 AND status = 'in-progress'`, sidOrName
 	if sid, err := roomreel.ParseSID[roomreel.RoomSID](sidOrName); err == nil {
 		text, arg = `sid = $2`, string(sid)
@@ -177,11 +180,7 @@ func (s *Store) askHooks(ctx context.Context, tx *Tx, r roomreel.Room) error {
 
 // RoomBySID returns a room, whoever's it is, for jobs.
 func (s *Store) RoomBySID(ctx context.Context, sid roomreel.RoomSID) (roomreel.Room, error) {
-	return roomBySID(ctx, s.read(), sid)
-}
-
-func roomBySID(ctx context.Context, q querier, sid roomreel.RoomSID) (roomreel.Room, error) {
-	r, err := scanRoom(q.QueryRow(ctx, `SELECT `+roomColumns+` FROM room WHERE sid = $1`, sid))
+	r, err := scanRoom(s.read().QueryRow(ctx, `SELECT `+roomColumns+` FROM room WHERE sid = $1`, sid))
 	if isNoRow(err) {
 		err = roomNotFound(string(sid))
 	}

@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -130,5 +129,5 @@ func (s *Store) now() time.Time { return s.clock().UTC().Truncate(time.Microseco
 
 // notFound is the answer to a row that is not there, or not the caller's.
 func notFound(what, id string) error {
-	return roomreel.Errorf(roomreel.NotFound, "there is no %s %s", what, strings.TrimSpace(id))
+	return roomreel.Errorf(roomreel.NotFound, "there is no %s %s", what, id)
 }

@@ -3,8 +3,14 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
+
+// storable reports whether a text can be in a column. PostgreSQL refuses all other texts with an error, also where they
+// are only looked for.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
 
 // micros is how an instant is stored: microseconds since 1970 UTC, 0 for the zero time.
 func micros(t time.Time) int64 {
