@@ -76,8 +76,8 @@ func TestPut_MemoryStaysBounded(t *testing.T) {
 	if _, err := store.Put(t.Context(), "film", r, size, blob.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if grown := int64(most) - int64(before.HeapAlloc); grown > 56<<20 {
-		t.Errorf("the heap grew by %d MiB; want at most 56", grown>>20)
+	if grown := int64(most) - int64(before.HeapAlloc); grown > 40<<20 {
+		t.Errorf("the heap grew by %d MiB; want at most 40", grown>>20)
 	}
 }
 

@@ -75,15 +75,20 @@ func (u *upload) run(ctx context.Context, r io.Reader) (int64, error) {
 	if u.size >= 0 && u.size < first {
 		first = u.size + 1 // one more, to notice a reader that does not end
 	}
-	buf := make([]byte, first)
+	buf := u.store.buffer(first)
 	n, err := io.ReadFull(blob.WithContext(ctx, r), buf)
 	switch {
 	case err == io.EOF || err == io.ErrUnexpectedEOF:
 		if err := u.checkSize(int64(n)); err != nil {
 			return 0, err
 		}
-		return int64(n), u.single(ctx, buf[:n])
+		err := u.single(ctx, buf[:n])
+		if err == nil {
+			u.store.giveBack(buf)
+		}
+		return int64(n), err
 	case err != nil:
+		u.store.giveBack(buf)
 		return 0, err
 	case u.size >= 0 && int64(n) > u.size:
 		return 0, u.checkSize(int64(n))
@@ -136,6 +141,11 @@ func (u *upload) multipart(ctx context.Context, r io.Reader, first []byte) (n in
 	for range uploads {
 		free <- nil
 	}
+	defer func() { // every part has been sent or given up by then
+		for range len(free) {
+			u.store.giveBack(<-free)
+		}
+	}()
 	var parts []*part
 	buf, last := first, false
 	for {
@@ -155,8 +165,11 @@ func (u *upload) multipart(ctx context.Context, r io.Reader, first []byte) (n in
 			parts = append(parts, p)
 			group.Go(func() error {
 				err := u.send(gctx, id, p)
-				free <- p.body[:cap(p.body)]
-				p.body = nil
+				body := p.body
+				if p.body = nil; err != nil {
+					body = nil // net/http may go on reading the body of a request that has failed
+				}
+				free <- body
 				return err
 			})
 		}
@@ -165,7 +178,7 @@ func (u *upload) multipart(ctx context.Context, r io.Reader, first []byte) (n in
 		}
 		buf = <-free
 		if buf == nil {
-			buf = make([]byte, u.partSize)
+			buf = u.store.buffer(u.partSize)
 		}
 		got, err := io.ReadFull(blob.WithContext(gctx, r), buf[:u.partSize])
 		buf = buf[:got]

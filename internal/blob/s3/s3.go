@@ -29,7 +29,7 @@ type Config struct {
 	SecretKey string
 
 	PartSize int64         // bytes per request of a large object; default 8 MiB, the store's minimum is 5 MiB
-	Uploads  int           // requests at once per Put; default 3. A Put holds at most (Uploads+1)*PartSize bytes
+	Uploads  int           // requests at once per Put; default 2. A Put holds at most (Uploads+1)*PartSize bytes
 	Tries    int           // how often one request is tried before Put fails; default 4
 	Idle     time.Duration // a connection on which nothing moves for so long is given up; default 60 s
 }
@@ -45,6 +45,8 @@ const (
 type Store struct {
 	config    Config
 	transport *transport
+
+	buffers sync.Pool // of *[]byte with PartSize bytes: one Put after the other, without garbage in between
 
 	mu      sync.Mutex
 	core    *minio.Core // made at first use, when the region is known
@@ -68,7 +70,7 @@ func Open(config Config) (*Store, error) {
 		return nil, fmt.Errorf("s3: parts of %d bytes are smaller than the %d that S3 takes", config.PartSize, minPartSize)
 	}
 	if config.Uploads == 0 {
-		config.Uploads = 3
+		config.Uploads = 2
 	}
 	if config.Tries == 0 {
 		config.Tries = 4
@@ -81,6 +83,24 @@ func Open(config Config) (*Store, error) {
 		return nil, err
 	}
 	return &Store{config: config, transport: t}, nil
+}
+
+// buffer returns n bytes to fill, of those that are lying around if it can.
+func (s *Store) buffer(n int64) []byte {
+	if n == s.config.PartSize {
+		if b, ok := s.buffers.Get().(*[]byte); ok {
+			return *b
+		}
+	}
+	return make([]byte, n)
+}
+
+// giveBack takes a buffer that is no longer used.
+func (s *Store) giveBack(b []byte) {
+	if int64(cap(b)) == s.config.PartSize {
+		b = b[:cap(b)]
+		s.buffers.Put(&b)
+	}
 }
 
 // Close lets go of idle connections. The store can still be used.
