@@ -110,7 +110,7 @@ func (a *API) compositionMedia(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// compositionReport is ours: what went into a film and what did not. It is null until there is one.
+// compositionReport is ours: what went into a film and what did not.
 func (a *API) compositionReport(w http.ResponseWriter, r *http.Request) error {
 	sid, err := pathSID[roomreel.CompositionSID](r, "Composition")
 	if err != nil {
@@ -120,13 +120,9 @@ func (a *API) compositionReport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body := struct {
+	writeJSON(w, http.StatusOK, struct {
 		CompositionSID roomreel.CompositionSID `json:"composition_sid"`
 		Report         json.RawMessage         `json:"report"`
-	}{CompositionSID: sid}
-	if report != "" {
-		body.Report = json.RawMessage(report)
-	}
-	writeJSON(w, http.StatusOK, body)
+	}{sid, json.RawMessage(report)})
 	return nil
 }

@@ -52,6 +52,9 @@ func TestEveryEndpoint(t *testing.T) {
 			t.Errorf("%v: no recording", form)
 		}
 	}
+	if rows := get("/v1/Recordings", "MediaType", "data").rows("recordings"); len(rows) != 0 {
+		t.Errorf("recorded data: %v", rows)
+	}
 	get("/v1/Recordings/" + recording)
 	get("/v1/Rooms/" + sid + "/Recordings")
 	get("/v1/Rooms/"+sid+"/Recordings", "Status", "completed", "SourceSid", track)
@@ -60,6 +63,9 @@ func TestEveryEndpoint(t *testing.T) {
 	as.want(t, 302, "GET", "/v1/Rooms/"+sid+"/Recordings/"+recording+"/Media/")
 
 	get("/v1/Rooms/"+sid+"/Participants", "Status", "connected", "Identity", "alice")
+	if rows := get("/v1/Rooms/"+sid+"/Participants", "Status", "reconnecting").rows("participants"); len(rows) != 0 {
+		t.Errorf("reconnecting: %v", rows)
+	}
 	get("/v1/Rooms/" + sid + "/Participants/" + participant)
 	get("/v1/Rooms/" + sid + "/Participants/alice")
 	get("/v1/Rooms/" + sid + "/Participants/" + participant + "/PublishedTracks")

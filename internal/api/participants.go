@@ -10,8 +10,10 @@ import (
 var participantList = list{Key: "participants", Max: 1000,
 	Filters: []string{"Status", "Identity", "DateCreatedAfter", "DateCreatedBefore"}}
 
-// listParticipants lists those of every status unless one is asked for. Nobody is ever reconnecting here: the word is
-// understood, and the list is empty.
+// reconnecting is a status of Twilio's that nobody ever has here: the word is understood, and the list is empty.
+const reconnecting = "reconnecting"
+
+// listParticipants lists those of every status unless one is asked for.
 func (a *API) listParticipants(w http.ResponseWriter, r *http.Request) error {
 	p, err := a.query(r)
 	if err != nil {
@@ -19,12 +21,19 @@ func (a *API) listParticipants(w http.ResponseWriter, r *http.Request) error {
 	}
 	q := a.readPage(r, p, participantList)
 	filter := app.ParticipantFilter{
-		Status:   choice(p, "Status", "connected", "disconnected", "reconnecting"),
+		Status:   choice(p, "Status", "connected", "disconnected", reconnecting),
 		Identity: p.text("Identity"),
 		Created:  p.created(),
 	}
 	if p.err != nil {
 		return p.err
+	}
+	if filter.Status == reconnecting {
+		if _, err := a.app.Room(r.Context(), q.account, r.PathValue("Room")); err != nil {
+			return err
+		}
+		writePage(a, w, r, q, app.List[roomreel.Participant]{}, func(roomreel.Participant) any { return nil })
+		return nil
 	}
 	rows, err := a.app.Participants(r.Context(), q.account, r.PathValue("Room"), filter, q.page)
 	if err != nil {

@@ -14,6 +14,9 @@ var (
 		Filters: []string{"Status", "SourceSid", "DateCreatedAfter", "DateCreatedBefore"}}
 )
 
+// dataTrack is a kind of Twilio's that is never recorded: the word is understood, and the list is empty.
+const dataTrack roomreel.TrackKind = "data"
+
 func (a *API) listRecordings(w http.ResponseWriter, r *http.Request) error {
 	p, err := a.query(r)
 	if err != nil {
@@ -21,7 +24,7 @@ func (a *API) listRecordings(w http.ResponseWriter, r *http.Request) error {
 	}
 	q := a.readPage(r, p, recordingList)
 	filter := recordingFilter(p)
-	filter.Kind = choice(p, "MediaType", roomreel.Audio, roomreel.Video, "data") // data is a word of Twilio's that no recording has
+	filter.Kind = choice(p, "MediaType", roomreel.Audio, roomreel.Video, dataTrack)
 	for _, text := range p.list("GroupingSid") {
 		if sid, err := roomreel.ParseSID[roomreel.RoomSID](text); err == nil {
 			filter.RoomSIDs = append(filter.RoomSIDs, sid)
@@ -33,6 +36,10 @@ func (a *API) listRecordings(w http.ResponseWriter, r *http.Request) error {
 	}
 	if p.err != nil {
 		return p.err
+	}
+	if filter.Kind == dataTrack {
+		writePage(a, w, r, q, app.List[roomreel.Recording]{}, func(roomreel.Recording) any { return nil })
+		return nil
 	}
 	rows, err := a.app.Recordings(r.Context(), q.account, filter, q.page)
 	if err != nil {
