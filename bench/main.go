@@ -1,0 +1,168 @@
+// Command bench composes the reference room in turns by hand, with one ffmpeg command, and with roomreel, and prints what
+// each took: what docs/performance.md quotes, by `make bench`.
+//
+// Turns, because machines drift: what runs first would be favoured. Medians, because one run says little. The quality of
+// both films is their SSIM to the same picture composed without loss, by ffmpeg's own scaler: if either gained by it, the
+// other would.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+var (
+	length  = flag.Int("seconds", 60, "length of the room")
+	turns   = flag.Int("turns", 3, "how often each is measured")
+	program = flag.String("roomreel", "bin/roomreel", "the program")
+	preset  = flag.String("preset", "veryfast", "x264 preset of the command by hand")
+	keep    = flag.String("room", "", "folder of a room that is there, or to make and keep one in")
+)
+
+// run is what one composing took.
+type run struct {
+	cpu, wall time.Duration // cpu of the process and all its children
+	memory    int64         // bytes, of the largest of these processes
+	size      int64         // bytes of the film
+}
+
+func main() {
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := bench(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func bench(ctx context.Context) error {
+	folder := *keep
+	if folder == "" {
+		var err error
+		if folder, err = os.MkdirTemp("", "roomreel-bench-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(folder)
+	}
+	room, err := openRoom(ctx, folder)
+	if err != nil {
+		return err
+	}
+	layout := filepath.Join(folder, "layout.json")
+	if err := os.WriteFile(layout, room.layout(), 0o644); err != nil {
+		return err
+	}
+	reference := filepath.Join(folder, "reference.mkv")
+	if err := ffmpeg(ctx, room.byHand(reference, "-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-an")...); err != nil {
+		return err
+	}
+	films := map[string]string{"by hand": filepath.Join(folder, "hand.mp4"), "roomreel": filepath.Join(folder, "roomreel.mp4")}
+	commands := map[string][]string{
+		"by hand": append([]string{"ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "error", "-y"},
+			room.byHand(films["by hand"], "-c:v", "libx264", "-preset", *preset, "-crf", "23", "-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart")...),
+		"roomreel": {
+			*program, "compose", "--room", room.manifest, "--layout", layout,
+			"--resolution", fmt.Sprintf("%dx%d", width, height), "-o", films["roomreel"],
+		},
+	}
+	names := []string{"by hand", "roomreel"}
+	runs := map[string][]run{}
+	for range *turns {
+		for _, name := range names {
+			r, err := measure(ctx, commands[name], films[name])
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			runs[name] = append(runs[name], r)
+		}
+	}
+	fmt.Printf("%d people, %d s, %dx%d, by hand with x264 %s, medians of %d turns\n\n", len(room.people), *length, width, height, *preset, *turns)
+	fmt.Printf("%-10s %10s %10s %10s %12s %8s\n", "", "cpu s", "wall s", "MB", "memory MB", "SSIM")
+	for _, name := range names {
+		quality, err := ssim(ctx, films[name], reference)
+		if err != nil {
+			return err
+		}
+		m := median(runs[name])
+		fmt.Printf("%-10s %10.2f %10.2f %10.2f %12.0f %8.4f\n", name, m.cpu.Seconds(), m.wall.Seconds(), float64(m.size)/1e6, float64(m.memory)/1e6, quality)
+	}
+	hand, ours := median(runs["by hand"]), median(runs["roomreel"])
+	fmt.Printf("%-10s %9.2fx %9.2fx %9.2fx %11.2fx\n", "ratio", ratio(ours.cpu, hand.cpu), ratio(ours.wall, hand.wall), ratio(ours.size, hand.size), ratio(ours.memory, hand.memory))
+	fmt.Println("\nmemory is that of the largest process; roomreel runs a child for each core beside it")
+	return nil
+}
+
+func measure(ctx context.Context, command []string, film string) (run, error) {
+	began := time.Now()
+	process := exec.CommandContext(ctx, command[0], command[1:]...)
+	if words, err := process.CombinedOutput(); err != nil {
+		return run{}, fmt.Errorf("%w\n%s", err, words)
+	}
+	r := run{wall: time.Since(began), cpu: process.ProcessState.UserTime() + process.ProcessState.SystemTime()}
+	if usage, ok := process.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		r.memory = usage.Maxrss << 10 // Linux counts in KiB
+	}
+	info, err := os.Stat(film)
+	if err != nil {
+		return run{}, err
+	}
+	r.size = info.Size()
+	return r, nil
+}
+
+// median takes each figure's own middle value.
+func median(runs []run) run {
+	return run{
+		cpu:    middle(runs, func(r run) time.Duration { return r.cpu }),
+		wall:   middle(runs, func(r run) time.Duration { return r.wall }),
+		memory: middle(runs, func(r run) int64 { return r.memory }),
+		size:   middle(runs, func(r run) int64 { return r.size }),
+	}
+}
+
+func middle[T time.Duration | int64](runs []run, of func(run) T) T {
+	var values []T
+	for _, r := range runs {
+		values = append(values, of(r))
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+func ratio[T time.Duration | int64](a, b T) float64 { return float64(a) / float64(b) }
+
+var ssimAll = regexp.MustCompile(`All:([0-9.]+)`)
+
+// ssim compares two films picture by picture.
+func ssim(ctx context.Context, film, reference string) (float64, error) {
+	out, err := exec.CommandContext(ctx, "ffmpeg", "-hide_banner", "-nostdin", "-i", film, "-i", reference,
+		"-lavfi", "[0:v]setpts=N/25/TB[a];[1:v]setpts=N/25/TB[b];[a][b]ssim=shortest=1", "-f", "null", "-").CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("ssim of %s: %w\n%s", film, err, out)
+	}
+	found := ssimAll.FindSubmatch(out)
+	if found == nil {
+		return 0, fmt.Errorf("ssim of %s: ffmpeg said nothing of it", film)
+	}
+	return strconv.ParseFloat(string(found[1]), 64)
+}
+
+func ffmpeg(ctx context.Context, arguments ...string) error {
+	arguments = append([]string{"-hide_banner", "-nostdin", "-loglevel", "error", "-y"}, arguments...)
+	if words, err := exec.CommandContext(ctx, "ffmpeg", arguments...).CombinedOutput(); err != nil {
+		return fmt.Errorf("ffmpeg %s: %w\n%s", strings.Join(arguments, " "), err, words)
+	}
+	return nil
+}
