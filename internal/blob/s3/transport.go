@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"code.dny.dev/ssrf"
@@ -60,23 +62,36 @@ func newTransport(target Target, idle time.Duration) (*transport, error) {
 type patientConn struct {
 	net.Conn
 	patience time.Duration
+	stalled  atomic.Bool // patience has ended; what fails from now on fails for that
 }
 
 func (c *patientConn) Read(p []byte) (int, error) {
 	c.Conn.SetDeadline(time.Now().Add(c.patience))
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	return n, c.explain(err)
 }
 
 func (c *patientConn) Write(p []byte) (n int, err error) {
-	const piece = 64 << 10 // what a slow line, 10 kbit/s, moves within the default patience
+	const piece = 64 << 10 // 64 KiB within the default patience is a line of 9 kbit/s
 	for {
 		c.Conn.SetDeadline(time.Now().Add(c.patience))
 		m, err := c.Conn.Write(p[:min(piece, len(p))])
 		n += m
 		if p = p[m:]; err != nil || len(p) == 0 {
-			return n, err
+			return n, c.explain(err)
 		}
 	}
+}
+
+// explain says that nothing moved, also to the other direction, which finds the connection closed for it.
+func (c *patientConn) explain(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.stalled.Store(true)
+	}
+	if err != nil && c.stalled.Load() {
+		return fmt.Errorf("nothing moved on the connection for %v: %w", c.patience, err)
+	}
+	return err
 }
 
 type answerKey struct{}
