@@ -126,6 +126,10 @@ func (s *Store) composition(ctx context.Context, q querier, sid roomreel.Composi
 
 // Compositions lists an account's compositions. Deleted ones are left out unless the filter asks for them.
 func (s *Store) Compositions(ctx context.Context, acct roomreel.AccountSID, f CompositionFilter, page Page) (List[roomreel.Composition], error) {
+	return list(ctx, s.read(), compositionTable, f.where(acct), page)
+}
+
+func (f CompositionFilter) where(acct roomreel.AccountSID) where {
 	var w where
 	w.and("account_sid = ?", acct)
 	if f.Status != "" {
@@ -137,7 +141,7 @@ func (s *Store) Compositions(ctx context.Context, acct roomreel.AccountSID, f Co
 		w.and("room_sid = ?", f.RoomSID)
 	}
 	w.created(f.Created)
-	return list(ctx, s.read(), compositionTable, w, page)
+	return w
 }
 
 // change runs do on a composition that nobody else changes meanwhile.
@@ -249,7 +253,8 @@ type Finished struct {
 	Duration time.Duration
 	Bitrate  int // kbit/s
 	Media    roomreel.Media
-	Report   string // JSON
+	Report   string    // JSON
+	Since    time.Time // when it was assembled, for what is still to be delivered
 }
 
 // CompleteComposition notes that the film is where it belongs. It succeeds once: a composition that was deleted, failed or

@@ -7,7 +7,8 @@ import (
 	"roomreel"
 )
 
-// KeepDeleted is how long the metadata of deleted recordings and compositions stays.
+// KeepDeleted is how long the metadata of deleted recordings and compositions stays where
+// nothing else is configured.
 //
 // Source: twilio.com/docs/video/api/compositions-resource and recordings-resource, "Delete".
 const KeepDeleted = 30 * 24 * time.Hour
@@ -15,11 +16,11 @@ const KeepDeleted = 30 * 24 * time.Hour
 // expireBatch bounds how many rows one transaction removes, so that nobody waits long for it.
 const expireBatch = 500
 
-// Expire removes what has had its time by now: deleted recordings and compositions after KeepDeleted, the events of what
-// is gone and those delivered as long ago, and the working copies of recordings whose window is over.
+// Expire removes what has had its time by now: deleted recordings and compositions after Config.KeepDeleted, the events
+// of what is gone and those delivered as long ago, and the working copies of recordings whose window is over.
 // Blobs that were to be erased a day ago and are still there have their job enqueued once more.
 func (s *Store) Expire(ctx context.Context, now time.Time) error {
-	before := micros(now.Add(-KeepDeleted))
+	before := micros(now.Add(-s.keep))
 	for _, table := range []string{"recording", "composition"} {
 		for more := true; more; {
 			err := s.InTx(ctx, func(tx *Tx) (err error) {
@@ -90,11 +91,13 @@ func (s *Store) expireEvents(ctx context.Context, before int64) error {
 	return nil
 }
 
-// expireCopies has the working copies erased that compositions may no longer read.
+// expireCopies has the working copies erased that compositions may no longer read. One that began in time reads to its
+// end.
 func (s *Store) expireCopies(ctx context.Context, now time.Time) error {
 	for {
 		over, err := collect(ctx, s.read(), scanText[roomreel.RecordingSID], `SELECT sid FROM recording
-			WHERE work_ends > 0 AND work_ends <= $1 AND status <> 'processing' LIMIT $2`, micros(now), expireBatch)
+			WHERE work_ends > 0 AND work_ends <= $1 AND status <> 'processing' AND NOT EXISTS (SELECT 1 FROM composition
+				WHERE composition.room_sid = recording.room_sid AND composition.status = 'processing') LIMIT $2`, micros(now), expireBatch)
 		if err != nil || len(over) == 0 {
 			return err
 		}

@@ -61,6 +61,10 @@ func (s *Store) Hook(ctx context.Context, acct roomreel.AccountSID, sid roomreel
 
 // Hooks lists an account's hooks.
 func (s *Store) Hooks(ctx context.Context, acct roomreel.AccountSID, f HookFilter, page Page) (List[roomreel.Hook], error) {
+	return list(ctx, s.read(), hookTable, f.where(acct), page)
+}
+
+func (f HookFilter) where(acct roomreel.AccountSID) where {
 	var w where
 	w.and("account_sid = ?", acct)
 	if f.Enabled != nil {
@@ -70,7 +74,7 @@ func (s *Store) Hooks(ctx context.Context, acct roomreel.AccountSID, f HookFilte
 		w.and(`friendly_lower LIKE ? ESCAPE '\'`, likePattern.Replace(strings.ToLower(f.FriendlyName)))
 	}
 	w.created(f.Created)
-	return list(ctx, s.read(), hookTable, w, page)
+	return w
 }
 
 // likePattern turns a name with * for any characters into a LIKE pattern in which everything else stands for itself.

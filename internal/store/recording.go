@@ -174,10 +174,10 @@ func (s *Store) CompleteRecording(ctx context.Context, sid roomreel.RecordingSID
 	})
 }
 
-// FailRecording gives up on a recording.
+// FailRecording gives up on a recording and has its working copy erased.
 func (s *Store) FailRecording(ctx context.Context, sid roomreel.RecordingSID, failure roomreel.Failure) (roomreel.Recording, error) {
 	return s.settleRecording(ctx, sid, func(r *roomreel.Recording) roomreel.RecordingStatus {
-		r.Failure = failure
+		r.Failure, r.Media = failure, roomreel.Media{}
 		return roomreel.RecordingFailed
 	})
 }
@@ -238,6 +238,10 @@ func recordingBySID(ctx context.Context, q querier, sid roomreel.RecordingSID, l
 
 // Recordings lists an account's recordings.
 func (s *Store) Recordings(ctx context.Context, acct roomreel.AccountSID, f RecordingFilter, page Page) (List[roomreel.Recording], error) {
+	return list(ctx, s.read(), recordingTable, f.where(acct), page)
+}
+
+func (f RecordingFilter) where(acct roomreel.AccountSID) where {
 	var w where
 	w.and("account_sid = ?", acct)
 	if f.Status != "" {
@@ -254,7 +258,7 @@ func (s *Store) Recordings(ctx context.Context, acct roomreel.AccountSID, f Reco
 		w.and("kind = ?", f.Kind)
 	}
 	w.created(f.Created)
-	return list(ctx, s.read(), recordingTable, w, page)
+	return w
 }
 
 // RecordingsOf returns all recordings of a room that a composition may use, oldest first.

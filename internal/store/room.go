@@ -94,6 +94,10 @@ func roomNotFound(sidOrName string) error {
 
 // Rooms lists an account's rooms.
 func (s *Store) Rooms(ctx context.Context, acct roomreel.AccountSID, f RoomFilter, page Page) (List[roomreel.Room], error) {
+	return list(ctx, s.read(), roomTable, f.where(acct), page)
+}
+
+func (f RoomFilter) where(acct roomreel.AccountSID) where {
 	var w where
 	w.and("account_sid = ?", acct)
 	if f.Status != "" {
@@ -103,7 +107,7 @@ func (s *Store) Rooms(ctx context.Context, acct roomreel.AccountSID, f RoomFilte
 		w.and("unique_name = ?", f.UniqueName)
 	}
 	w.created(f.Created)
-	return list(ctx, s.read(), roomTable, w, page)
+	return w
 }
 
 // lockRoom returns a room that nobody else changes until the transaction ends. Rooms are locked before anything else, so
@@ -128,7 +132,8 @@ func (s *Store) CompleteRoom(ctx context.Context, acct roomreel.AccountSID, sid 
 			return err
 		}
 		waiting, err := collect(ctx, tx, scanText[roomreel.CompositionSID],
-			`SELECT sid FROM composition WHERE room_sid = $1 AND status = 'enqueued' ORDER BY created, sid`, r.SID)
+			`SELECT sid FROM composition WHERE account_sid = $1 AND room_sid = $2 AND status = 'enqueued' ORDER BY created, sid`,
+			r.AccountSID, r.SID)
 		if err != nil {
 			return err
 		}
@@ -168,7 +173,7 @@ func (s *Store) askHooks(ctx context.Context, tx *Tx, r roomreel.Room) error {
 	}
 	var unsettled, completed int
 	err := tx.QueryRow(ctx, `SELECT COUNT(CASE WHEN status = 'processing' THEN 1 END), COUNT(CASE WHEN status = 'completed' THEN 1 END)
-		FROM recording WHERE room_sid = $1`, r.SID).Scan(&unsettled, &completed)
+		FROM recording WHERE room_sid = $1 AND status <> 'deleted'`, r.SID).Scan(&unsettled, &completed)
 	if err != nil || unsettled > 0 || completed == 0 {
 		return err
 	}

@@ -30,6 +30,8 @@ type Config struct {
 	URL  string           // postgres://…; "" for SQLite
 	Path string           // the SQLite file, created when it is not there; used when URL is ""
 	Now  func() time.Time // nil for time.Now
+
+	KeepDeleted time.Duration // how long the rows of deleted recordings and compositions stay; 0 for KeepDeleted
 }
 
 // Store is an open database. All methods may be called concurrently.
@@ -39,6 +41,7 @@ type Store struct {
 	forUpdate string        // locks the rows of a SELECT; empty on SQLite, whose transactions lock the whole file
 	queue     Queue
 	clock     func() time.Time
+	keep      time.Duration
 }
 
 // sqlitePragmas go into the DSN because every pooled connection must have them; set by Exec they reach one connection.
@@ -51,9 +54,12 @@ var ErrNotMigrated = errors.New("bring tables up to date")
 
 // Open opens the database and brings its tables up to date. Several nodes may open the same one at the same time.
 func Open(ctx context.Context, config Config) (*Store, error) {
-	s := &Store{clock: config.Now, queue: noQueue{}}
+	s := &Store{clock: config.Now, keep: config.KeepDeleted, queue: noQueue{}}
 	if s.clock == nil {
 		s.clock = time.Now
+	}
+	if s.keep == 0 {
+		s.keep = KeepDeleted
 	}
 	var err error
 	if config.URL != "" {

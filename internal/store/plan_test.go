@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"roomreel"
+)
+
+// explaining answers every query with SQLite's plan for it.
+type explaining struct {
+	querier
+	plan *strings.Builder
+}
+
+func (e explaining) Query(ctx context.Context, text string, args ...any) (rows, error) {
+	steps, err := collect(ctx, e.querier, func(row scanner) (step string, err error) {
+		var id, parent, unused int
+		err = row.Scan(&id, &parent, &unused, &step)
+		return step, err
+	}, "EXPLAIN QUERY PLAN "+text, args...)
+	e.plan.WriteString(strings.Join(steps, "; "))
+	if err != nil {
+		return nil, err
+	}
+	return e.querier.Query(ctx, text, args...)
+}
+
+// TestLists_EveryFilterHasItsIndex reads no row that the page does not show, and sorts none.
+func TestLists_EveryFilterHasItsIndex(t *testing.T) {
+	s, err := Open(t.Context(), Config{Path: filepath.Join(t.TempDir(), "roomreel.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const acct = roomreel.AccountSID("AC")
+	yes, dates := true, Created{After: time.Unix(1, 0), Before: time.Unix(9, 0)}
+	recordings := func(f RecordingFilter) func(querier, Page) error {
+		return func(q querier, page Page) error {
+			_, err := list(t.Context(), q, recordingTable, f.where(acct), page)
+			return err
+		}
+	}
+	compositions := func(f CompositionFilter) func(querier, Page) error {
+		return func(q querier, page Page) error {
+			_, err := list(t.Context(), q, compositionTable, f.where(acct), page)
+			return err
+		}
+	}
+	rooms := func(f RoomFilter) func(querier, Page) error {
+		return func(q querier, page Page) error {
+			_, err := list(t.Context(), q, roomTable, f.where(acct), page)
+			return err
+		}
+	}
+	hooks := func(f HookFilter) func(querier, Page) error {
+		return func(q querier, page Page) error {
+			_, err := list(t.Context(), q, hookTable, f.where(acct), page)
+			return err
+		}
+	}
+	for _, test := range []struct {
+		index string
+		read  func(querier, Page) error
+	}{
+		{"recording_created", recordings(RecordingFilter{})},
+		{"recording_created", recordings(RecordingFilter{Created: dates})},
+		{"recording_status", recordings(RecordingFilter{Status: roomreel.RecordingFailed})},
+		{"recording_status", recordings(RecordingFilter{Status: roomreel.RecordingDeleted, Created: dates})},
+		{"recording_kind", recordings(RecordingFilter{Kind: roomreel.Audio})},
+		{"recording_kind_status", recordings(RecordingFilter{Kind: roomreel.Audio, Status: roomreel.RecordingCompleted})},
+		{"recording_track", recordings(RecordingFilter{TrackSID: "MT"})},
+		{"recording_room", recordings(RecordingFilter{RoomSIDs: []roomreel.RoomSID{"RM"}})},
+		{"recording_participant", recordings(RecordingFilter{Participants: []roomreel.ParticipantSID{"PA"}})},
+		{"composition_created", compositions(CompositionFilter{})},
+		{"composition_created", compositions(CompositionFilter{Created: dates})},
+		{"composition_status", compositions(CompositionFilter{Status: roomreel.CompositionFailed})},
+		{"composition_room", compositions(CompositionFilter{RoomSID: "RM"})},
+		{"room_created", rooms(RoomFilter{})},
+		{"room_status", rooms(RoomFilter{Status: roomreel.RoomInProgress})},
+		{"room_name", rooms(RoomFilter{UniqueName: "n"})},
+		{"hook_created", hooks(HookFilter{Created: dates})},
+		{"hook_enabled", hooks(HookFilter{Enabled: &yes})},
+	} {
+		for _, page := range []Page{
+			{Size: 5},
+			{Size: 5, After: &Cursor{time.Unix(5, 0), "X"}},
+			{Size: 5, Before: &Cursor{time.Unix(5, 0), "X"}},
+		} {
+			var plan strings.Builder
+			if err := test.read(explaining{s.read(), &plan}, page); err != nil {
+				t.Fatal(err)
+			}
+			if got := plan.String(); !strings.Contains(got, "INDEX "+test.index+" ") || strings.Contains(got, "TEMP B-TREE") || strings.Contains(got, "SCAN") {
+				t.Errorf("want a search of %s: %s", test.index, got)
+			}
+		}
+	}
+}
