@@ -3,14 +3,15 @@ package api
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"sync"
 	"testing"
 
 	"roomreel/internal/app"
+	"roomreel/internal/blob"
 	"roomreel/internal/blob/dir"
 	"roomreel/internal/keyring"
 	"roomreel/internal/store"
@@ -80,7 +81,11 @@ func boot(t *testing.T, config Config) *service {
 // noBuckets stands where there is no bucket to reach: everything is tried and fails for a reason that is ours.
 type noBuckets struct{}
 
-func (noBuckets) Check(context.Context, string, string, string) error { return http.ErrHandlerTimeout }
+func (noBuckets) Check(context.Context, string, string, string) error { return errNoBucket }
+
+func (noBuckets) Open(string, string, string) (blob.Store, error) { return nil, errNoBucket }
+
+var errNoBucket = errors.New("no bucket is reached from here")
 
 func (s *service) signUp(t *testing.T, name string) caller {
 	t.Helper()

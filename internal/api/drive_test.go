@@ -261,7 +261,7 @@ func TestMultipartCreatesToo(t *testing.T) {
 }
 
 func TestRateLimits(t *testing.T) {
-	s := boot(t, Config{Limits: Limits{Reads: 1, Writes: 1}})
+	s := boot(t, Config{Limits: Limits{Reads: 0.001, Writes: 0.001}})
 	s.account.want(t, 200, "GET", "/v1/Rooms")
 	over := s.account.want(t, 429, "GET", "/v1/Rooms")
 	if over.JSON["code"] != 20429.0 || over.Header.Get("Retry-After") == "" {
@@ -311,6 +311,7 @@ func TestLogHasOneLinePerRequestAndNoSecret(t *testing.T) {
 	s.log.Reset()
 	s.account.want(t, 404, "GET", "/v1/Rooms/secret-name")
 	s.account.want(t, 400, "POST", "/v1/Credentials/AWS", "Credentials", "secret")
+	s.Close() // waits for requests, and so for their lines
 	if lines := strings.Count(s.log.String(), "\n"); lines != 2 {
 		t.Errorf("%d lines:\n%s", lines, s.log)
 	}
@@ -333,6 +334,7 @@ func TestAPanicIsA500(t *testing.T) {
 	if a.Status != 500 || a.JSON["code"] != 20500.0 || strings.Contains(string(a.Body), "boom") {
 		t.Errorf("%d %s", a.Status, a.Body)
 	}
+	s.Close() // waits for requests, and so for their lines
 	if !strings.Contains(s.log.String(), "boom") || !strings.Contains(s.log.String(), a.Header.Get("Twilio-Request-Id")) {
 		t.Errorf("the log does not say why:\n%s", s.log)
 	}
