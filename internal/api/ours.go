@@ -69,6 +69,26 @@ func (e events) redeliver(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+var auditList = list{Key: "entries", Max: 1000}
+
+// listAudit lists who changed or deleted what in the account, newest first.
+func (a *API) listAudit(w http.ResponseWriter, r *http.Request) error {
+	p, err := a.query(r)
+	if err != nil {
+		return err
+	}
+	q := a.readPage(r, p, auditList)
+	if p.err != nil {
+		return p.err
+	}
+	rows, err := a.app.AuditLog(r.Context(), q.account, q.page)
+	if err != nil {
+		return err
+	}
+	writePage(a, w, r, q, rows, auditShape)
+	return nil
+}
+
 // healthy says that the process answers.
 func (a *API) healthy(w http.ResponseWriter, r *http.Request) error {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})

@@ -77,3 +77,28 @@ func TestDeliveries_AreListedAndRepeated(t *testing.T) {
 		s.account.want(t, 404, "GET", path+"/Deliveries")
 	}
 }
+
+func TestAuditLog_SaysWhoDidWhat(t *testing.T) {
+	s := boot(t, Config{})
+	s.account.want(t, 200, "POST", "/v1/CompositionSettings/Default", "FriendlyName", "plain")
+	room := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
+	recording := s.uploadSound(t, room, "alice").text("sid")
+	s.account.want(t, 204, "DELETE", "/v1/Recordings/"+recording)
+	s.account.want(t, 204, "DELETE", "/v1/Recordings/"+recording)
+
+	first := s.account.want(t, 200, "GET", "/roomreel/v1/AuditLog", "PageSize", "1")
+	rows := first.rows("entries")
+	if len(rows) != 1 || rows[0]["verb"] != "delete" || rows[0]["subject"] != recording || rows[0]["actor"] != s.account.user {
+		t.Errorf("the newest entry: %v", rows)
+	}
+	rows = s.account.want(t, 200, "GET", first.text("meta.next_page_url")).rows("entries")
+	if len(rows) != 1 || rows[0]["verb"] != "update" || rows[0]["subject"] != "composition settings" {
+		t.Fatalf("the one before: %v", rows)
+	}
+	if detail, _ := rows[0]["detail"].(map[string]any); detail["friendly_name"] != "plain" || detail["aws_storage_enabled"] != "false" {
+		t.Errorf("its detail: %v", rows[0])
+	}
+	if rows := s.other.want(t, 200, "GET", "/roomreel/v1/AuditLog").rows("entries"); len(rows) != 0 {
+		t.Errorf("another account reads %v", rows)
+	}
+}

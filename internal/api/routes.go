@@ -93,6 +93,7 @@ func (a *API) routes() []route {
 		{Path: "/roomreel/v1/Compositions/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: compositions.redeliver}},
 		{Path: "/roomreel/v1/CompositionHooks/{Resource}/Deliveries", Methods: methods{get: hooks.list}},
 		{Path: "/roomreel/v1/CompositionHooks/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: hooks.redeliver}},
+		{Path: "/roomreel/v1/AuditLog", Methods: methods{get: a.listAudit}},
 		{Path: "/roomreel/v1/Layouts", Methods: methods{post: a.previewLayout}},
 		{Path: mediaPath + "{Token}", Open: true, Methods: methods{get: a.serveMedia}},
 		{Path: "/healthz", Open: true, Methods: methods{get: a.healthy}},

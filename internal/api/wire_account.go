@@ -82,3 +82,17 @@ func deliveryShape(d app.Delivery) deliveryBody {
 	}
 	return body
 }
+
+// auditBody is ours: one thing that was done in the account.
+type auditBody struct {
+	ID      string            `json:"id"`
+	Date    string            `json:"date"`
+	Actor   string            `json:"actor"`   // account or API key that asked; "" for the service's own commands
+	Verb    string            `json:"verb"`    // create, update or delete
+	Subject string            `json:"subject"` // a SID, or "recording settings" and "composition settings"
+	Detail  map[string]string `json:"detail"`  // what settings were set to; null for the rest
+}
+
+func auditShape(e app.AuditEntry) auditBody {
+	return auditBody{e.ID, e.Created.UTC().Format(time.RFC3339Nano), e.Actor, e.Verb, e.Subject, e.Detail}
+}

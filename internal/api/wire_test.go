@@ -68,6 +68,8 @@ func TestWire_Shapes(t *testing.T) {
 		"settings_none":         settingsShape(testOrigin+"/v1/RecordingSettings/Default", roomreel.Settings{AccountSID: testAccount}),
 		"credential_aws":        credentialShape(testOrigin, roomreel.Credential{SID: testCredential, AccountSID: testAccount, Kind: roomreel.AWSCredential, Created: at, Secret: []byte("never shown")}),
 		"credential_public_key": credentialShape(testOrigin, roomreel.Credential{SID: testCredential, AccountSID: testAccount, Kind: roomreel.PublicKey, FriendlyName: "mine", Created: at, Updated: later}),
+		"audit": auditShape(app.AuditEntry{ID: "1", Created: at, Actor: testAccount, Verb: "update", Subject: "recording settings",
+			Detail: map[string]string{"encryption_enabled": "true"}}),
 		"delivery": deliveryShape(app.Delivery{ID: "1", EventID: "2", Resource: testRoom, Sequence: 3, Type: roomreel.RoomEndedEvent, URL: "https://app.example.com",
 			Method: "POST", Attempt: 1, Started: at, Duration: 1500 * time.Millisecond, Status: 200}),
 		"delivery_failed": deliveryShape(app.Delivery{ID: "1", EventID: "2", Resource: testRoom, Type: roomreel.RoomEndedEvent, URL: "https://app.example.com",
