@@ -106,3 +106,23 @@ func TestParse_RefusesWhatIsNoKey(t *testing.T) {
 		}
 	}
 }
+
+func TestParse_FromAFileOrTheEnvironment(t *testing.T) {
+	const one, two = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	for name, text := range map[string]string{
+		"lines": "# keys, oldest first\n" + one + "\n\n" + two, "commas": one + ", " + two, "windows": one + "\r\n" + two + "\r\n",
+	} {
+		r, err := keyring.Parse(text)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		newest, err := keyring.Parse(two)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !newest.Current(r.Seal("row", nil)) {
+			t.Errorf("%s: the last key is not the one that encrypts", name)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/store"
+	"roomreel/internal/store/storetest"
 )
 
 func TestAddRecording_KnowsParticipantsAndTracksAgain(t *testing.T) {
@@ -155,4 +156,18 @@ func TestExpire_RemindsOfWhatWasReserved(t *testing.T) {
 		check(t, f.Expire(t.Context(), f.Now().Add(25*time.Hour)))
 		wantEqual(t, "jobs a day later", f.queue.count(store.JobErase, "RTlost"), 1)
 	})
+}
+
+func TestExpire_KeepsAsLongAsConfigured(t *testing.T) {
+	config := storetest.SQLite(t)
+	config.KeepDeleted = time.Hour
+	f := newFixture(t, storetest.Open(t, config))
+	r := f.recording(t, f.room(t, "r"), "alice", "camera")
+	check(t, f.DeleteRecording(t.Context(), f.account, r.SID))
+	check(t, f.Expire(t.Context(), f.Now().Add(59*time.Minute)))
+	_, err := f.Recording(t.Context(), f.account, r.SID)
+	check(t, err)
+	check(t, f.Expire(t.Context(), f.Now().Add(61*time.Minute)))
+	_, err = f.Recording(t.Context(), f.account, r.SID)
+	wantCode(t, err, roomreel.NotFound)
 }
