@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"strings"
 
 	"roomreel/internal/blob"
 	"roomreel/internal/blob/s3"
@@ -12,7 +11,7 @@ import (
 )
 
 // buckets reaches customers' buckets: Amazon's, and those at the endpoints that the configuration allows.
-type buckets struct{ endpoints s3.Endpoints }
+type buckets struct{ s3 s3.Buckets }
 
 func newBuckets(allowed []config.S3Endpoint) (buckets, error) {
 	var b buckets
@@ -24,31 +23,21 @@ func newBuckets(allowed []config.S3Endpoint) (buckets, error) {
 				return b, fmt.Errorf("s3.endpoints: ca of %s: %w", e.Host, err)
 			}
 		}
-		b.endpoints.Allowed = append(b.endpoints.Allowed, endpoint)
+		b.s3.Endpoints.Allowed = append(b.s3.Endpoints.Allowed, endpoint)
 	}
 	return b, nil
 }
 
-// open returns the bucket, or the folder in one, at a customer's URL.
-func (b buckets) open(url, accessKey, secret string) (blob.Store, error) {
-	target, err := s3.ParseURL(url, b.endpoints)
+// Open returns the bucket, or the folder in one, at a customer's URL.
+func (b buckets) Open(url, accessKey, secret string) (blob.Store, error) {
+	opened, err := b.s3.Open(url, accessKey, secret)
 	if err != nil {
-		return nil, err
+		return nil, err // a nil *s3.Store would be a blob.Store that is not nil
 	}
-	return s3.Open(s3.Config{Target: target, AccessKey: accessKey, SecretKey: secret})
+	return opened, nil
 }
 
-// Check proves that the key pair may write under the URL, with an object of a few bytes. Whoever may delete finds it
-// gone; Twilio's documentation asks customers to grant only s3:PutObject, and then it stays.
+// Check proves that the key pair may write under the URL.
 func (b buckets) Check(ctx context.Context, url, accessKey, secret string) error {
-	store, err := b.open(url, accessKey, secret)
-	if err != nil {
-		return err
-	}
-	const key, text = "roomreel-write-test.txt", "roomreel was here to see whether it may write.\n"
-	if _, err := store.Put(ctx, key, strings.NewReader(text), int64(len(text)), blob.PutOptions{ContentType: "text/plain"}); err != nil {
-		return err
-	}
-	_ = store.Delete(ctx, key)
-	return nil
+	return b.s3.Check(ctx, url, accessKey, secret)
 }

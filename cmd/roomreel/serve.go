@@ -60,7 +60,7 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 	})
 	defer sender.Close()
 	runner, err := jobs.New(ctx, jobs.Config{
-		Store: p.store, App: p.app, Vault: p.vault, Work: p.work, OpenBucket: p.buckets.open, Sender: sender,
+		Store: p.store, App: p.app, Vault: p.vault, Work: p.work, OpenBucket: p.buckets.Open, Sender: sender,
 		Render: child, Options: composeOptions(settings), Scratch: p.films, Log: log,
 		Seal: string(settings.Encryption.Seal), ObjectKey: settings.S3.Key,
 		DeliverFor: settings.S3.GiveUp.Std(), CallbackMaxAge: settings.Webhook.GiveUp.Std(),

@@ -66,6 +66,10 @@ type Buckets interface {
 	// Check proves that a small object can be written under url with the key pair. A failure that is the customer's to
 	// mend is a *blob.PermanentError.
 	Check(ctx context.Context, url, accessKey, secret string) error
+
+	// Open returns the bucket, or the folder in one, at url. It sends nothing. A store that is an io.Closer is closed by
+	// the caller.
+	Open(url, accessKey, secret string) (blob.Store, error)
 }
 
 // Lists and their pages are the store's: a handler needs no other package to ask for one.

@@ -97,6 +97,10 @@ func (b *bucket) Check(_ context.Context, url, accessKey, secret string) error {
 	return b.err
 }
 
+func (b *bucket) Open(string, string, string) (blob.Store, error) {
+	return nil, &blob.PermanentError{Kind: blob.BadURL, Err: errors.New("there is no bucket in this test")}
+}
+
 type queue struct {
 	mu   sync.Mutex
 	jobs []store.Job

@@ -2,9 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"net/url"
+	"path"
 	"strings"
 	"time"
 	"unicode"
@@ -52,6 +55,9 @@ type stored struct {
 	contentType string // of the plain bytes
 	media       roomreel.Media
 	modified    time.Time
+
+	account     roomreel.AccountSID
+	destination roomreel.Destination
 }
 
 func (m stored) served() string {
@@ -93,6 +99,9 @@ func (a *App) MediaObject(ctx context.Context, acct roomreel.AccountSID, sid str
 	if err != nil {
 		return MediaObject{}, err
 	}
+	if m.media.Key == "" {
+		return MediaObject{}, roomreel.Errorf(roomreel.NotFound, "the media of %s is not kept by this service", m.sid)
+	}
 	object := MediaObject{ContentType: m.served(), Size: m.media.Size, Modified: m.modified}
 	if m.media.Envelope != nil {
 		object.Headers = seal.Headers(*m.media.Envelope)
@@ -110,7 +119,7 @@ func (a *App) recordingMedia(ctx context.Context, acct roomreel.AccountSID, sid 
 	}
 	return available(stored{
 		sid: string(sid), name: string(sid) + "." + r.Container, contentType: string(r.Kind) + "/x-matroska",
-		media: r.Media, modified: r.Completed,
+		media: r.Media, modified: r.Completed, account: acct, destination: r.Destination,
 	}, r.Status == roomreel.RecordingCompleted)
 }
 
@@ -121,17 +130,14 @@ func (a *App) compositionMedia(ctx context.Context, acct roomreel.AccountSID, si
 	}
 	return available(stored{
 		sid: string(sid), name: string(sid) + "." + string(c.Film.Format), contentType: "video/" + string(c.Film.Format),
-		media: c.Media, modified: c.Completed,
+		media: c.Media, modified: c.Completed, account: acct, destination: c.Destination,
 	}, c.Status == roomreel.CompositionCompleted)
 }
 
-// available refuses media that is not there, and says where it is instead when the customer has it.
+// available refuses media that is not there.
 func available(m stored, completed bool) (stored, error) {
-	switch {
-	case completed && m.media.Key != "":
+	if completed && (m.media.Key != "" || m.media.External != "") {
 		return m, nil
-	case completed && m.media.External != "":
-		return m, roomreel.Errorf(roomreel.NotFound, "the media of %s is in your own storage, at %s", m.sid, m.media.External)
 	}
 	return m, roomreel.Errorf(roomreel.NotFound, "%s has no media: it is not finished, it failed, or it was deleted", m.sid)
 }
@@ -149,11 +155,64 @@ func (a *App) link(ctx context.Context, m stored, in MediaRequest) (MediaLink, e
 	if err := checkDisposition(link.Disposition); err != nil {
 		return MediaLink{}, err
 	}
-	link.URL, err = a.vault.Presign(ctx, m.media.Key, ttl, blob.PresignOptions{ContentType: m.served(), ContentDisposition: link.Disposition})
+	options := blob.PresignOptions{ContentType: m.served(), ContentDisposition: link.Disposition}
+	if m.media.Key == "" {
+		link.URL, err = a.externalURL(ctx, m, ttl, options)
+		return link, err
+	}
+	link.URL, err = a.vault.Presign(ctx, m.media.Key, ttl, options)
 	if err != nil {
 		return MediaLink{}, unavailable("the media store does not answer", err)
 	}
 	return link, nil
+}
+
+// lookTimeout bounds how long a customer's bucket may take to say whether its credential reads there: somebody waits.
+const lookTimeout = 10 * time.Second
+
+// externalURL signs a URL of media in the customer's bucket with the customer's own credential. Whether it may read there
+// is asked first, for most may only write: a redirect to a refusal would tell the caller nothing. Then the error says
+// where the media is.
+func (a *App) externalURL(ctx context.Context, m stored, ttl time.Duration, options blob.PresignOptions) (string, error) {
+	elsewhere := func(why string, err error) error {
+		return &roomreel.Error{Code: roomreel.NotFound, Err: err,
+			Detail: fmt.Sprintf("the media of %s is in your own storage, at %s; %s", m.sid, m.media.External, why)}
+	}
+	id, secret, err := a.KeyPair(ctx, m.account, m.destination.CredentialSID)
+	if roomreel.CodeOf(err) == roomreel.NotFound || a.buckets == nil {
+		return "", elsewhere("the credential that stored it there was deleted", err)
+	}
+	if err != nil {
+		return "", err
+	}
+	folder, name := path.Split(m.media.External)
+	if name, err = url.PathUnescape(name); err != nil {
+		return "", err
+	}
+	bucket, err := a.buckets.Open(folder, id, secret)
+	if err != nil {
+		return "", elsewhere("this server does not reach that storage any more", err)
+	}
+	if closer, ok := bucket.(io.Closer); ok {
+		defer closer.Close()
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	_, err = bucket.Stat(ctx, name)
+	var permanent *blob.PermanentError
+	switch {
+	case errors.Is(err, blob.ErrNotExist):
+		return "", elsewhere("it has been removed from there", err)
+	case errors.As(err, &permanent):
+		return "", elsewhere("the credential that stored it there may not read it", err)
+	case err != nil:
+		return "", unavailable("your storage, where the media is, does not answer", err)
+	}
+	signed, err := bucket.Presign(ctx, name, ttl, options)
+	if err == nil && signed == "" {
+		err = elsewhere("it cannot be reached from outside", nil)
+	}
+	return signed, err
 }
 
 // checkDisposition refuses what is no Content-Disposition of a download.

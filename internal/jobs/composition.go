@@ -150,7 +150,7 @@ func (r *Runner) open(ctx context.Context, sid roomreel.CompositionSID, planText
 		Plan:        plan,
 		composition: c,
 		media: func(t int) (io.ReaderAt, error) {
-			reader, err := r.source(ctx, recordings[t])
+			reader, err := r.source(ctx, recordings[t], c.Started)
 			if err == nil {
 				opened = append(opened, reader)
 			}
@@ -164,16 +164,18 @@ func (r *Runner) open(ctx context.Context, sid roomreel.CompositionSID, planText
 	}, nil
 }
 
-// source opens a recording's plain bytes: in the vault when they lie there as they came, else the working copy.
-func (r *Runner) source(ctx context.Context, recording roomreel.Recording) (*blob.ReaderAt, error) {
+// source opens a recording's plain bytes for a composition that was started at that time: in the vault when they lie
+// there as they came, else the working copy. Copies that only wait for their delivery are not read: whether a composition
+// succeeds is not to depend on which of the two is quicker.
+func (r *Runner) source(ctx context.Context, recording roomreel.Recording, started time.Time) (*blob.ReaderAt, error) {
 	switch media := recording.Media; {
 	case media.Key != "" && media.Envelope == nil:
 		return blob.NewReaderAt(ctx, r.Vault, media.Key, recording.Size), nil
-	case media.WorkKey != "":
+	case media.WorkKey != "" && started.Before(media.WorkEnds):
 		return blob.NewReaderAt(ctx, r.Work, media.WorkKey, recording.Size), nil
 	}
 	return nil, &roomreel.Error{
-		Code: roomreel.Invalid, Twilio: processingFailure,
+		Code: roomreel.Invalid, Twilio: recordingsDeleted,
 		Detail: fmt.Sprintf("recording %s is sealed or in external storage, and the time in which it can be composed is over", recording.SID),
 	}
 }
@@ -359,7 +361,7 @@ func (r *Runner) handOver(ctx context.Context, c roomreel.Composition, finished 
 	if _, err := r.Work.Put(ctx, key, file, finished.Size, blob.PutOptions{}); err != nil {
 		return fmt.Errorf("store film: %w", err)
 	}
-	finished.Media = roomreel.Media{WorkKey: key}
+	finished.Media, finished.Since = roomreel.Media{WorkKey: key}, r.Store.Now()
 	return over(r.Store.SaveFilm(ctx, c.SID, finished))
 }
 

@@ -181,11 +181,11 @@ func (r *Runner) deliver(ctx context.Context, job args, _ bool) error {
 		return over(context.Cause(ctx))
 	case errors.As(err, &wrong):
 		return r.giveUp(ctx, c, wrong.number, wrong.message, err)
-	case r.Store.Now().Sub(c.Started) > r.DeliverFor:
+	case r.Store.Now().Sub(film.Since) > r.DeliverFor:
 		return r.giveUp(ctx, c, processingFailure, "The film could not be delivered in time.", err)
 	}
 	r.Log.Warn("film not delivered, tried again later", "composition", sid, "err", err)
-	return later(patience(r.Store.Now().Sub(c.Started)))
+	return later(patience(r.Store.Now().Sub(film.Since)))
 }
 
 func (r *Runner) giveUp(ctx context.Context, c roomreel.Composition, number int, message string, err error) error {
