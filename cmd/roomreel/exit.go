@@ -64,15 +64,20 @@ func words(ctx context.Context, err error) string {
 	return text.String()
 }
 
-// split takes joined errors apart.
+// split takes joined errors apart, however deep. An error that says more than its parts stays whole.
 func split(err error) []error {
 	if usage, ok := err.(usageError); ok {
 		err = usage.error
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || err.Error() != errors.Join(joined.Unwrap()...).Error() {
+		return []error{err}
 	}
-	return []error{err}
+	var parts []error
+	for _, part := range joined.Unwrap() {
+		parts = append(parts, split(part)...)
+	}
+	return parts
 }
 
 // sentence leaves out the code of a caller's mistake, which the exit code says.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -37,6 +38,9 @@ func (importCommand) Help() string {
 }
 
 func (c importCommand) Run(ctx context.Context, s *session) error {
+	if c.Account == "" || c.Token == "" {
+		return usageError{errors.New("--account and --token must not be empty")}
+	}
 	files, _, err := readRoom(c.Room)
 	if err != nil {
 		return err
