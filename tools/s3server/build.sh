@@ -12,7 +12,7 @@ if [ ! -x "$out" ]; then
 		flock 9 # two test binaries may ask at once
 		[ -x "$out" ] || {
 			cd "$here"
-			CGO_ENABLED=0 GOFLAGS=-mod=mod go build -trimpath -o "$out.new" github.com/versity/versitygw/cmd/versitygw >&2
+			CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -o "$out.new" github.com/versity/versitygw/cmd/versitygw >&2
 			mv "$out.new" "$out"
 		}
 	) 9>"$out.lock"
