@@ -131,14 +131,16 @@ func (s *Store) Compositions(ctx context.Context, acct roomreel.AccountSID, f Co
 
 func (f CompositionFilter) where(acct roomreel.AccountSID) where {
 	var w where
-	w.and("account_sid = ?", acct)
+	if f.RoomSID != "" {
+		w.and("room_sid = ?", f.RoomSID)
+		w.check("account_sid = ?", acct)
+	} else {
+		w.and("account_sid = ?", acct)
+	}
 	if f.Status != "" {
 		w.and("status = ?", f.Status)
 	} else {
 		w.and("status <> 'deleted'")
-	}
-	if f.RoomSID != "" {
-		w.and("room_sid = ?", f.RoomSID)
 	}
 	w.created(f.Created)
 	return w
@@ -263,6 +265,9 @@ func (s *Store) CompleteComposition(ctx context.Context, sid roomreel.Compositio
 	return s.change(ctx, sid, func(tx *Tx, c *roomreel.Composition) error {
 		c.Size, c.Duration, c.Bitrate, c.Media, c.Report = film.Size, film.Duration, film.Bitrate, film.Media, film.Report
 		if err := s.setComposition(ctx, tx, c, roomreel.CompositionCompleted); err != nil {
+			return err
+		}
+		if err := keep(ctx, tx, Erasure{Vault, film.Media.Key}); err != nil {
 			return err
 		}
 		return s.clearWork(ctx, tx, c.SID)

@@ -67,10 +67,15 @@ func (s *Store) Hooks(ctx context.Context, acct roomreel.AccountSID, f HookFilte
 func (f HookFilter) where(acct roomreel.AccountSID) where {
 	var w where
 	w.and("account_sid = ?", acct)
-	if f.Enabled != nil {
-		w.and("enabled = ?", *f.Enabled)
+	by := w.and
+	if f.FriendlyName != "" && !strings.Contains(f.FriendlyName, "*") {
+		w.and("friendly_lower = ?", strings.ToLower(f.FriendlyName))
+		by = w.check
 	}
-	if f.FriendlyName != "" {
+	if f.Enabled != nil {
+		by("enabled = ?", *f.Enabled)
+	}
+	if strings.Contains(f.FriendlyName, "*") {
 		w.and(`friendly_lower LIKE ? ESCAPE '\'`, likePattern.Replace(strings.ToLower(f.FriendlyName)))
 	}
 	w.created(f.Created)

@@ -84,6 +84,18 @@ func TestLists_EveryFilterHasItsIndex(t *testing.T) {
 		{"room_name", rooms(RoomFilter{UniqueName: "n"})},
 		{"hook_created", hooks(HookFilter{Created: dates})},
 		{"hook_enabled", hooks(HookFilter{Enabled: &yes})},
+
+		// Of several filters, the one that leaves the fewest rows.
+		{"recording_track", recordings(RecordingFilter{TrackSID: "MT", Kind: roomreel.Audio, Status: roomreel.RecordingCompleted, Created: dates})},
+		{"recording_track", recordings(RecordingFilter{TrackSID: "MT", RoomSIDs: []roomreel.RoomSID{"RM"}, Participants: []roomreel.ParticipantSID{"PA"}})},
+		{"recording_participant", recordings(RecordingFilter{Participants: []roomreel.ParticipantSID{"PA"}, RoomSIDs: []roomreel.RoomSID{"RM"}})},
+		{"recording_room", recordings(RecordingFilter{RoomSIDs: []roomreel.RoomSID{"RM"}, Kind: roomreel.Audio, Status: roomreel.RecordingCompleted})},
+		{"recording_room", recordings(RecordingFilter{RoomSIDs: []roomreel.RoomSID{"RM"}, Created: dates})},
+		{"composition_room", compositions(CompositionFilter{RoomSID: "RM", Created: dates})},
+		{"composition_room_status", compositions(CompositionFilter{RoomSID: "RM", Status: roomreel.CompositionCompleted})},
+		{"composition_room_status", compositions(CompositionFilter{RoomSID: "RM", Status: roomreel.CompositionDeleted, Created: dates})},
+		{"room_name_status", rooms(RoomFilter{UniqueName: "n", Status: roomreel.RoomInProgress, Created: dates})},
+		{"hook_name", hooks(HookFilter{FriendlyName: "n", Enabled: &yes})},
 	} {
 		for _, page := range []Page{
 			{Size: 5},

@@ -243,19 +243,29 @@ func (s *Store) Recordings(ctx context.Context, acct roomreel.AccountSID, f Reco
 
 func (f RecordingFilter) where(acct roomreel.AccountSID) where {
 	var w where
-	w.and("account_sid = ?", acct)
+	by := w.and // what rows are searched by: the narrowest condition there is; all others are checked
+	if f.TrackSID != "" {
+		by("track_sid = ?", f.TrackSID)
+		by = w.check
+	}
+	if len(f.Participants) > 0 {
+		condition, args := in("participant_sid", f.Participants)
+		by(condition, args...)
+		by = w.check
+	}
+	if len(f.RoomSIDs) > 0 {
+		condition, args := in("room_sid", f.RoomSIDs)
+		by(condition, args...)
+		by = w.check
+	}
+	by("account_sid = ?", acct)
 	if f.Status != "" {
-		w.and("status = ?", f.Status)
+		by("status = ?", f.Status)
 	} else {
 		w.and("status <> 'deleted'")
 	}
-	if f.TrackSID != "" {
-		w.and("track_sid = ?", f.TrackSID)
-	}
-	in(&w, "room_sid", f.RoomSIDs)
-	in(&w, "participant_sid", f.Participants)
 	if f.Kind != "" {
-		w.and("kind = ?", f.Kind)
+		by("kind = ?", f.Kind)
 	}
 	w.created(f.Created)
 	return w

@@ -41,6 +41,7 @@ CREATE UNIQUE INDEX room_name_in_progress ON room (account_sid, unique_name) WHE
 CREATE INDEX room_created ON room (account_sid, created, sid);
 CREATE INDEX room_status ON room (account_sid, status, created, sid);
 CREATE INDEX room_name ON room (account_sid, unique_name, created, sid);
+CREATE INDEX room_name_status ON room (account_sid, unique_name, status, created, sid);
 
 CREATE TABLE participant (
     sid         TEXT PRIMARY KEY,
@@ -96,9 +97,9 @@ CREATE INDEX recording_created ON recording (account_sid, created, sid) WHERE st
 CREATE INDEX recording_status ON recording (account_sid, status, created, sid);
 CREATE INDEX recording_kind ON recording (account_sid, kind, created, sid) WHERE status <> 'deleted';
 CREATE INDEX recording_kind_status ON recording (account_sid, kind, status, created, sid);
-CREATE INDEX recording_track ON recording (account_sid, track_sid, created, sid);
-CREATE INDEX recording_participant ON recording (account_sid, participant_sid, created, sid);
-CREATE INDEX recording_room ON recording (account_sid, room_sid, created, sid);
+CREATE INDEX recording_track ON recording (track_sid, created, sid);
+CREATE INDEX recording_participant ON recording (participant_sid, created, sid);
+CREATE INDEX recording_room ON recording (room_sid, created, sid);
 CREATE INDEX recording_deleted ON recording (deleted) WHERE status = 'deleted';
 CREATE INDEX recording_work_ends ON recording (work_ends) WHERE work_ends > 0;
 
@@ -134,7 +135,8 @@ CREATE TABLE composition (
 CREATE UNIQUE INDEX composition_hook ON composition (room_sid, hook_sid) WHERE hook_sid <> '';
 CREATE INDEX composition_created ON composition (account_sid, created, sid) WHERE status <> 'deleted';
 CREATE INDEX composition_status ON composition (account_sid, status, created, sid);
-CREATE INDEX composition_room ON composition (account_sid, room_sid, created, sid);
+CREATE INDEX composition_room ON composition (room_sid, created, sid) WHERE status <> 'deleted';
+CREATE INDEX composition_room_status ON composition (room_sid, status, created, sid);
 CREATE INDEX composition_deleted ON composition (deleted) WHERE status = 'deleted';
 
 -- The work of a composition in progress. All of it goes when the composition comes to its end.
