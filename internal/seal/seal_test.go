@@ -80,8 +80,10 @@ func opened(r io.Reader, e roomreel.Envelope, key *rsa.PrivateKey) ([]byte, erro
 	return io.ReadAll(plain)
 }
 
-var kinds = []string{Twilio, CMS}
-var lengths = []int{0, 1, 15, 16, 17, 112, 120, 240, 65_000, 65_519, 65_520, 65_536, 65_537, 131_056, 1_000_003}
+var (
+	kinds   = []string{Twilio, CMS}
+	lengths = []int{0, 1, 15, 16, 17, 112, 120, 240, 65_000, 65_519, 65_520, 65_536, 65_537, 131_056, 1_000_003}
+)
 
 func TestSeal_OpensAgain(t *testing.T) {
 	for _, kind := range kinds {

@@ -140,9 +140,17 @@ func rangesAreCutAtTheEnd(t *testing.T, s blob.Store, at string) {
 		offset, length int64
 		want           []byte
 	}{
-		{0, 1000, content}, {0, 1, content[:1]}, {999, 1, content[999:]}, {10, 20, content[10:30]},
-		{990, 20, content[990:]}, {500, -1, content[500:]}, {0, 5000, content},
-		{0, 0, nil}, {1000, -1, nil}, {1000, 5, nil}, {5000, -1, nil},
+		{0, 1000, content},
+		{0, 1, content[:1]},
+		{999, 1, content[999:]},
+		{10, 20, content[10:30]},
+		{990, 20, content[990:]},
+		{500, -1, content[500:]},
+		{0, 5000, content},
+		{0, 0, nil},
+		{1000, -1, nil},
+		{1000, 5, nil},
+		{5000, -1, nil},
 	} {
 		if got := Get(t, s, at, r.offset, r.length); !bytes.Equal(got, r.want) {
 			t.Errorf("Get(%d, %d) gave %d bytes; want %d", r.offset, r.length, len(got), len(r.want))

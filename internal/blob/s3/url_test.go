@@ -198,8 +198,10 @@ func TestStore_TrustsTheConfiguredCA(t *testing.T) {
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of the client that does not trust it
 	server.StartTLS()
 	defer server.Close()
-	e := s3.Endpoint{Host: strings.TrimPrefix(server.URL, "https://"), Region: "here",
-		CA: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})}
+	e := s3.Endpoint{
+		Host: strings.TrimPrefix(server.URL, "https://"), Region: "here",
+		CA: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+	}
 	buckets := s3.Buckets{Endpoints: s3.Endpoints{Allowed: []s3.Endpoint{e}}, Config: s3.Config{Tries: 1}}
 	store, err := buckets.Open(server.URL+"/b12", "key", "secret")
 	if err != nil {
