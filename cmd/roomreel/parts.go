@@ -64,6 +64,7 @@ func openParts(ctx context.Context, c config.Config, log *slog.Logger) (_ *parts
 	}
 	p.store, err = store.Open(ctx, store.Config{
 		URL: c.Database.URL.Reveal(), Path: filepath.Join(c.Server.Data, databaseFile),
+		KeepDeleted: c.Retention.Metadata.Std(),
 	})
 	if err != nil {
 		return nil, err

@@ -68,8 +68,8 @@ func (c Config) check() []error {
 			}
 		}
 	}
-	if c.Limits.Sources == 0 {
-		say("limits.sources is 0; no composition could be made")
+	if c.Retention.Metadata == 0 {
+		say("retention.metadata must be more than 0; Twilio's is 30d")
 	}
 	return mistakes
 }

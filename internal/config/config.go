@@ -102,9 +102,8 @@ type Encryption struct {
 
 // Limits bound what one account may do.
 type Limits struct {
-	Reads   int `toml:"reads_per_second" help:"GET requests per account and second; 0 is no limit"`
-	Writes  int `toml:"writes_per_second" help:"other requests per account and second; 0 is no limit"`
-	Sources int `toml:"sources" help:"most recordings in one composition"`
+	Reads  int `toml:"reads_per_second" help:"GET requests per account and second; 0 is no limit"`
+	Writes int `toml:"writes_per_second" help:"other requests per account and second; 0 is no limit"`
 }
 
 // Retention is when things are forgotten.
@@ -136,7 +135,7 @@ func Default() Config {
 		Encryption: Encryption{Seal: SealTwilio},
 		S3:         S3{Key: "{account}/{sid}.{ext}", GiveUp: Duration(24 * time.Hour)},
 		// Twilio's defaults for one account. Source: twilio.com/docs/video/programmable-video-limits.
-		Limits:    Limits{Reads: 80, Writes: 20, Sources: 1000},
+		Limits:    Limits{Reads: 80, Writes: 20},
 		Retention: Retention{Metadata: Duration(30 * 24 * time.Hour)},
 		Log:       Log{Level: LevelInfo, Format: LogAuto},
 	}
