@@ -21,6 +21,9 @@ type Delivery struct {
 	Duration time.Duration
 	Status   int    // HTTP status of the answer; 0 when there was none
 	Error    string // why it counts as failed; "" when it was delivered
+
+	// Retry is when the event may be tried again; zero for at once. The log does not keep it.
+	Retry time.Time
 }
 
 // Pending is an event that its callback has not taken yet.
@@ -28,20 +31,35 @@ type Pending struct {
 	Event    roomreel.Event
 	Attempts int       // made so far
 	Since    time.Time // when delivery was asked for: the event's time, or that of the last Redeliver
+	Due      time.Time // when the next attempt may be made; zero for at once
 }
 
 // PendingEvent returns the first undelivered event of a resource, and whether there is one. The others wait for it.
 func (s *Store) PendingEvent(ctx context.Context, resource string) (Pending, bool, error) {
 	var p Pending
 	e := &p.Event
-	err := s.read().QueryRow(ctx, `SELECT id, account_sid, resource, sequence, type, created, url, method, params, attempts, since
+	err := s.read().QueryRow(ctx, `SELECT id, account_sid, resource, sequence, type, created, url, method, params, attempts, since, due
 		FROM event WHERE resource = $1 AND status = 'pending' ORDER BY sequence LIMIT 1`, resource).
 		Scan(&e.ID, &e.AccountSID, &e.Resource, &e.Sequence, &e.Type, instant{&e.Created}, &e.Callback.URL, &e.Callback.Method,
-			fromText{&e.Params}, &p.Attempts, instant{&p.Since})
+			fromText{&e.Params}, &p.Attempts, instant{&p.Since}, instant{&p.Due})
 	if isNoRow(err) {
 		return p, false, nil
 	}
 	return p, err == nil, err
+}
+
+// HoldEvents makes a node the only one that delivers a resource's events, until that time or LetEventsGo, and reports
+// whether it could. A node may hold on for longer by calling it again.
+func (s *Store) HoldEvents(ctx context.Context, resource, node string, until time.Time) (bool, error) {
+	n, err := s.read().Exec(ctx, `UPDATE event_sequence SET holder = $2, held_until = $3
+		WHERE resource = $1 AND (holder = $2 OR held_until <= $4)`, resource, node, micros(until), micros(s.now()))
+	return n > 0, err
+}
+
+// LetEventsGo ends a hold.
+func (s *Store) LetEventsGo(ctx context.Context, resource, node string) error {
+	_, err := s.read().Exec(ctx, `UPDATE event_sequence SET holder = '', held_until = 0 WHERE resource = $1 AND holder = $2`, resource, node)
+	return err
 }
 
 // EventStatus says what has become of an event.
@@ -63,8 +81,8 @@ func (s *Store) RecordDelivery(ctx context.Context, acct roomreel.AccountSID, d 
 			d.Status, d.Error, acct); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `UPDATE event SET status = $2, attempts = $3 WHERE id = $1 AND status = 'pending'`,
-			d.EventID, next, d.Attempt); err != nil {
+		if _, err := tx.Exec(ctx, `UPDATE event SET status = $2, attempts = $3, due = $4 WHERE id = $1 AND status = 'pending'`,
+			d.EventID, next, d.Attempt, micros(d.Retry)); err != nil {
 			return err
 		}
 		if next == EventPending {
@@ -85,7 +103,7 @@ func (s *Store) Redeliver(ctx context.Context, acct roomreel.AccountSID, event s
 	}
 	return s.InTx(ctx, func(tx *Tx) error {
 		var resource string
-		err := tx.QueryRow(ctx, `UPDATE event SET status = 'pending', attempts = 0, since = $3
+		err := tx.QueryRow(ctx, `UPDATE event SET status = 'pending', attempts = 0, since = $3, due = 0
 			WHERE account_sid = $1 AND id = $2 RETURNING resource`, acct, event, micros(s.now())).Scan(&resource)
 		if isNoRow(err) {
 			return notFound("event", event)

@@ -38,7 +38,7 @@ func (s *Store) erase(ctx context.Context, tx *Tx, resource string, blobs ...Era
 func (s *Store) note(ctx context.Context, tx *Tx, resource string, blobs []Erasure) error {
 	for _, blob := range blobs {
 		if _, err := tx.Exec(ctx, `INSERT INTO erasure (resource, place, blob_key, created) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (place, blob_key) DO NOTHING`, resource, blob.Place, blob.Key, micros(s.now())); err != nil {
+			ON CONFLICT (place, blob_key) DO UPDATE SET resource = excluded.resource`, resource, blob.Place, blob.Key, micros(s.now())); err != nil {
 			return err
 		}
 	}
@@ -83,10 +83,20 @@ func (s *Store) held(ctx context.Context, tx *Tx, resource string) ([]Erasure, e
 	return []Erasure{{Vault, media.Key}, {Work, media.WorkKey}, {Vault, index}}, err
 }
 
-// Reserve notes blobs that are about to be stored for a resource whose row is not there yet. Should the row never come,
-// Expire has them erased after forgottenAfter.
+// Reserve notes blobs that are about to be stored and that no row refers to yet. Should that never happen, Expire has them
+// erased after forgottenAfter. An erasing of the resource itself does not wait so long: what is stored while others may
+// erase for the same resource is reserved for [Unpublished].
 func (s *Store) Reserve(ctx context.Context, resource string, blobs ...Erasure) error {
 	return s.InTx(ctx, func(tx *Tx) error { return s.note(ctx, tx, resource, blobs) })
+}
+
+// Unpublished is the resource for which a composition's blobs are reserved until its rows refer to them.
+func Unpublished(sid roomreel.CompositionSID) string { return string(sid) + "/unpublished" }
+
+// keep drops the reservation of a blob, now that a row refers to it.
+func keep(ctx context.Context, tx *Tx, blob Erasure) error {
+	_, err := tx.Exec(ctx, `DELETE FROM erasure WHERE place = $1 AND blob_key = $2`, blob.Place, blob.Key)
+	return err
 }
 
 // redeem drops what was reserved for a resource, now that its row refers to it.

@@ -22,7 +22,7 @@ func (s *Store) emit(ctx context.Context, tx *Tx, e roomreel.Event) error {
 		return nil
 	}
 	// The row of the counter stays locked until the transaction ends, so numbers are given in the order of commits.
-	if err := tx.QueryRow(ctx, `INSERT INTO event_sequence (resource, next) VALUES ($1, 1)
+	if err := tx.QueryRow(ctx, `INSERT INTO event_sequence (resource, next, holder, held_until) VALUES ($1, 1, '', 0)
 		ON CONFLICT (resource) DO UPDATE SET next = event_sequence.next + 1 RETURNING next - 1`, e.Resource).Scan(&e.Sequence); err != nil {
 		return fmt.Errorf("number event: %w", err)
 	}
@@ -35,8 +35,8 @@ func (s *Store) emit(ctx context.Context, tx *Tx, e roomreel.Event) error {
 	params["StatusCallbackEvent"] = string(e.Type)
 	params["Timestamp"] = e.Created.Format(timestampLayout)
 	if _, err := tx.Exec(ctx, `INSERT INTO event
-		(id, account_sid, resource, sequence, type, created, url, method, params, status, attempts, since)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', 0, $10)`,
+		(id, account_sid, resource, sequence, type, created, url, method, params, status, attempts, since, due)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', 0, $10, 0)`,
 		e.ID, e.AccountSID, e.Resource, e.Sequence, e.Type, micros(e.Created), e.Callback.URL, e.Callback.Method,
 		text(params), micros(e.Created)); err != nil {
 		return fmt.Errorf("write event: %w", err)

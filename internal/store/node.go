@@ -39,8 +39,13 @@ func (s *Store) DeadNodes(ctx context.Context, silence time.Duration) ([]Node, e
 		micros(s.now().Add(-silence)))
 }
 
-// ForgetNode removes a node that stopped, or whose jobs have been taken from it.
+// ForgetNode removes a node that stopped, or whose jobs have been taken from it. What it held is free.
 func (s *Store) ForgetNode(ctx context.Context, id string) error {
-	_, err := s.read().Exec(ctx, `DELETE FROM node WHERE id = $1`, id)
-	return err
+	return s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.Exec(ctx, `UPDATE event_sequence SET holder = '', held_until = 0 WHERE holder = $1`, id); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `DELETE FROM node WHERE id = $1`, id)
+		return err
+	})
 }

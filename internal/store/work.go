@@ -152,17 +152,22 @@ func scanChunk(row scanner) (c Chunk, err error) {
 // PublishChunk notes that a chunk is in the work store under key, which no other attempt may ever use. Unless the attempt
 // holds the stretch and the chunk is still to be published, nothing changes and the error is ErrOvertaken.
 func (s *Store) PublishChunk(ctx context.Context, sid roomreel.CompositionSID, stretch, attempt, chunk int, key string, size int64) error {
-	return s.InTx(ctx, func(tx *Tx) error {
-		if err := s.holdStretch(ctx, tx, sid, stretch, attempt); err != nil {
-			return err
-		}
-		n, err := tx.Exec(ctx, `UPDATE chunk SET status = 'done', work_key = $4, size = $5
-			WHERE composition_sid = $1 AND stretch = $2 AND number = $3 AND status = 'waiting'`, sid, stretch, chunk, key, size)
-		if err == nil && n == 0 {
-			err = ErrOvertaken
-		}
+	return s.InTx(ctx, func(tx *Tx) error { return s.publishChunk(ctx, tx, sid, stretch, attempt, chunk, key, size) })
+}
+
+func (s *Store) publishChunk(ctx context.Context, tx *Tx, sid roomreel.CompositionSID, stretch, attempt, chunk int, key string, size int64) error {
+	if err := s.holdStretch(ctx, tx, sid, stretch, attempt); err != nil {
 		return err
-	})
+	}
+	n, err := tx.Exec(ctx, `UPDATE chunk SET status = 'done', work_key = $4, size = $5
+		WHERE composition_sid = $1 AND stretch = $2 AND number = $3 AND status = 'waiting'`, sid, stretch, chunk, key, size)
+	if err == nil && n == 0 {
+		err = ErrOvertaken
+	}
+	if err != nil {
+		return err
+	}
+	return keep(ctx, tx, Erasure{Work, key})
 }
 
 // holdStretch locks a stretch that attempt still holds.
@@ -180,29 +185,36 @@ func (s *Store) holdStretch(ctx context.Context, tx *Tx, sid roomreel.Compositio
 // next stretch that waits; whoever finishes the last one enqueues the assembling, exactly once.
 func (s *Store) FinishStretch(ctx context.Context, sid roomreel.CompositionSID, number, attempt int, facts string) error {
 	_, err := s.change(ctx, sid, func(tx *Tx, _ *roomreel.Composition) error {
-		if err := s.holdStretch(ctx, tx, sid, number, attempt); err != nil {
-			return err
-		}
-		n, err := tx.Exec(ctx, `UPDATE stretch SET status = 'done', facts = $4
-			WHERE composition_sid = $1 AND number = $2 AND attempt = $3 AND NOT EXISTS (SELECT 1 FROM chunk
-				WHERE chunk.composition_sid = $1 AND chunk.stretch = $2 AND chunk.status <> 'done')`, sid, number, attempt, facts)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return errors.New("finish stretch: it has chunks that are not published")
-		}
-		return s.enqueueStretches(ctx, tx, sid, 1)
+		return s.finishStretch(ctx, tx, sid, number, attempt, facts)
 	})
 	return err
 }
 
-// PublishSound publishes the one chunk of the sound and finishes its stretch.
-func (s *Store) PublishSound(ctx context.Context, sid roomreel.CompositionSID, attempt int, key string, size int64, facts string) error {
-	if err := s.PublishChunk(ctx, sid, Sound, attempt, Sound, key, size); err != nil {
+func (s *Store) finishStretch(ctx context.Context, tx *Tx, sid roomreel.CompositionSID, number, attempt int, facts string) error {
+	if err := s.holdStretch(ctx, tx, sid, number, attempt); err != nil {
 		return err
 	}
-	return s.FinishStretch(ctx, sid, Sound, attempt, facts)
+	n, err := tx.Exec(ctx, `UPDATE stretch SET status = 'done', facts = $4
+		WHERE composition_sid = $1 AND number = $2 AND attempt = $3 AND NOT EXISTS (SELECT 1 FROM chunk
+			WHERE chunk.composition_sid = $1 AND chunk.stretch = $2 AND chunk.status <> 'done')`, sid, number, attempt, facts)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return errors.New("finish stretch: it has chunks that are not published")
+	}
+	return s.enqueueStretches(ctx, tx, sid, 1)
+}
+
+// PublishSound publishes the one chunk of the sound and finishes its stretch, both or neither.
+func (s *Store) PublishSound(ctx context.Context, sid roomreel.CompositionSID, attempt int, key string, size int64, facts string) error {
+	_, err := s.change(ctx, sid, func(tx *Tx, _ *roomreel.Composition) error {
+		if err := s.publishChunk(ctx, tx, sid, Sound, attempt, Sound, key, size); err != nil {
+			return err
+		}
+		return s.finishStretch(ctx, tx, sid, Sound, attempt, facts)
+	})
+	return err
 }
 
 // Work returns what a composition in progress has to do and what of it is done; ErrOvertaken when it is not in progress.
@@ -250,6 +262,9 @@ func (s *Store) SaveFilm(ctx context.Context, sid roomreel.CompositionSID, film 
 		}
 		if n == 0 {
 			return ErrOvertaken
+		}
+		if err := keep(ctx, tx, Erasure{Work, film.Media.WorkKey}); err != nil {
+			return err
 		}
 		return s.queue.Enqueue(ctx, tx, Job{Kind: JobDeliver, SID: string(sid)})
 	})

@@ -212,9 +212,12 @@ CREATE TABLE credential (
 CREATE INDEX credential_created ON credential (account_sid, kind, created, sid);
 
 CREATE TABLE event_sequence (
-    resource TEXT PRIMARY KEY,
-    next     BIGINT NOT NULL
+    resource   TEXT PRIMARY KEY,
+    next       BIGINT NOT NULL,
+    holder     TEXT NOT NULL,  -- the node that delivers the resource's events just now
+    held_until BIGINT NOT NULL -- and when others may, should it not be heard of again
 );
+CREATE INDEX event_sequence_holder ON event_sequence (holder) WHERE holder <> '';
 CREATE TABLE event (
     id          TEXT PRIMARY KEY,
     account_sid TEXT NOT NULL REFERENCES account (sid),
@@ -228,6 +231,7 @@ CREATE TABLE event (
     status      TEXT NOT NULL CHECK (status IN ('pending', 'delivered', 'failed')),
     attempts    BIGINT NOT NULL,
     since       BIGINT NOT NULL, -- when delivery was first, or again, asked for
+    due         BIGINT NOT NULL, -- not to be tried again before
     UNIQUE (resource, sequence)
 );
 CREATE INDEX event_pending ON event (resource, sequence) WHERE status = 'pending';
