@@ -167,6 +167,8 @@ func composeOptions(c config.Config) compose.Options {
 		parallel = runtime.GOMAXPROCS(0)
 	}
 	return compose.Options{
-		FPS: c.Compose.FPS, Chunk: c.Compose.Chunk.Std(), Parallel: parallel, Encoder: compose.Policy(c.Compose.Encoder),
+		// A picture child keeps two cores busy, one with decoding and one with encoding; a second stretch decodes what lies
+		// before it once more, so it is for the cores that are left.
+		FPS: c.Compose.FPS, Chunk: c.Compose.Chunk.Std(), Parallel: max(1, parallel/2), Encoder: compose.Policy(c.Compose.Encoder),
 	}
 }
