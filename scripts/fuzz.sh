@@ -2,6 +2,7 @@
 # fuzz.sh: a turn of every fuzz target of the project, FUZZTIME each (default 5s). What was found is kept by Go's cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+mkdir -p .cache
 while IFS=: read -r file name; do
 	printf '%-28s ./%s\n' "$name" "$(dirname "$file")"
 	go test -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-5s}" "./$(dirname "$file")" >.cache/fuzz.log 2>&1 || {

@@ -17,7 +17,7 @@ type accountCommand struct {
 }
 
 type accountCreateCommand struct {
-	settingsFlags
+	dataFlags
 	Name string `required:"" placeholder:"TEXT" help:"A name for people."`
 }
 
@@ -37,7 +37,7 @@ func (c accountCreateCommand) Run(ctx context.Context, s *session) error {
 	})
 }
 
-type accountListCommand struct{ settingsFlags }
+type accountListCommand struct{ dataFlags }
 
 func (c accountListCommand) Run(ctx context.Context, s *session) error {
 	return c.with(ctx, s, func(a *app.App) error {
@@ -53,7 +53,7 @@ func (c accountListCommand) Run(ctx context.Context, s *session) error {
 }
 
 // with runs do on the data of the configuration. It is safe beside a running service: rows are all that is touched.
-func (f settingsFlags) with(ctx context.Context, s *session, do func(*app.App) error) error {
+func (f dataFlags) with(ctx context.Context, s *session, do func(*app.App) error) error {
 	c, _, err := f.load(s, nil)
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 )
 
 type composeCommand struct {
-	settingsFlags
+	configFlags
 	Room                 string   `required:"" placeholder:"FILE" help:"The room's manifest, room.json."`
 	Layout               string   `placeholder:"FILE" help:"VideoLayout as JSON; default is one grid of all video, {} is no picture."`
 	AudioSources         []string `default:"*" sep:"none" placeholder:"NAME" help:"Tracks to hear, by name; may be repeated, * stands for any text, an empty name is no sound (default *)."`

@@ -7,7 +7,7 @@ import (
 )
 
 type configCommand struct {
-	settingsFlags
+	dataFlags
 	Describe bool `help:"Say what each key means, too."`
 }
 

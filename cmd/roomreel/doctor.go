@@ -15,7 +15,7 @@ import (
 	"roomreel/internal/render"
 )
 
-type doctorCommand struct{ settingsFlags }
+type doctorCommand struct{ dataFlags }
 
 // examination collects what the doctor finds, one line each.
 type examination struct {

@@ -17,7 +17,7 @@ type keyCommand struct {
 
 // keyFlags are shared by the commands on keys.
 type keyFlags struct {
-	settingsFlags
+	dataFlags
 	Account string `required:"" placeholder:"SID" help:"The account, AC…"`
 }
 

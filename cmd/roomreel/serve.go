@@ -22,7 +22,7 @@ import (
 )
 
 type serveCommand struct {
-	settingsFlags
+	dataFlags
 	Listen    string `placeholder:"HOST:PORT" help:"Address to listen on (server.listen)."`
 	Role      string `placeholder:"all|api|worker" help:"What this node does (server.role)."`
 	PublicURL string `name:"public-url" placeholder:"URL" help:"Scheme and host in answers (server.public_url)."`
