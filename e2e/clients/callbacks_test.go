@@ -1,0 +1,81 @@
+package clients
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// delivery is a callback as it arrived, in the words of the libraries' validators.
+type delivery struct {
+	Method    string            `json:"method"`
+	URL       string            `json:"url"`
+	Params    map[string]string `json:"params"` // of the body: a GET has all of them in its URL
+	Signature string            `json:"signature"`
+}
+
+// receiver collects callbacks.
+type receiver struct {
+	url string
+
+	mu         sync.Mutex
+	deliveries []delivery
+	film       bool          // whether a composition has called by GET, and
+	complete   chan struct{} // closed when it was available
+}
+
+func receive(t *testing.T) *receiver {
+	t.Helper()
+	r := &receiver{complete: make(chan struct{})}
+	server := httptest.NewServer(http.HandlerFunc(r.take))
+	t.Cleanup(server.Close)
+	r.url = server.URL + "/callbacks?of=an+application&caf%C3%A9"
+	return r
+}
+
+func (r *receiver) take(w http.ResponseWriter, q *http.Request) {
+	d := delivery{Method: q.Method, URL: "http://" + q.Host + q.URL.String(), Params: map[string]string{}, Signature: q.Header.Get("X-Twilio-Signature")}
+	q.ParseForm()
+	for name := range q.PostForm {
+		d.Params[name] = q.PostForm.Get(name)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deliveries = append(r.deliveries, d)
+	if !r.film && q.Method == http.MethodGet && q.Form.Get("StatusCallbackEvent") == "composition-available" {
+		r.film = true
+		close(r.complete)
+	}
+}
+
+// wait returns what arrived when the composition that calls by GET is available.
+func (r *receiver) wait(t *testing.T) []delivery {
+	t.Helper()
+	select {
+	case <-r.complete:
+	case <-time.After(30 * time.Second):
+		t.Fatal("no composition-available arrived")
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.deliveries
+}
+
+// write puts deliveries into a file for the libraries' validators.
+func write(t *testing.T, deliveries []delivery) string {
+	t.Helper()
+	text, err := json.Marshal(deliveries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "deliveries.json")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

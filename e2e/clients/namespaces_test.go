@@ -1,0 +1,3 @@
+package clients
+
+const insideVariable = "ROOMREEL_CLIENTS_INSIDE"

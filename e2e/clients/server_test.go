@@ -1,0 +1,157 @@
+package clients
+
+import (
+	"bufio"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// bin is the folder with the two binaries, and with the Go client's.
+var bin string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		if os.Getenv(insideVariable) != "" { // the one who made the namespaces has built them
+			bin = os.Getenv(insideVariable)
+			return m.Run()
+		}
+		dir, err := os.MkdirTemp("", "roomreel-clients-")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		bin = dir
+		for path, cgo := range map[string]string{"cmd/roomreel": "0", "cmd/roomreel-render": "1", "e2e/clients/go": "0"} {
+			build := exec.Command("go", "build", "-o", filepath.Join(dir, filepath.Base(path)), "roomreel/"+path)
+			build.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
+			build.Stderr = os.Stderr
+			if err := build.Run(); err != nil {
+				return 1
+			}
+		}
+		return m.Run()
+	}())
+}
+
+// server is a running `roomreel serve`.
+type server struct {
+	url, data string
+}
+
+// serve starts the service on a data folder of its own, and ends it with the test.
+func serve(t *testing.T, arguments ...string) server {
+	t.Helper()
+	s := server{data: t.TempDir()}
+	command := exec.Command(filepath.Join(bin, "roomreel"), append([]string{"serve", "--data", s.data}, arguments...)...)
+	command.Dir = s.data
+	words, err := command.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(s.data, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, ended := make(chan string, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		lines := bufio.NewScanner(io.TeeReader(words, log))
+		for lines.Scan() {
+			var line struct{ Msg, URL string }
+			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
+				url <- line.URL
+			}
+		}
+	}()
+	said := func() (complaints string) {
+		text, _ := os.ReadFile(log.Name())
+		for line := range strings.Lines(string(text)) {
+			if !strings.Contains(line, `"level":"INFO"`) {
+				complaints += line
+			}
+		}
+		return complaints
+	}
+	t.Cleanup(func() {
+		command.Process.Signal(os.Interrupt)
+		kill := time.AfterFunc(time.Minute, func() { command.Process.Kill() })
+		defer kill.Stop()
+		<-ended
+		if err := command.Wait(); err != nil && !t.Failed() {
+			t.Errorf("roomreel serve ended: %v\n%s", err, said())
+		}
+		if t.Failed() {
+			t.Logf("the server complained:\n%s", said())
+		}
+		log.Close()
+	})
+	select {
+	case s.url = <-url:
+	case <-ended:
+		t.Fatalf("roomreel serve did not start:\n%s", said())
+	}
+	return s
+}
+
+// account is what an application needs to sign in.
+type account struct {
+	SID    string `json:"account_sid"`
+	Token  string `json:"auth_token"`
+	Key    string `json:"api_key_sid"`
+	Secret string `json:"api_key_secret"`
+}
+
+// account makes an account with an API key, beside the running server.
+func (s server) account(t *testing.T, name string) account {
+	t.Helper()
+	var a account
+	for _, arguments := range [][]string{{"account", "create"}, {"key", "create", "--account"}} {
+		if arguments[0] == "key" {
+			arguments = append(arguments, a.SID)
+		}
+		out, err := exec.Command(filepath.Join(bin, "roomreel"), append(arguments, "--data", s.data, "--name", name)...).Output()
+		if err != nil {
+			t.Fatalf("roomreel %v: %v", arguments, err)
+		}
+		if err := json.Unmarshal(out, &a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return a
+}
+
+// environment is what the connect files read.
+func (s server) environment(a account) []string {
+	return append(os.Environ(), "ROOMREEL_URL="+s.url, "TWILIO_ACCOUNT_SID="+a.SID, "TWILIO_API_KEY="+a.Key, "TWILIO_API_SECRET="+a.Secret)
+}
+
+// publicKey writes an RSA public key as customers upload it, and returns its path.
+func publicKey(t *testing.T) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "public.pem")
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
