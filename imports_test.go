@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/seal":             {},
 	"internal/timeline":         {},
 	"internal/webhook":          {},
+	"internal/blob/atrest":      {"internal/blob", "internal/seal"},
 	"internal/blob/dir":         {"internal/blob"},
 	"internal/blob/s3":          {"internal/blob"},
 	"internal/store":            {"internal/store/migrations"},
