@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"syscall"
 
 	"roomreel/internal/blob"
 	"roomreel/internal/render"
@@ -23,6 +24,8 @@ type Outcome struct {
 	Tracks map[int]render.TrackFacts
 	Lost   []int // left out because decoding them killed a child
 	Peak   float64
+
+	suspects []int // worked on when a child died that was killed or stood still
 }
 
 // Stretch renders the chunks of stretch s from number from on (counted in the film) and stores each as a packets object
@@ -62,15 +65,23 @@ func (c *Composer) Stretch(ctx context.Context, p *Plan, s Stretch, from int, me
 	}
 }
 
-// blame finds the recording that killed a child, and reports whether there is one that is not yet left out.
+// blame finds the recording that killed a child, and reports whether the rest can be rendered after that. A decoder that
+// crashed would do so again, so its recording is left out. A child that was killed from outside, or that stood still, may
+// have been innocent: its recording is left out the second time.
 func (c *Composer) blame(err error, tracks []int, outcome *Outcome) bool {
 	var exit *render.ExitError
 	if !errors.As(err, &exit) || exit.Track < 0 || exit.Track >= len(tracks) {
 		return false
 	}
-	lost := tracks[exit.Track]
-	c.Log.Warn("recording killed its decoder and is left out", "track", lost, "err", err)
-	outcome.Lost = append(outcome.Lost, lost)
+	suspect := tracks[exit.Track]
+	unsure := exit.Signal == syscall.SIGKILL || exit.Stalled || exit.TimedOut
+	if unsure && !slices.Contains(outcome.suspects, suspect) {
+		c.Log.Warn("render child died and is started again", "track", suspect, "err", err)
+		outcome.suspects = append(outcome.suspects, suspect)
+		return true
+	}
+	c.Log.Warn("recording killed its decoder and is left out", "track", suspect, "err", err)
+	outcome.Lost = append(outcome.Lost, suspect)
 	return true
 }
 

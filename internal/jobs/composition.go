@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 )
 
 // A composition's working life: plan, then stretches and sound side by side, then assemble, then deliver. Each task may
-// run twice and may find that it has nothing to do.
+// run twice and may find that it has nothing to do. It returns what went wrong; ofComposition decides what that means.
 
 // Numbers of Twilio's error dictionary with which compositions fail.
 const (
@@ -33,11 +34,8 @@ type work struct {
 }
 
 // plan decides the film and enqueues its parts.
-func (r *Runner) plan(ctx context.Context, job args, last bool) error {
+func (r *Runner) plan(ctx context.Context, job args) error {
 	c, attempt, err := r.Store.StartComposition(ctx, roomreel.CompositionSID(job.SID))
-	if isOver(err) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
@@ -52,8 +50,11 @@ func (r *Runner) plan(ctx context.Context, job args, last bool) error {
 		}
 	}
 	plan, _, err := r.replan(ctx, c, w)
+	if errors.Is(err, compose.ErrNoTracks) {
+		return r.whyNoTracks(ctx, c)
+	}
 	if err != nil {
-		return r.failed(ctx, c.SID, err, last)
+		return err
 	}
 	text, err := json.Marshal(w)
 	if err != nil {
@@ -70,10 +71,24 @@ func (r *Runner) plan(ctx context.Context, job args, last bool) error {
 			})
 		}
 	}
-	if err := r.Store.SaveWork(ctx, c.SID, attempt, saved, r.Options.Parallel); !isOver(err) {
+	return r.Store.SaveWork(ctx, c.SID, attempt, saved, r.Options.Parallel)
+}
+
+// whyNoTracks tells selectors that match nothing from recordings that are gone.
+func (r *Runner) whyNoTracks(ctx context.Context, c roomreel.Composition) error {
+	gone, err := r.Store.Recordings(ctx, c.AccountSID, store.RecordingFilter{
+		RoomSIDs: []roomreel.RoomSID{c.RoomSID}, Status: roomreel.RecordingDeleted,
+	}, store.Page{Size: 1})
+	if err != nil {
 		return err
 	}
-	return nil
+	if len(gone.Items) > 0 {
+		return &roomreel.Error{
+			Code: roomreel.Invalid, Twilio: recordingsDeleted,
+			Detail: "recordings of the room were deleted, and no other matches VideoLayout or AudioSources",
+		}
+	}
+	return compose.ErrNoTracks
 }
 
 // replan makes the plan of w again. The error is a *roomreel.Error when it is the room's recordings that are at fault.
@@ -95,10 +110,10 @@ func (r *Runner) replan(ctx context.Context, c roomreel.Composition, w work) (*c
 	tracks := make([]compose.Track, len(w.Recordings))
 	for i, sid := range w.Recordings {
 		recording, err := r.Store.RecordingBySID(ctx, sid)
-		if err != nil {
+		if err != nil && roomreel.CodeOf(err) != roomreel.NotFound {
 			return nil, nil, err
 		}
-		if recording.Status == roomreel.RecordingDeleted {
+		if err != nil || recording.Status == roomreel.RecordingDeleted {
 			return nil, nil, &roomreel.Error{
 				Code: roomreel.Invalid, Twilio: recordingsDeleted, Detail: fmt.Sprintf("recording %s was deleted", sid),
 			}
@@ -181,132 +196,128 @@ func (r *Runner) source(ctx context.Context, recording roomreel.Recording, start
 }
 
 // stretch renders a row of chunks, from the first that is not published.
-func (r *Runner) stretch(ctx context.Context, job args, last bool) error {
+func (r *Runner) stretch(ctx context.Context, job args) error {
 	sid := roomreel.CompositionSID(job.SID)
 	claim, err := r.Store.ClaimStretch(ctx, sid, job.Number)
-	if isOver(err) || claim.Done {
-		return nil
-	}
-	if err != nil {
+	if err != nil || claim.Done {
 		return err
 	}
-	ctx, release := r.whileWanted(ctx, sid)
-	defer release()
 	film, err := r.open(ctx, sid, claim.Plan)
 	if err != nil {
-		return r.failed(ctx, sid, err, last)
+		return err
 	}
 	defer film.close()
 
 	s := film.Stretches[job.Number]
-	from := s.First
+	from, done := s.First, 0
 	for _, chunk := range claim.Chunks {
 		if chunk.Done() {
 			from = chunk.Number + 1
+			done += chunk.Past - chunk.First
 		}
 	}
 	begun := time.Now()
 	keyOf := func(chunk int) string {
 		return workKey(film.composition, fmt.Sprintf("chunk-%05d-%d", chunk, claim.Attempt))
 	}
-	progress, err := r.watchProgress(ctx, film)
-	if err != nil {
-		return over(err)
-	}
-	outcome, err := r.composer.Stretch(ctx, film.Plan, s, from, film.media, keyOf, func(chunk int) error {
-		if err := r.publish(ctx, sid, job.Number, claim.Attempt, chunk, keyOf(chunk)); err != nil {
+	published := func(chunk int) error {
+		info, err := r.Work.Stat(ctx, keyOf(chunk))
+		if err != nil {
 			return err
 		}
-		if chunk+1 < s.First+len(s.Chunks) && time.Since(begun) > turn && r.othersWait(ctx) {
+		err = r.Store.PublishChunk(ctx, sid, job.Number, claim.Attempt, chunk, keyOf(chunk), info.Size)
+		if err != nil {
+			return r.discard(ctx, sid, err, store.Erasure{Place: store.Work, Key: keyOf(chunk)})
+		}
+		if next := chunk + 1; next == s.First+len(s.Chunks) {
+			return nil
+		} else if err := r.reserve(ctx, sid, store.Work, keyOf(next)); err != nil {
+			return err
+		}
+		if spent := time.Since(begun); spent > longTurn || spent > r.turn && r.othersWait(ctx) {
 			return errTurnOver
 		}
 		return nil
-	}, progress)
-	switch {
-	case errors.Is(err, errTurnOver):
-		return later(0)
-	case err != nil:
-		return r.failed(ctx, sid, err, last)
 	}
-	return over(r.Store.FinishStretch(ctx, sid, job.Number, claim.Attempt, outcomeText(outcome)))
+	if err := r.reserve(ctx, sid, store.Work, keyOf(from)); err != nil {
+		return err
+	}
+	tell := r.tellProgress(ctx, film, job.Number)
+	outcome, err := r.composer.Stretch(ctx, film.Plan, s, from, film.media, keyOf, published,
+		func(pictures int) { tell(int64(done + pictures)) })
+	if errors.Is(err, errTurnOver) {
+		return later(0)
+	}
+	if err != nil {
+		return err
+	}
+	return r.Store.FinishStretch(ctx, sid, job.Number, claim.Attempt, outcomeText(outcome))
 }
 
 // errTurnOver stops a stretch between two chunks because others wait. Its rest is rendered later.
 var errTurnOver = errors.New("others wait")
 
-// publish notes that a chunk is stored. What was stored in vain is erased.
-func (r *Runner) publish(ctx context.Context, sid roomreel.CompositionSID, stretch, attempt, chunk int, key string) error {
-	info, err := r.Work.Stat(ctx, key)
-	if err != nil {
-		return err
-	}
-	err = r.Store.PublishChunk(ctx, sid, stretch, attempt, chunk, key, info.Size)
-	if isOver(err) {
-		r.discard(ctx, sid, key)
-	}
-	return err
+// reserve notes a blob before it is stored, so that it is erased in the end should nothing ever refer to it: whoever
+// stores it may die at any time.
+func (r *Runner) reserve(ctx context.Context, sid roomreel.CompositionSID, place store.Place, key string) error {
+	return r.Store.Reserve(ctx, store.Unpublished(sid), store.Erasure{Place: place, Key: key})
 }
 
-// discard has a work object erased that nothing will refer to.
-func (r *Runner) discard(ctx context.Context, sid roomreel.CompositionSID, key string) {
-	if err := r.Store.Erase(context.WithoutCancel(ctx), string(sid), store.Erasure{Place: store.Work, Key: key}); err != nil {
-		r.Log.Warn("left a work object behind", "composition", sid, "key", key, "err", err)
+// discard has a blob erased at once that was stored in vain, because of err, and returns err. When it is not certain that
+// nothing refers to the blob, its reservation decides.
+func (r *Runner) discard(ctx context.Context, sid roomreel.CompositionSID, err error, blob store.Erasure) error {
+	if !errors.Is(err, store.ErrOvertaken) && roomreel.CodeOf(err) != roomreel.Conflict {
+		return err
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+	defer cancel()
+	return errors.Join(err, r.Store.Erase(ctx, string(sid), blob))
 }
 
 // sound mixes and encodes the sound of the whole film.
-func (r *Runner) sound(ctx context.Context, job args, last bool) error {
+func (r *Runner) sound(ctx context.Context, job args) error {
 	sid := roomreel.CompositionSID(job.SID)
 	claim, err := r.Store.ClaimStretch(ctx, sid, store.Sound)
-	if isOver(err) || claim.Done {
-		return nil
-	}
-	if err != nil {
+	if err != nil || claim.Done {
 		return err
 	}
-	ctx, release := r.whileWanted(ctx, sid)
-	defer release()
 	film, err := r.open(ctx, sid, claim.Plan)
 	if err != nil {
-		return r.failed(ctx, sid, err, last)
+		return err
 	}
 	defer film.close()
 	progress := func(int64) {}
 	if film.Pictures == 0 {
-		tell := r.tellProgress(ctx, sid)
-		progress = func(samples int64) { tell(float64(samples) / float64(film.Samples)) }
+		progress = r.tellProgress(ctx, film, store.Sound)
 	}
 	key := workKey(film.composition, fmt.Sprintf("sound-%d", claim.Attempt))
+	if err := r.reserve(ctx, sid, store.Work, key); err != nil {
+		return err
+	}
 	outcome, err := r.composer.Sound(ctx, film.Plan, film.media, key, progress)
 	if err != nil {
-		return r.failed(ctx, sid, err, last)
+		return err
 	}
 	info, err := r.Work.Stat(ctx, key)
 	if err != nil {
 		return err
 	}
-	err = r.Store.PublishSound(ctx, sid, claim.Attempt, key, info.Size, outcomeText(outcome))
-	if isOver(err) {
-		r.discard(ctx, sid, key)
+	if err := r.Store.PublishSound(ctx, sid, claim.Attempt, key, info.Size, outcomeText(outcome)); err != nil {
+		return r.discard(ctx, sid, err, store.Erasure{Place: store.Work, Key: key})
 	}
-	return over(err)
+	return nil
 }
 
 // assemble joins what was rendered, reads the film back, and brings it to where it is kept or on its way there.
-func (r *Runner) assemble(ctx context.Context, job args, last bool) error {
+func (r *Runner) assemble(ctx context.Context, job args) error {
 	sid := roomreel.CompositionSID(job.SID)
 	saved, err := r.Store.Work(ctx, sid)
-	if isOver(err) || saved.Film != nil {
-		return nil
-	}
-	if err != nil {
+	if err != nil || saved.Film != nil {
 		return err
 	}
-	ctx, release := r.whileWanted(ctx, sid)
-	defer release()
 	film, err := r.open(ctx, sid, saved.Plan)
 	if err != nil {
-		return r.failed(ctx, sid, err, last)
+		return err
 	}
 	defer film.close()
 	var chunks []string
@@ -322,7 +333,7 @@ func (r *Runner) assemble(ctx context.Context, job args, last bool) error {
 	if err != nil {
 		return err
 	}
-	scratch, err := os.MkdirTemp(r.Scratch, "film-")
+	scratch, err := os.MkdirTemp(r.scratch(r.node.ID), "film-")
 	if err != nil {
 		return err
 	}
@@ -330,7 +341,7 @@ func (r *Runner) assemble(ctx context.Context, job args, last bool) error {
 	path := filepath.Join(scratch, "film")
 	facts, err := r.composer.Finish(ctx, film.Plan, chunks, sound, path)
 	if err != nil {
-		return r.failed(ctx, sid, err, last)
+		return err
 	}
 	finished := store.Finished{Size: facts.Size, Duration: facts.Duration, Bitrate: facts.Bitrate, Report: report}
 	return r.handOver(ctx, film.composition, finished, path)
@@ -344,25 +355,31 @@ func (r *Runner) handOver(ctx context.Context, c roomreel.Composition, finished 
 		return err
 	}
 	defer file.Close()
-	if c.Destination == (roomreel.Destination{}) {
-		key := mediaKey(c)
-		_, err := r.Vault.Put(ctx, key, file, finished.Size, blob.PutOptions{ContentType: contentType(c.Film)})
-		if err != nil {
-			return fmt.Errorf("store film: %w", err)
-		}
-		finished.Media = roomreel.Media{Key: key, Size: finished.Size}
-		_, err = r.Store.CompleteComposition(ctx, c.SID, finished)
-		if isOver(err) {
-			err = r.Store.Erase(context.WithoutCancel(ctx), string(c.SID), store.Erasure{Place: store.Vault, Key: key})
-		}
-		return over(err)
+	// A key of its own for each attempt: one that comes too late takes nothing away from the one before.
+	at := store.Erasure{Place: store.Work, Key: workKey(c, "film-"+rand.Text())}
+	target, options := r.Work, blob.PutOptions{}
+	direct := c.Destination == (roomreel.Destination{})
+	if direct {
+		at = store.Erasure{Place: store.Vault, Key: mediaKey(c)}
+		target, options = r.Vault, blob.PutOptions{ContentType: contentType(c.Film)}
 	}
-	key := workKey(c, "film")
-	if _, err := r.Work.Put(ctx, key, file, finished.Size, blob.PutOptions{}); err != nil {
+	if err := r.reserve(ctx, c.SID, at.Place, at.Key); err != nil {
+		return err
+	}
+	if _, err := target.Put(ctx, at.Key, file, finished.Size, options); err != nil {
 		return fmt.Errorf("store film: %w", err)
 	}
-	finished.Media, finished.Since = roomreel.Media{WorkKey: key}, r.Store.Now()
-	return over(r.Store.SaveFilm(ctx, c.SID, finished))
+	if direct {
+		finished.Media = roomreel.Media{Key: at.Key, Size: finished.Size}
+		_, err = r.Store.CompleteComposition(ctx, c.SID, finished)
+	} else {
+		finished.Media = roomreel.Media{WorkKey: at.Key}
+		err = r.Store.SaveFilm(ctx, c.SID, finished)
+	}
+	if err != nil {
+		return r.discard(ctx, c.SID, err, at)
+	}
+	return nil
 }
 
 // report puts together what all children found.

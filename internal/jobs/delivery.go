@@ -147,45 +147,46 @@ func customers(err error) error {
 }
 
 // deliver takes an assembled film from the work store to where it is to be kept.
-func (r *Runner) deliver(ctx context.Context, job args, _ bool) error {
+func (r *Runner) deliver(ctx context.Context, job args) error {
 	sid := roomreel.CompositionSID(job.SID)
 	saved, err := r.Store.Work(ctx, sid)
-	if isOver(err) || err == nil && saved.Film == nil {
-		return nil
+	if err != nil || saved.Film == nil {
+		return err
 	}
+	c, err := r.Store.CompositionBySID(ctx, sid)
 	if err != nil {
 		return err
 	}
-	ctx, release := r.whileWanted(ctx, sid)
-	defer release()
-	c, err := r.Store.CompositionBySID(ctx, sid)
-	if err != nil {
-		return over(err)
-	}
 	film := *saved.Film
-	media, err := r.send(ctx, parcel{
+	p := parcel{
 		account: c.AccountSID, sid: job.SID, extension: string(c.Film.Format), contentType: contentType(c.Film),
 		workKey: film.Media.WorkKey, size: film.Size, destination: c.Destination,
-	})
+	}
+	if p.destination.S3URL == "" {
+		if err := r.reserve(ctx, sid, store.Vault, mediaKey(c)); err != nil {
+			return err
+		}
+	}
+	media, err := r.send(ctx, p)
 	if err == nil {
 		film.Media = media
-		_, err = r.Store.CompleteComposition(ctx, sid, film)
-		if isOver(err) && media.Key != "" {
-			return r.Store.Erase(context.WithoutCancel(ctx), job.SID, store.Erasure{Place: store.Vault, Key: media.Key})
+		if _, err = r.Store.CompleteComposition(ctx, sid, film); err != nil {
+			return r.discard(ctx, sid, err, store.Erasure{Place: store.Vault, Key: media.Key})
 		}
-		return over(err)
+		return nil
 	}
 	var wrong *customerError
+	waited := r.Store.Now().Sub(film.Since)
 	switch {
 	case ctx.Err() != nil:
-		return over(context.Cause(ctx))
+		return context.Cause(ctx)
 	case errors.As(err, &wrong):
 		return r.giveUp(ctx, c, wrong.number, wrong.message, err)
-	case r.Store.Now().Sub(film.Since) > r.DeliverFor:
+	case waited > r.DeliverFor:
 		return r.giveUp(ctx, c, processingFailure, "The film could not be delivered in time.", err)
 	}
 	r.Log.Warn("film not delivered, tried again later", "composition", sid, "err", err)
-	return later(patience(r.Store.Now().Sub(film.Since)))
+	return later(patience(waited))
 }
 
 func (r *Runner) giveUp(ctx context.Context, c roomreel.Composition, number int, message string, err error) error {
@@ -193,12 +194,12 @@ func (r *Runner) giveUp(ctx context.Context, c roomreel.Composition, number int,
 	_, err = r.Store.FailComposition(ctx, c.SID, roomreel.Failure{
 		Code: number, Operation: "CompositionUpload", Message: message, Detail: err.Error(),
 	}, "")
-	return over(err)
+	return err
 }
 
 // deliverRecording takes a recording from the work store to where it is to be kept. Nothing is lost while it cannot: the
 // working copy stays, and delivery is tried until the deadline.
-func (r *Runner) deliverRecording(ctx context.Context, job args, _ bool) error {
+func (r *Runner) deliverRecording(ctx context.Context, job args) error {
 	sid := roomreel.RecordingSID(job.SID)
 	recording, err := r.Store.RecordingBySID(ctx, sid)
 	if err != nil {
@@ -217,7 +218,7 @@ func (r *Runner) deliverRecording(ctx context.Context, job args, _ bool) error {
 			media.WorkKey, media.WorkEnds = recording.Media.WorkKey, recording.Media.WorkEnds
 		}
 		_, err = r.Store.CompleteRecording(ctx, sid, media)
-		if isOver(err) && media.Key != "" {
+		if roomreel.CodeOf(err) == roomreel.Conflict && media.Key != "" {
 			return r.Store.Erase(context.WithoutCancel(ctx), job.SID, store.Erasure{Place: store.Vault, Key: media.Key})
 		}
 		return over(err)

@@ -6,26 +6,77 @@ import (
 	"time"
 
 	"roomreel"
-	"roomreel/internal/render"
 	"roomreel/internal/store"
 )
 
-// isOver reports whether err says that there is nothing left to do: the composition was deleted, or came to its end,
-// or another attempt took over.
-func isOver(err error) bool {
+// over turns an error that says that there is nothing left to do into none: what the job serves is gone, or is already
+// in the state that the job was to bring it to.
+func over(err error) error {
 	switch roomreel.CodeOf(err) {
 	case roomreel.Conflict, roomreel.NotFound:
-		return true
-	}
-	return errors.Is(err, store.ErrOvertaken) || errors.Is(err, errUnwanted)
-}
-
-// over turns an error that says there is nothing left to do into none.
-func over(err error) error {
-	if isOver(err) {
 		return nil
 	}
 	return err
+}
+
+// ofComposition is a task that works on a composition. Its work stops soon after the composition is deleted, and what goes
+// wrong for good ends the composition and not only the job: a composition never stays in progress with nobody at work.
+func (r *Runner) ofComposition(do task) task {
+	return func(ctx context.Context, job args) error {
+		sid := roomreel.CompositionSID(job.SID)
+		wanted, release := r.whileWanted(ctx, sid)
+		err := calmly(wanted, do, job)
+		release()
+		var again *laterError
+		if err == nil || errors.As(err, &again) || errors.Is(ctx.Err(), context.Canceled) {
+			return err // the last when the service stops
+		}
+		// The task may have failed because its time was over: then there is still some for this.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+		defer cancel()
+		if err = r.verdict(ctx, sid, err, job.last); err != nil && job.last {
+			r.Log.Error("composition could not be ended, tried again later", "composition", sid, "err", err)
+			return later(time.Minute)
+		}
+		return err
+	}
+}
+
+// lastWord is how long writing down the end of something may take when the time for the thing itself is over.
+const lastWord = 10 * time.Second
+
+// verdict decides what an error means for a composition: nothing when somebody else has the work, or there is none left;
+// its end when the same would happen again, or when this was the last attempt; else another attempt.
+func (r *Runner) verdict(ctx context.Context, sid roomreel.CompositionSID, err error, last bool) error {
+	c, lookErr := r.Store.CompositionBySID(ctx, sid)
+	switch {
+	case roomreel.CodeOf(lookErr) == roomreel.NotFound:
+		return nil
+	case lookErr != nil:
+		return errors.Join(err, lookErr)
+	case !inProgress(c) || errors.Is(err, store.ErrOvertaken):
+		return nil
+	}
+	var known *roomreel.Error
+	permanent := errors.As(err, &known) && known.Code == roomreel.Invalid
+	if !permanent && !last {
+		return err
+	}
+	failure := roomreel.Failure{Code: processingFailure, Operation: "CompositionProcessing", Message: "The composition could not be processed.", Detail: err.Error()}
+	if permanent {
+		failure.Message = known.Detail
+		if known.Twilio != 0 {
+			failure.Code = known.Twilio
+		}
+	}
+	r.Log.Warn("composition failed", "composition", sid, "code", failure.Code, "err", err)
+	_, err = r.Store.FailComposition(ctx, sid, failure, "")
+	return over(err)
+}
+
+// inProgress reports whether there may be work to do.
+func inProgress(c roomreel.Composition) bool {
+	return c.Status == roomreel.CompositionEnqueued || c.Status == roomreel.CompositionProcessing
 }
 
 // errUnwanted is the cause with which work on a composition is stopped that is not in progress any more.
@@ -50,7 +101,7 @@ func (r *Runner) whileWanted(ctx context.Context, sid roomreel.CompositionSID) (
 			case <-ticker.C:
 			}
 			c, err := r.Store.CompositionBySID(ctx, sid)
-			if err == nil && c.Status != roomreel.CompositionProcessing || roomreel.CodeOf(err) == roomreel.NotFound {
+			if err == nil && !inProgress(c) || roomreel.CodeOf(err) == roomreel.NotFound {
 				cancel(errUnwanted)
 			}
 		}
@@ -61,41 +112,31 @@ func (r *Runner) whileWanted(ctx context.Context, sid roomreel.CompositionSID) (
 	}
 }
 
-// failed decides what an error means for the composition: nothing when it is not wanted any more; its end when the same
-// would happen again, or when this was the last attempt; else another attempt.
-func (r *Runner) failed(ctx context.Context, sid roomreel.CompositionSID, err error, last bool) error {
-	if isOver(err) || errors.Is(context.Cause(ctx), errUnwanted) {
-		return nil
+// tellProgress returns a function that takes how many pictures of a stretch are done, or how many samples when there is
+// sound alone, and notes how far the film is: with what others have published by then, once a second and when it is a
+// percent further.
+func (r *Runner) tellProgress(ctx context.Context, film *rendering, stretch int) func(done int64) {
+	sid, total := film.composition.SID, int64(film.Pictures)
+	if total == 0 {
+		total = film.Samples
 	}
-	if ctx.Err() != nil {
-		return err // the service stops, or the job took too long: not the composition's fault
-	}
-	var known *roomreel.Error
-	permanent := errors.As(err, &known) && known.Code == roomreel.Invalid
-	if !permanent && !last {
-		return err
-	}
-	failure := roomreel.Failure{Code: processingFailure, Operation: "CompositionProcessing", Message: "The composition could not be processed.", Detail: err.Error()}
-	if permanent {
-		failure.Message = known.Detail
-		if known.Twilio != 0 {
-			failure.Code = known.Twilio
-		}
-	}
-	var exit *render.ExitError
-	if errors.As(err, &exit) {
-		failure.Detail = exit.Error()
-	}
-	r.Log.Warn("composition failed", "composition", sid, "code", failure.Code, "err", err)
-	_, err = r.Store.FailComposition(ctx, sid, failure, "")
-	return over(err)
-}
-
-// tellProgress returns a function that notes progress, from 0 to 1, when it is a percent further.
-func (r *Runner) tellProgress(ctx context.Context, sid roomreel.CompositionSID) func(float64) {
 	told := 0
-	return func(done float64) {
-		percent := int(done * 100)
+	var looked time.Time
+	return func(done int64) {
+		if time.Since(looked) < time.Second {
+			return
+		}
+		looked = time.Now()
+		saved, err := r.Store.Work(ctx, sid)
+		if err != nil {
+			return // whoever publishes next will see why
+		}
+		for _, chunk := range saved.Chunks {
+			if chunk.Stretch != stretch && chunk.Done() {
+				done += int64(chunk.Past - chunk.First) // 0 for the sound
+			}
+		}
+		percent := int(done * 100 / total)
 		if percent <= told {
 			return
 		}
@@ -104,21 +145,4 @@ func (r *Runner) tellProgress(ctx context.Context, sid roomreel.CompositionSID) 
 			r.Log.Warn("progress was not noted", "composition", sid, "err", err)
 		}
 	}
-}
-
-// watchProgress returns a function that takes the number of pictures that a stretch has made since it was claimed. What
-// other stretches have published by now is counted too.
-func (r *Runner) watchProgress(ctx context.Context, film *rendering) (func(int), error) {
-	saved, err := r.Store.Work(ctx, film.composition.SID)
-	if err != nil {
-		return nil, err
-	}
-	before := 0
-	for _, chunk := range saved.Chunks {
-		if chunk.Number != store.Sound && chunk.Done() {
-			before += chunk.Past - chunk.First
-		}
-	}
-	tell := r.tellProgress(ctx, film.composition.SID)
-	return func(pictures int) { tell(float64(before+pictures) / float64(film.Pictures)) }, nil
 }

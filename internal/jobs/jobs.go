@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
@@ -39,9 +38,9 @@ type client interface {
 	insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) error
 	migrate(ctx context.Context) error
 	start(ctx context.Context) error
-	stop(ctx context.Context, grace time.Duration) error
+	stop(ctx context.Context) error
 	// revive makes the running jobs of nodes that are not alive available again, as if they had not begun, and returns
-	// how many there were.
+	// how many there were. A thousand at a time: what is left is for the next call.
 	revive(ctx context.Context, alive func(node string) bool) (int, error)
 	// waiting reports whether a job waits in a queue.
 	waiting(ctx context.Context, queue string) (bool, error)
@@ -86,16 +85,9 @@ func (c *riverClient[TTx]) migrate(ctx context.Context) error {
 
 func (c *riverClient[TTx]) start(ctx context.Context) error { return c.Start(ctx) }
 
-// stop lets running jobs finish within grace, then cancels them; River makes what was cancelled available again without
-// counting the attempt.
-func (c *riverClient[TTx]) stop(ctx context.Context, grace time.Duration) error {
-	gentle, cancel := context.WithTimeout(ctx, grace)
-	defer cancel()
-	if err := c.Stop(gentle); err == nil || !errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	return c.StopAndCancel(ctx)
-}
+// stop lets running jobs finish within the soft stop's time, then cancels them; River makes what was cancelled available
+// again without counting the attempt.
+func (c *riverClient[TTx]) stop(ctx context.Context) error { return c.Stop(ctx) }
 
 func (c *riverClient[TTx]) revive(ctx context.Context, alive func(node string) bool) (int, error) {
 	running, err := c.JobList(ctx, river.NewJobListParams().States(rivertype.JobStateRunning).First(1000))
@@ -137,17 +129,24 @@ func (r *Runner) othersWait(ctx context.Context) bool {
 // args is what every job carries: its kind, and the row it serves.
 type args struct {
 	kind   string
+	last   bool   // no further attempt follows
 	SID    string `json:"sid"`
 	Number int    `json:"number,omitempty"`
 }
 
 func (a args) Kind() string { return a.kind }
 
+// compositionAttempts is how often a part of a composition is tried before the composition has failed. With the pauses of
+// retryPolicy that takes about six minutes, so that a database or bucket may be away for as long.
+const compositionAttempts = 10
+
 // queueOf says which queue a kind of job waits in, and how often it is tried before it is given up.
 func queueOf(kind string) (queue string, attempts int) {
 	switch kind {
 	case store.JobStretch, store.JobSound, store.JobAssemble:
-		return renderQueue, 8
+		return renderQueue, compositionAttempts
+	case store.JobCompose:
+		return generalQueue, compositionAttempts
 	case store.JobCallback:
 		return callbackQueue, 1 << 14 // its own rules say when to stop
 	}

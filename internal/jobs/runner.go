@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -29,7 +31,7 @@ type Config struct {
 	Sender     *webhook.Sender
 	Render     render.Command
 	Options    compose.Options
-	Scratch    string // folder for films while they are joined; emptied of this node's leftovers at start
+	Scratch    string // folder for films while they are joined; each node has its own in it, and what dead ones left is removed
 	Log        *slog.Logger
 
 	Seal           string        // how media is sealed for customers: one of package seal
@@ -50,7 +52,8 @@ const (
 	// A job is repeated when it fails, so its time is bounded only against what hangs. Chunks are saved one by one, and
 	// a job that another waits for ends after its turn.
 	jobTimeout = 2 * time.Hour
-	turn       = 30 * time.Second
+	shareTurn  = 30 * time.Second // after which a stretch makes room for others that wait
+	longTurn   = time.Hour        // after which it does so in any case
 )
 
 // Runner inserts jobs, and works them unless this process is told not to.
@@ -60,6 +63,7 @@ type Runner struct {
 	client   client
 	composer *compose.Composer
 	turns    turns
+	turn     time.Duration // shareTurn; shorter in tests
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -67,7 +71,7 @@ type Runner struct {
 
 // New makes a runner and brings the queue's tables up to date. The store inserts its jobs through it from now on.
 func New(ctx context.Context, config Config) (*Runner, error) {
-	r := &Runner{Config: config, node: thisNode(config.Role)}
+	r := &Runner{Config: config, node: thisNode(config.Role), turn: shareTurn}
 	r.composer = &compose.Composer{Render: config.Render, Work: config.Work, Log: config.Log}
 	if r.Children <= 0 {
 		r.Children = runtime.NumCPU()
@@ -82,6 +86,7 @@ func New(ctx context.Context, config Config) (*Runner, error) {
 		FetchCooldown:        20 * time.Millisecond,
 		FetchPollInterval:    500 * time.Millisecond,
 		RetryPolicy:          retryPolicy{},
+		SoftStopTimeout:      max(config.Grace, time.Millisecond), // 0 would be no limit
 	}
 	if r.works() {
 		settings.Workers = r.workers()
@@ -117,12 +122,19 @@ func (r *Runner) Start(ctx context.Context) error {
 	if err := r.Store.Beat(ctx, r.node); err != nil {
 		return fmt.Errorf("register node: %w", err)
 	}
+	if err := os.MkdirAll(r.scratch(r.node.ID), 0o700); err != nil {
+		return err
+	}
 	if err := r.revive(ctx); err != nil {
 		return err
 	}
 	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
+	if err := r.client.start(ctx); err != nil {
+		r.stop()
+		return err
+	}
 	r.done.Go(func() { r.beat(ctx) })
-	return r.client.start(ctx)
+	return nil
 }
 
 // Stop claims no further job, lets running ones finish within the grace, cancels the rest and gives them back.
@@ -130,10 +142,10 @@ func (r *Runner) Stop(ctx context.Context) error {
 	if r.stop == nil {
 		return nil
 	}
-	err := r.client.stop(ctx, r.Grace)
+	err := r.client.stop(ctx)
 	r.stop()
 	r.done.Wait()
-	return errors.Join(err, r.Store.ForgetNode(context.WithoutCancel(ctx), r.node.ID))
+	return errors.Join(err, r.Store.ForgetNode(context.WithoutCancel(ctx), r.node.ID), os.RemoveAll(r.scratch(r.node.ID)))
 }
 
 // beat says every few seconds that this node lives, and takes over what dead nodes left.
@@ -156,21 +168,39 @@ func (r *Runner) beat(ctx context.Context) {
 	}
 }
 
-// revive makes the jobs of dead nodes available again. A process that is alone counts every other as dead.
+// revive makes the jobs of dead nodes available again, and forgets those nodes. A process that is alone counts every other
+// as dead.
 func (r *Runner) revive(ctx context.Context) error {
+	nodes, err := r.Store.Nodes(ctx)
+	if err != nil {
+		return err
+	}
 	live := map[string]bool{r.node.ID: true}
-	if !r.Alone {
-		nodes, err := r.Store.Nodes(ctx)
-		if err != nil {
-			return err
-		}
-		for _, node := range nodes {
-			live[node.ID] = r.Store.Now().Sub(node.Beat) < deadAfter
+	var dead []string
+	for _, node := range nodes {
+		if node.ID == r.node.ID || !r.Alone && r.Store.Now().Sub(node.Beat) < deadAfter {
+			live[node.ID] = true
+		} else {
+			dead = append(dead, node.ID)
 		}
 	}
 	n, err := r.client.revive(ctx, func(node string) bool { return live[node] })
+	if err != nil {
+		return err
+	}
 	if n > 0 {
 		r.Log.Info("jobs of dead nodes are available again", "jobs", n)
 	}
-	return err
+	for _, node := range dead {
+		if err := r.Store.ForgetNode(ctx, node); err != nil {
+			return err
+		}
+		if err := os.RemoveAll(r.scratch(node)); err != nil {
+			r.Log.Warn("could not remove what a dead node left", "node", node, "err", err)
+		}
+	}
+	return nil
 }
+
+// scratch is a node's own folder for films while they are joined.
+func (r *Runner) scratch(node string) string { return filepath.Join(r.Scratch, node) }

@@ -13,12 +13,12 @@ import (
 )
 
 // hook lets the hooks of a completed room's account create their compositions.
-func (r *Runner) hook(ctx context.Context, job args, _ bool) error {
+func (r *Runner) hook(ctx context.Context, job args) error {
 	return over(r.App.RunHooks(ctx, roomreel.RoomSID(job.SID)))
 }
 
 // erase deletes the blobs that a resource left. What cannot be deleted now stays noted.
-func (r *Runner) erase(ctx context.Context, job args, _ bool) error {
+func (r *Runner) erase(ctx context.Context, job args) error {
 	blobs, err := r.Store.Erasures(ctx, job.SID)
 	if err != nil {
 		return err
@@ -42,7 +42,7 @@ func (r *Runner) place(p store.Place) blob.Store {
 }
 
 // expire removes what has had its time.
-func (r *Runner) expire(ctx context.Context, _ args, _ bool) error {
+func (r *Runner) expire(ctx context.Context, _ args) error {
 	return r.Store.Expire(ctx, r.Store.Now())
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -16,8 +17,8 @@ import (
 )
 
 // task does one kind of job. nil means done. A *laterError asks to be run again; any other error too, after a pause that
-// grows. last says that no further attempt follows.
-type task func(ctx context.Context, job args, last bool) error
+// grows, unless job.last.
+type task func(ctx context.Context, job args) error
 
 // laterError asks for another run that does not count as a failure.
 type laterError struct{ after time.Duration }
@@ -29,11 +30,11 @@ func later(after time.Duration) error { return &laterError{after} }
 func (r *Runner) workers() *river.Workers {
 	workers := river.NewWorkers()
 	for kind, do := range map[string]task{
-		store.JobCompose:          r.plan,
-		store.JobStretch:          r.stretch,
-		store.JobSound:            r.sound,
-		store.JobAssemble:         r.assemble,
-		store.JobDeliver:          r.deliver,
+		store.JobCompose:          r.ofComposition(r.plan),
+		store.JobStretch:          r.ofComposition(r.stretch),
+		store.JobSound:            r.ofComposition(r.sound),
+		store.JobAssemble:         r.ofComposition(r.assemble),
+		store.JobDeliver:          r.ofComposition(r.deliver),
 		store.JobDeliverRecording: r.deliverRecording,
 		store.JobHook:             r.hook,
 		store.JobCallback:         r.callback,
@@ -56,8 +57,8 @@ type worker struct {
 func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	begin := time.Now()
 	arg := job.Args
-	arg.kind = job.Kind
-	err := w.do(ctx, arg, job.Attempt >= job.MaxAttempts)
+	arg.kind, arg.last = job.Kind, job.Attempt >= job.MaxAttempts
+	err := calmly(ctx, w.do, arg)
 
 	log := w.log.With("job", job.Kind, "sid", arg.SID, "attempt", job.Attempt, "duration", time.Since(begin).Round(time.Millisecond))
 	var again *laterError
@@ -67,12 +68,23 @@ func (w *worker) Work(ctx context.Context, job *river.Job[args]) error {
 	case errors.As(err, &again):
 		log.Debug("job goes on later", "after", again.after)
 		return river.JobSnooze(again.after)
-	case ctx.Err() != nil:
-		log.Info("job interrupted", "err", err)
+	case errors.Is(ctx.Err(), context.Canceled):
+		log.Info("job interrupted, and given back", "err", err)
+		return context.Cause(ctx) // which River knows as its own stopping: the attempt does not count
 	default:
 		log.Warn("job failed", "err", err)
 	}
 	return err
+}
+
+// calmly runs a task and turns a panic into an error: a composition whose worker panics has to end too.
+func calmly(ctx context.Context, do task, job args) (err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = fmt.Errorf("panic: %v\n%s", panicked, debug.Stack())
+		}
+	}()
+	return do(ctx, job)
 }
 
 // retryPolicy waits 1, 2, 4 … seconds between attempts, at most a minute.
