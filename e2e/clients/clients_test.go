@@ -88,7 +88,7 @@ func run(t *testing.T, environment []string, command ...string) string {
 	t.Helper()
 	var words strings.Builder
 	process := exec.Command(command[0], command[1:]...)
-	process.Env = append(environment, "HOME="+t.TempDir(), "NODE_NO_WARNINGS=1")
+	process.Env = append(environment, "HOME="+t.TempDir(), "NODE_NO_WARNINGS=1", "PYTHONDONTWRITEBYTECODE=1")
 	process.Stderr = &words
 	out, err := process.Output()
 	if err != nil {
