@@ -126,6 +126,19 @@ func (r room) layout() []byte {
 // byHand is what one does with ffmpeg today: scale and pad everyone into a place, stack the places, mix the sound. Who
 // joins late is preceded by black and by silence.
 func (r room) byHand(out string, encode ...string) []string {
+	return r.ffmpeg(ffmpegsOwn, out, encode...)
+}
+
+// rule says which picture of a source is shown when, and how it is scaled: each film's quality is that of its encoding,
+// so each is compared with the lossless film that its own rule gives.
+type rule struct{ fps, scale string }
+
+var (
+	ffmpegsOwn = rule{}                               // the nearest picture, bicubic
+	roomreels  = rule{":round=up", ":flags=bilinear"} // the newest one at or before, as libyuv scales
+)
+
+func (r room) ffmpeg(by rule, out string, encode ...string) []string {
 	var arguments, graph []string
 	var pictures, sounds, layout []string
 	silent := strings.Contains(strings.Join(encode, " "), "-an")
@@ -133,8 +146,8 @@ func (r room) byHand(out string, encode ...string) []string {
 		x, y := place(i)
 		layout = append(layout, fmt.Sprintf("%d_%d", x, y))
 		arguments = append(arguments, "-i", p.camera, "-i", p.microphone)
-		graph = append(graph, fmt.Sprintf("[%d:v]setpts=PTS-STARTPTS,fps=25,scale=%d:%d:force_original_aspect_ratio=decrease,pad=%[2]d:%[3]d:-1:-1,tpad=start_duration=%dms[v%d]",
-			2*i, width/2, height/2, p.offset, i))
+		graph = append(graph, fmt.Sprintf("[%d:v]setpts=PTS-STARTPTS,fps=25%s,scale=%d:%d:force_original_aspect_ratio=decrease%s,pad=%[3]d:%[4]d:-1:-1,tpad=start_duration=%[6]dms[v%[7]d]",
+			2*i, by.fps, width/2, height/2, by.scale, p.offset, i))
 		pictures = append(pictures, fmt.Sprintf("[v%d]", i))
 		if !silent {
 			graph = append(graph, fmt.Sprintf("[%d:a]adelay=%d:all=1[a%d]", 2*i+1, p.offset, i))
