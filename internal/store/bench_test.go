@@ -91,6 +91,7 @@ func (l library) filters() []namedFilter {
 		{"between", store.CompositionFilter{Created: l.between}},
 		{"between+status=failed", store.CompositionFilter{Created: l.between, Status: roomreel.CompositionFailed}},
 		{"between+room=busy", store.CompositionFilter{Created: l.between, RoomSID: l.busy}},
+		{"between+room=quiet", store.CompositionFilter{Created: store.Created{After: oldest, Before: l.middle}, RoomSID: l.quiet}},
 		{"between+room=busy+status=failed", store.CompositionFilter{Created: l.between, RoomSID: l.busy, Status: roomreel.CompositionFailed}},
 	}
 }

@@ -69,8 +69,8 @@ func (w *where) and(condition string, args ...any) {
 	w.conditions = append(w.conditions, condition)
 }
 
-// check adds a condition that rows must meet but are not to be searched by. SQLite takes the index with the most equal
-// columns, whatever they are worth: measured, it found a room's failed compositions by reading all that failed.
+// check adds a condition that rows must meet but are not to be searched by. SQLite cannot know what an index is worth:
+// measured among a million, it found six compositions of a room by reading all of their year, in 190 ms instead of 0.1 ms.
 func (w *where) check(condition string, args ...any) { w.and("("+condition+") IS TRUE", args...) }
 
 // in is the condition that column is one of values.

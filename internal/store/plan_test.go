@@ -112,3 +112,23 @@ func TestLists_EveryFilterHasItsIndex(t *testing.T) {
 		}
 	}
 }
+
+// TestLists_OfSeveralRoomsReadNoOthers allows for sorting what the rooms have, which is little.
+func TestLists_OfSeveralRoomsReadNoOthers(t *testing.T) {
+	s, err := Open(t.Context(), Config{Path: filepath.Join(t.TempDir(), "roomreel.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	f := RecordingFilter{
+		RoomSIDs: []roomreel.RoomSID{"RM1", "RM2", "RM3"}, Status: roomreel.RecordingCompleted, Kind: roomreel.Video,
+		Created: Created{After: time.Unix(1, 0), Before: time.Unix(9, 0)},
+	}
+	var plan strings.Builder
+	if _, err := list(t.Context(), explaining{s.read(), &plan}, recordingTable, f.where("AC"), Page{Size: 5}); err != nil {
+		t.Fatal(err)
+	}
+	if got := plan.String(); !strings.Contains(got, "INDEX recording_room (room_sid=?") || strings.Contains(got, "SCAN") {
+		t.Errorf("want a search of recording_room: %s", got)
+	}
+}
