@@ -143,9 +143,6 @@ func (p *Plan) visibleAt(n int) []int {
 	return tracks
 }
 
-// length returns how many pictures the stretch has.
-func (s Stretch) length() int { return s.Chunks[len(s.Chunks)-1].To - s.Chunks[0].From }
-
 // Chunks returns how many chunks the film's picture has.
 func (p *Plan) Chunks() int {
 	n := 0
