@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 
@@ -110,19 +111,20 @@ func (a *API) compositionMedia(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// compositionReport is ours: what went into a film and what did not.
+// compositionReport is ours: what went into a film and what did not, or why there is none.
 func (a *API) compositionReport(w http.ResponseWriter, r *http.Request) error {
 	sid, err := pathSID[roomreel.CompositionSID](r, "Composition")
 	if err != nil {
 		return err
 	}
-	report, err := a.app.CompositionReport(r.Context(), accountOf(r), sid)
+	report, failure, err := a.app.CompositionReport(r.Context(), accountOf(r), sid)
 	if err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, struct {
 		CompositionSID roomreel.CompositionSID `json:"composition_sid"`
 		Report         json.RawMessage         `json:"report"`
-	}{sid, json.RawMessage(report)})
+		Failure        *failureBody            `json:"failure"`
+	}{sid, json.RawMessage(cmp.Or(report, "null")), failureShape(failure)})
 	return nil
 }

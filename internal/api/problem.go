@@ -74,9 +74,12 @@ func describe(r *http.Request, err error) problemBody {
 	case e.Param != "":
 		body.Message = e.Param + ": " + e.Detail
 	}
-	body.MoreInfo = "https://www.twilio.com/docs/errors/" + strconv.Itoa(body.Code)
+	body.MoreInfo = moreInfo(body.Code)
 	return body
 }
+
+// moreInfo is where Twilio explains a number.
+func moreInfo(code int) string { return "https://www.twilio.com/docs/errors/" + strconv.Itoa(code) }
 
 // writeProblem is the single writer of errors.
 func writeProblem(w http.ResponseWriter, r *http.Request, err error) {

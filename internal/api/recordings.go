@@ -176,3 +176,20 @@ func (a *API) roomRecordingMedia(w http.ResponseWriter, r *http.Request) error {
 		return a.app.RecordingMedia(r.Context(), accountOf(r), rec.SID, in)
 	})
 }
+
+// recordingReport is ours: why a recording failed, null when it did not.
+func (a *API) recordingReport(w http.ResponseWriter, r *http.Request) error {
+	sid, err := pathSID[roomreel.RecordingSID](r, "Recording")
+	if err != nil {
+		return err
+	}
+	recording, err := a.app.Recording(r.Context(), accountOf(r), sid)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, struct {
+		RecordingSID roomreel.RecordingSID `json:"recording_sid"`
+		Failure      *failureBody          `json:"failure"`
+	}{sid, failureShape(recording.Failure)})
+	return nil
+}

@@ -85,6 +85,7 @@ func (a *API) routes() []route {
 		{Path: "/roomreel/v1/Rooms/{Room}/Recordings", Methods: methods{post: a.uploadRecording}},
 		{Path: "/roomreel/v1/Rooms/{Resource}/Deliveries", Methods: methods{get: rooms.list}},
 		{Path: "/roomreel/v1/Rooms/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: rooms.redeliver}},
+		{Path: "/roomreel/v1/Recordings/{Recording}/Report", Methods: methods{get: a.recordingReport}},
 		{Path: "/roomreel/v1/Recordings/{Resource}/Deliveries", Methods: methods{get: recordings.list}},
 		{Path: "/roomreel/v1/Recordings/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: recordings.redeliver}},
 		{Path: "/roomreel/v1/Compositions/{Composition}", Methods: methods{del: a.eraseComposition}},

@@ -96,3 +96,19 @@ type auditBody struct {
 func auditShape(e app.AuditEntry) auditBody {
 	return auditBody{e.ID, e.Created.UTC().Format(time.RFC3339Nano), e.Actor, e.Verb, e.Subject, e.Detail}
 }
+
+// failureBody is ours: why something failed, with the number that Twilio's error dictionary has for it.
+type failureBody struct {
+	Code      int    `json:"code"`
+	Operation string `json:"operation"`
+	Message   string `json:"message"`
+	MoreInfo  string `json:"more_info"`
+}
+
+// failureShape is nil for what did not fail.
+func failureShape(f roomreel.Failure) *failureBody {
+	if f.Code == 0 {
+		return nil
+	}
+	return &failureBody{f.Code, f.Operation, f.Message, moreInfo(f.Code)}
+}

@@ -123,14 +123,15 @@ func (a *App) DeleteComposition(ctx context.Context, acct roomreel.AccountSID, s
 	return a.store.DeleteComposition(ctx, acct, sid, force)
 }
 
-// CompositionReport returns the JSON that says what went into a film and what did not.
-func (a *App) CompositionReport(ctx context.Context, acct roomreel.AccountSID, sid roomreel.CompositionSID) (string, error) {
+// CompositionReport returns the JSON that says what went into a film and what did not, "" while there is none, and why
+// the composition failed if it did.
+func (a *App) CompositionReport(ctx context.Context, acct roomreel.AccountSID, sid roomreel.CompositionSID) (string, roomreel.Failure, error) {
 	c, err := a.store.Composition(ctx, acct, sid)
 	if err != nil {
-		return "", err
+		return "", roomreel.Failure{}, err
 	}
-	if c.Report == "" {
-		return "", roomreel.Errorf(roomreel.NotFound, "composition %s is %s and has no report", sid, c.Status)
+	if c.Report == "" && c.Failure.Code == 0 {
+		return "", c.Failure, roomreel.Errorf(roomreel.NotFound, "composition %s is %s and has no report", sid, c.Status)
 	}
-	return c.Report, nil
+	return c.Report, c.Failure, nil
 }

@@ -47,6 +47,10 @@ type parcel struct {
 	destination roomreel.Destination
 }
 
+// inOneRequest is a size up to which a bucket takes an object in one request, so that a process that dies leaves nothing
+// there. Larger ones go in parts, which somebody has to remove.
+const inOneRequest = 5 << 20
+
 // send takes a parcel to its destination, sealed when that asks for it, and returns where it is. When it returns, the
 // destination has confirmed to hold all of it.
 func (r *Runner) send(ctx context.Context, p parcel) (roomreel.Media, error) {
@@ -75,6 +79,13 @@ func (r *Runner) send(ctx context.Context, p parcel) (roomreel.Media, error) {
 		envelope.PublicKeySID = p.destination.KeySID
 		source, media.Envelope, media.Size = sealed, &envelope, sealed.Size()
 		options = blob.PutOptions{ContentType: seal.ContentType(envelope), Metadata: seal.Metadata(envelope)}
+	}
+	if u, ok := target.(interface {
+		AbortUnfinished(ctx context.Context, key string) error
+	}); ok && media.Size > inOneRequest {
+		if err := u.AbortUnfinished(ctx, key); err != nil { // some stores cannot list uploads; that must not keep media from them
+			r.Log.Info("did not look for unfinished uploads", "key", key, "err", err)
+		}
 	}
 	info, err := target.Put(ctx, key, source, media.Size, options)
 	if err != nil {

@@ -78,7 +78,7 @@ func classify(ctx context.Context, err error) error {
 		return &blob.PermanentError{Kind: kind, Err: err}
 	}
 	switch {
-	case answer.Code == "NoSuchKey":
+	case answer.Code == "NoSuchKey" || answer.Code == "NoSuchUpload":
 		return fmt.Errorf("%w: %w", blob.ErrNotExist, err)
 	case answer.Code == "RequestTimeTooSkewed":
 		return fmt.Errorf("this server's clock differs from the store's by more than 15 minutes: set it (NTP), uploads then go on: %w", err)

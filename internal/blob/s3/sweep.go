@@ -48,6 +48,35 @@ func (s *Store) SweepMultipart(ctx context.Context, age time.Duration) (int, err
 	}
 }
 
+// AbortUnfinished removes the parts of uploads of one key that were begun and never joined, whatever their age: those of
+// a process that died while it stored this object. Whoever is to store it again calls it before. It needs the permissions
+// of [Store.SweepMultipart], and does nothing without them.
+func (s *Store) AbortUnfinished(ctx context.Context, key string) error {
+	name, err := s.name(key)
+	if err != nil {
+		return err
+	}
+	c, err := s.client(ctx)
+	if err != nil {
+		return fmt.Errorf("sweep unfinished uploads: %w", err)
+	}
+	// More than a page of dead uploads of one key is for SweepMultipart.
+	page, err := c.ListMultipartUploads(ctx, s.config.Target.Bucket, name, "", "", "", 1000)
+	if err != nil {
+		return sweepError(ctx, err)
+	}
+	for _, u := range page.Uploads {
+		if u.Key != name {
+			continue
+		}
+		err := c.AbortMultipartUpload(ctx, s.config.Target.Bucket, name, u.UploadID)
+		if err != nil && !errors.Is(classify(ctx, err), blob.ErrNotExist) {
+			return sweepError(ctx, err)
+		}
+	}
+	return nil
+}
+
 func sweepError(ctx context.Context, err error) error {
 	err = classify(ctx, err)
 	var permanent *blob.PermanentError
