@@ -1,12 +1,12 @@
 # A menu: `make help` lists it. Every dish is one command that can be read.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test quick lint fuzz e2e bench golden run clean
+.PHONY: help demo build test quick lint fuzz e2e bench bench-lists golden run clean
 
 SOURCES := $(shell find cmd internal *.go go.mod go.sum -name '*.go' -o -name 'go.*' -o -name '*.[ch]' -o -name '*.sql' 2>/dev/null)
 
 help: ## show this menu
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## install what is missing, make a room, compose it through the API: demo/composition.mp4
 	@scripts/setup.sh demo
@@ -38,6 +38,9 @@ e2e: build ## the whole program only
 
 bench: build ## the reference room against the ffmpeg command by hand, in turns
 	go run ./bench
+
+bench-lists: ## pages of lists of a thousand and of a million compositions, on both databases
+	go test -run '^$$' -bench Lists -benchtime 500x -timeout 30m ./internal/store
 
 golden: ## rewrite the files that golden tests compare with; then read the diff
 	@scripts/golden.sh
