@@ -48,6 +48,7 @@ need fonts-dejavu-core bash -c 'find /usr/share/fonts -name "*.ttf" | grep -q .'
 if [ "$what" = test ]; then
 	need postgresql bash -c 'ls /usr/lib/postgresql/*/bin/initdb'
 	need openssl has openssl
+	need curl has curl
 	need python3-twilio /usr/bin/python3 -c 'import twilio'
 	need nodejs has node
 	need npm has npm

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ var scenarios = []client{
 	{"go", func(*testing.T) []string { return []string{filepath.Join(bin, "go")} }, parts},
 	{"node", func(t *testing.T) []string { return []string{node(t), "node/scenario.js"} }, parts},
 	{"python", func(t *testing.T) []string { return []string{python(t), "python/scenario.py"} }, parts},
-	{"cli", func(t *testing.T) []string { node(t); return []string{"cli/scenario.sh"} }, parts[:len(parts)-1]},
+	{"cli", func(t *testing.T) []string { return append(cli(t), "cli/scenario.sh") }, parts[:len(parts)-1]},
 }
 
 // node returns the path of Node, for which `npm ci` has fetched the libraries.
@@ -42,6 +43,29 @@ func node(t *testing.T) string {
 		t.Skip("npm twilio is not installed; scripts/setup.sh test installs it")
 	}
 	return "node"
+}
+
+// cli returns how to run a program that runs twilio-cli, for which the same `npm ci` is, with redirect.cjs in its place.
+func cli(t *testing.T) []string {
+	t.Helper()
+	return append(plainCLI(t), "NODE_OPTIONS=--require "+strconv.Quote(here(t, "cli/redirect.cjs")))
+}
+
+// plainCLI is twilio-cli alone.
+func plainCLI(t *testing.T) []string {
+	t.Helper()
+	node(t)
+	fixture.Need(t, "curl")
+	return []string{"env", "PATH=" + here(t, "node/node_modules/.bin") + ":" + os.Getenv("PATH")}
+}
+
+func here(t *testing.T, path string) string {
+	t.Helper()
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return absolute
 }
 
 // python returns Debian's Python, for which python3-twilio is.

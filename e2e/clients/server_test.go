@@ -135,7 +135,8 @@ func (s server) account(t *testing.T, name string) account {
 
 // environment is what the connect files read.
 func (s server) environment(a account) []string {
-	return append(os.Environ(), "ROOMREEL_URL="+s.url, "TWILIO_ACCOUNT_SID="+a.SID, "TWILIO_API_KEY="+a.Key, "TWILIO_API_SECRET="+a.Secret)
+	return append(os.Environ(), "ROOMREEL_URL="+s.url,
+		"TWILIO_ACCOUNT_SID="+a.SID, "TWILIO_API_KEY="+a.Key, "TWILIO_API_SECRET="+a.Secret)
 }
 
 // publicKey writes an RSA public key as customers upload it, and returns its path.
