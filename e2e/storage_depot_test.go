@@ -40,14 +40,22 @@ type depot struct {
 // openDepot starts the service on an empty folder. set are keys and values of its configuration.
 func openDepot(t *testing.T, set ...string) *depot {
 	t.Helper()
+	d := prepareDepot(t, set...)
+	d.start(t)
+	return d
+}
+
+// prepareDepot is openDepot before the service starts.
+func prepareDepot(t *testing.T, set ...string) *depot {
+	t.Helper()
 	d := &depot{data: t.TempDir(), bucket: s3test.Start(t), faults: &faults{}, told: listen(t)}
 	d.line = d.bucket.Proxy(t, d.faults.plan)
 	endpoint, err := json.Marshal([]map[string]any{{"host": d.line.Host, "region": s3test.Region, "path_style": true, "insecure": true}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.set = append([]string{"webhook.allow=127.0.0.0/8", "s3.endpoints=" + string(endpoint), "compose.chunk=1s"}, set...)
-	d.start(t)
+	d.set = append([]string{"webhook.allow=127.0.0.0/8", "s3.endpoints=" + string(endpoint), "compose.chunk=1s",
+		"limits.reads_per_second=0", "limits.writes_per_second=0"}, set...)
 	return d
 }
 
@@ -403,7 +411,10 @@ func (d *depot) stored(t *testing.T, folder string) []string {
 	var names []string
 	root := filepath.Join(d.data, folder)
 	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
-		if err == nil && entry.Type().IsRegular() && !strings.HasPrefix(entry.Name(), ".") {
+		if err == nil && entry.IsDir() && path != root && strings.HasPrefix(entry.Name(), ".") {
+			return filepath.SkipDir
+		}
+		if err == nil && entry.Type().IsRegular() {
 			name, _ := filepath.Rel(root, path)
 			names = append(names, name)
 		}

@@ -36,13 +36,8 @@ func TestSettings_RefuseWhatCannotWork(t *testing.T) {
 	owner, writer := d.credential(t, false), d.credential(t, true)
 	_, key := d.keys(t)
 	wrong := func(pair string) string {
-		t.Helper()
-		sid := d.credential(t, false)
-		made := d.post(t, "/v1/Credentials/AWS", "Credentials", pair)
-		if made["sid"] == nil || made["sid"] == sid {
-			t.Fatalf("no credential: %v", made)
-		}
-		return made["sid"].(string)
+		sid, _ := d.post(t, "/v1/Credentials/AWS", "Credentials", pair)["sid"].(string)
+		return sid
 	}
 	for name, test := range map[string]struct {
 		in     configuration
