@@ -1,3 +1,104 @@
 package clients
 
-const insideVariable = "ROOMREEL_CLIENTS_INSIDE"
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestUnchangedClients_FindTheServerByName has programs that know nothing of roomreel ask for Twilio's own host names,
+// in namespaces where these lead to the server: DNS and a private CA are all that it takes.
+func TestUnchangedClients_FindTheServerByName(t *testing.T) {
+	if os.Getenv(insideVariable) == "" {
+		again(t)
+		return
+	}
+	loopbackUp(t)
+	ca := newAuthority(t)
+	privateMounts(t)
+	inPlaceOf(t, "/etc/hosts", []byte("127.0.0.1 localhost video.twilio.com accounts.twilio.com\n"))
+	inPlaceOf(t, "/etc/ssl/certs/ca-certificates.crt", ca.pem)
+	cert, key := ca.certificate(t, "video.twilio.com", "accounts.twilio.com")
+	s := serve(t, "--listen", "127.0.0.1:443", "--tls-cert", cert, "--tls-key", key)
+	for name, command := range map[string][]string{
+		"go":     {filepath.Join(bin, "unchanged")},
+		"node":   {node(t), "node/unchanged.js"},
+		"python": {python(t), "python/unchanged.py"},
+		"cli":    append(plainCLI(t), "cli/unchanged.sh"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			said := run(t, append(s.environment(s.account(t, name)), ca.trust(t)...), command...)
+			if want := "three two one 0\n"; said != want {
+				t.Errorf("said %q, want %q", said, want)
+			}
+		})
+	}
+}
+
+// again runs the test once more, as a process with names, a network and mounts of its own.
+func again(t *testing.T) {
+	t.Helper()
+	one := func(id int) []syscall.SysProcIDMap { return []syscall.SysProcIDMap{{HostID: id, Size: 1}} }
+	command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1")
+	command.Env = append(os.Environ(), insideVariable+"="+bin)
+	command.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET,
+		UidMappings: one(os.Getuid()), GidMappings: one(os.Getgid()),
+		Pdeathsig: syscall.SIGKILL,
+	}
+	words, err := command.CombinedOutput()
+	var ended *exec.ExitError
+	switch {
+	case errors.As(err, &ended):
+		t.Fatalf("inside:\n%s", words)
+	case err != nil:
+		t.Skipf("optional: this machine gives no namespaces of one's own: %v", err)
+	case strings.Contains(string(words), "no tests to run"):
+		t.Fatal("nothing was tested inside")
+	}
+}
+
+// privateMounts keeps what is mounted from now on to this process and its children.
+func privateMounts(t *testing.T) {
+	t.Helper()
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inPlaceOf shows another text where a file of the machine is.
+func inPlaceOf(t *testing.T, file string, text []byte) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), filepath.Base(file))
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount(path, file, "", unix.MS_BIND, ""); err != nil {
+		t.Fatalf("mount over %s: %v", file, err)
+	}
+	t.Cleanup(func() { unix.Unmount(file, unix.MNT_DETACH) })
+}
+
+// loopbackUp turns on the one interface that a new network has.
+func loopbackUp(t *testing.T) {
+	t.Helper()
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(socket)
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lo.SetUint16(unix.IFF_UP)
+	if err := unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, lo); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"io"
 	"os"
 	"os/exec"
@@ -19,10 +18,12 @@ import (
 // bin is the folder with the two binaries, and with the Go client's.
 var bin string
 
+// insideVariable names bin for a test that runs once more in namespaces of its own.
+const insideVariable = "ROOMREEL_TEST_INSIDE"
+
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
-		if os.Getenv(insideVariable) != "" { // the one who made the namespaces has built them
-			bin = os.Getenv(insideVariable)
+		if bin = os.Getenv(insideVariable); bin != "" {
 			return m.Run()
 		}
 		dir, err := os.MkdirTemp("", "roomreel-clients-")
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		bin = dir
-		for path, cgo := range map[string]string{"cmd/roomreel": "0", "cmd/roomreel-render": "1", "e2e/clients/go": "0"} {
+		for path, cgo := range map[string]string{"cmd/roomreel": "0", "cmd/roomreel-render": "1", "e2e/clients/go": "0", "e2e/clients/go/unchanged": "0"} {
 			build := exec.Command("go", "build", "-o", filepath.Join(dir, filepath.Base(path)), "roomreel/"+path)
 			build.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
 			build.Stderr = os.Stderr
@@ -151,8 +152,6 @@ func publicKey(t *testing.T) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "public.pem")
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	writePEM(t, path, "PUBLIC KEY", der)
 	return path
 }

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# A program that was never told about roomreel: it asks for video.twilio.com and accounts.twilio.com.
+set -euo pipefail
+for name in one two three; do
+	twilio api:video:v1:rooms:create --unique-name="$name" --silent
+done
+rooms=$(twilio api:video:v1:rooms:list --page-size=2 --properties=uniqueName -o tsv --no-header | tr '\n' ' ')
+credentials=$(twilio api:accounts:v1:credentials:aws:list --properties=sid -o tsv --no-header 2>/dev/null | wc -l)
+echo "$rooms$credentials"
