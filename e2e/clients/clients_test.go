@@ -78,21 +78,39 @@ func python(t *testing.T) string {
 	return path
 }
 
-// TestClients_PlayTheScenario has each library do everything with recordings and compositions, as its own account of
-// one server, at the same time.
+// TestClients_PlayTheScenario has each library do everything with recordings and compositions, at the same time, each
+// in an account of its own: the libraries over HTTP, the command line over TLS.
 func TestClients_PlayTheScenario(t *testing.T) {
-	s := serve(t, "--listen", "127.0.0.1:0", "--set", "webhook.allow=127.0.0.0/8")
+	ca := newAuthority(t)
+	cert, certKey := ca.certificate(t, "127.0.0.1")
+	allow := []string{"--listen", "127.0.0.1:0", "--set", "webhook.allow=127.0.0.0/8"}
+	plain := serve(t, allow...)
+	secure := serve(t, append(allow, "--tls-cert", cert, "--tls-key", certKey)...)
 	files, key := makeRoom(t), publicKey(t)
 	for _, c := range scenarios {
+		s := plain
+		if c.name == "cli" {
+			s = secure
+		}
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			command, account, calls := c.command(t), s.account(t, c.name), receive(t)
 			film := filepath.Join(t.TempDir(), "film.mp4")
-			environment := append(s.environment(account), "ROOM_FILES="+files, "FILM="+film, "PUBLIC_KEY="+key, "CALLBACK="+calls.url)
+			environment := append(s.environment(account), ca.trust(t)...)
+			environment = append(environment, "ROOM_FILES="+files, "FILM="+film, "PUBLIC_KEY="+key, "CALLBACK="+calls.url)
 			c.play(t, command, environment)
 			checkFilm(t, film)
 			checkSignatures(t, account, calls.wait(t))
 		})
+	}
+}
+
+// TestRedirect_LeadsToHTTPToo has the command line speak to a server without TLS.
+func TestRedirect_LeadsToHTTPToo(t *testing.T) {
+	command := append(cli(t), "cli/unchanged.sh")
+	s := serve(t, "--listen", "127.0.0.1:0")
+	if said, want := run(t, s.environment(s.account(t, "cli")), command...), "three two one 0\n"; said != want {
+		t.Errorf("said %q, want %q", said, want)
 	}
 }
 
