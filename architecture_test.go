@@ -192,6 +192,9 @@ func TestDocuments_NameWhatExists(t *testing.T) {
 			continue
 		}
 		for _, word := range quoted.FindAllStringSubmatch(fenced.ReplaceAllString(read(t, file), ""), -1) {
+			if file == "docs/clients.md" && ofType.MatchString(word[1]) {
+				continue // other libraries' types
+			}
 			if said := all.missing(word[1], std, targets); said != "" {
 				t.Errorf("%s: %s", file, said)
 			}
