@@ -27,6 +27,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service."`
 	Account accountCommand `cmd:"" help:"Create and list accounts."`
 	Key     keyCommand     `cmd:"" help:"Create, list and revoke an account's API keys."`
+	Keyring keyringCommand `cmd:"" help:"Replace the key that secrets are kept under."`
 	Import  importCommand  `cmd:"" help:"Upload the room of a manifest to a server."`
 	Compose composeCommand `cmd:"" help:"Compose the room of a manifest into a film, without a server."`
 	Decrypt decryptCommand `cmd:"" help:"Open sealed media with a private key."`
