@@ -1,8 +1,10 @@
 package clients
 
 import (
+	"encoding/json"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -60,6 +62,34 @@ func TestDocs_LinkToFilesThatExist(t *testing.T) {
 	for _, found := range regexp.MustCompile(`\]\(([^):#]+)\)`).FindAllStringSubmatch(string(text), -1) {
 		if _, err := os.Stat(filepath.Join(filepath.Dir(page), found[1])); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestDocs_NameTheVersionsThatRun compares the page's table with what is pinned and installed.
+func TestDocs_NameTheVersionsThatRun(t *testing.T) {
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var npm struct{ Dependencies map[string]string }
+	if pinned, err := os.ReadFile("node/package.json"); err != nil {
+		t.Error(err)
+	} else if err := json.Unmarshal(pinned, &npm); err != nil {
+		t.Error(err)
+	}
+	goVersion, err := exec.Command("go", "list", "-m", "-f", "{{.Version}}", "github.com/twilio/twilio-go").Output()
+	if err != nil {
+		t.Error(err)
+	}
+	for _, words := range []string{
+		"| twilio-go " + strings.TrimSpace(string(goVersion)) + " |",
+		"| npm twilio " + npm.Dependencies["twilio"] + " |",
+		"| npm twilio-cli " + npm.Dependencies["twilio-cli"] + " |",
+		"| Debian's python3-twilio " + strings.TrimSpace(run(t, os.Environ(), python(t), "-c", "import twilio; print(twilio.__version__)")) + " |",
+	} {
+		if !strings.Contains(string(text), words) {
+			t.Errorf("%s does not say %q", page, words)
 		}
 	}
 }
