@@ -21,8 +21,10 @@ func TestCompositionMedia_IsVideoOfItsFormatAlsoForSoundAlone(t *testing.T) {
 	f := onSQLite(t)
 	room := string(f.room(t, app.CreateRoom{}).SID)
 	for format, want := range map[string]string{"mp4": "video/mp4", "webm": "video/webm", "": "video/webm"} {
-		c, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: room,
-			FilmRequest: app.FilmRequest{AudioSources: []string{"*"}, Format: format}})
+		c, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{
+			RoomSID:     room,
+			FilmRequest: app.FilmRequest{AudioSources: []string{"*"}, Format: format},
+		})
 		check(t, err)
 		f.complete(t, c)
 		media, err := f.MediaObject(t.Context(), f.account, string(c.SID))

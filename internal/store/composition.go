@@ -18,7 +18,10 @@ func filmArgs(f roomreel.Film) []any {
 
 func filmDest(f *roomreel.Film) []any {
 	return []any{
-		&f.VideoLayout, fromText{&f.AudioSources}, fromText{&f.AudioSourcesExcluded}, &f.Resolution, &f.Format, &f.Trim,
+		&f.VideoLayout,
+		fromText{&f.AudioSources},
+		fromText{&f.AudioSourcesExcluded},
+		&f.Resolution, &f.Format, &f.Trim,
 		&f.StatusCallback.URL, &f.StatusCallback.Method,
 	}
 }

@@ -22,8 +22,10 @@ func TestEvents_OneAfterTheOther(t *testing.T) {
 				return ""
 			}
 			wantEqual(t, "attempts before "+id, p.Attempts, n-1)
-			check(t, f.RecordDelivery(ctx, f.account, store.Delivery{ID: id, EventID: p.Event.ID, Resource: string(room.SID),
-				Sequence: p.Event.Sequence, Type: p.Event.Type, Attempt: n, Started: f.Now(), Status: 500}, next))
+			check(t, f.RecordDelivery(ctx, f.account, store.Delivery{
+				ID: id, EventID: p.Event.ID, Resource: string(room.SID),
+				Sequence: p.Event.Sequence, Type: p.Event.Type, Attempt: n, Started: f.Now(), Status: 500,
+			}, next))
 			return p.Event.Type
 		}
 		wantEqual(t, "first", attempt("a", 1, store.EventPending), roomreel.RoomCreatedEvent)
@@ -95,8 +97,10 @@ func TestReseal_ReachesEverySecret(t *testing.T) {
 		for range 120 {
 			f.newAccount(t)
 		}
-		c, err := f.CreateCredential(ctx, roomreel.Credential{SID: roomreel.NewSID[roomreel.CredentialSID](), AccountSID: f.account,
-			Kind: roomreel.PublicKey, Secret: []byte("sealed")})
+		c, err := f.CreateCredential(ctx, roomreel.Credential{
+			SID: roomreel.NewSID[roomreel.CredentialSID](), AccountSID: f.account,
+			Kind: roomreel.PublicKey, Secret: []byte("sealed"),
+		})
 		check(t, err)
 		changed, err := f.Reseal(ctx, func(sid string, secret []byte) ([]byte, error) { return []byte("new " + sid), nil })
 		check(t, err)

@@ -13,11 +13,15 @@ func TestAccounts_NeverSeeEachOther(t *testing.T) {
 		ctx := t.Context()
 		room := f.room(t, "r")
 		recording, composition := f.recording(t, room, "alice", "camera"), f.composition(t, room)
-		hook, err := f.CreateHook(ctx, roomreel.Hook{SID: roomreel.NewSID[roomreel.HookSID](), AccountSID: f.account, FriendlyName: "h",
-			Film: roomreel.Film{Format: roomreel.MP4}})
+		hook, err := f.CreateHook(ctx, roomreel.Hook{
+			SID: roomreel.NewSID[roomreel.HookSID](), AccountSID: f.account, FriendlyName: "h",
+			Film: roomreel.Film{Format: roomreel.MP4},
+		})
 		check(t, err)
-		credential, err := f.CreateCredential(ctx, roomreel.Credential{SID: roomreel.NewSID[roomreel.CredentialSID](), AccountSID: f.account,
-			Kind: roomreel.AWSCredential, Secret: []byte("sealed")})
+		credential, err := f.CreateCredential(ctx, roomreel.Credential{
+			SID: roomreel.NewSID[roomreel.CredentialSID](), AccountSID: f.account,
+			Kind: roomreel.AWSCredential, Secret: []byte("sealed"),
+		})
 		check(t, err)
 		key := roomreel.APIKey{SID: roomreel.NewSID[roomreel.APIKeySID](), AccountSID: f.account, Created: f.Now()}
 		check(t, f.CreateAPIKey(ctx, key, []byte("hash")))

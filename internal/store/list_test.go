@@ -195,12 +195,16 @@ func TestList_FiltersChoose(t *testing.T) {
 func TestHooks_ByName(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		for _, name := range []string{"Morgen-Ärger", "100%", "a_b", `back\slash`, "axb"} {
-			_, err := f.CreateHook(t.Context(), roomreel.Hook{SID: roomreel.NewSID[roomreel.HookSID](), AccountSID: f.account,
-				FriendlyName: name, Enabled: name != "axb", Film: roomreel.Film{Format: roomreel.MP4}})
+			_, err := f.CreateHook(t.Context(), roomreel.Hook{
+				SID: roomreel.NewSID[roomreel.HookSID](), AccountSID: f.account,
+				FriendlyName: name, Enabled: name != "axb", Film: roomreel.Film{Format: roomreel.MP4},
+			})
 			check(t, err)
 		}
-		_, err := f.CreateHook(t.Context(), roomreel.Hook{SID: roomreel.NewSID[roomreel.HookSID](), AccountSID: f.account,
-			FriendlyName: "100%", Film: roomreel.Film{Format: roomreel.MP4}})
+		_, err := f.CreateHook(t.Context(), roomreel.Hook{
+			SID: roomreel.NewSID[roomreel.HookSID](), AccountSID: f.account,
+			FriendlyName: "100%", Film: roomreel.Film{Format: roomreel.MP4},
+		})
 		wantCode(t, err, roomreel.Conflict)
 		no := false
 		for _, test := range []struct {

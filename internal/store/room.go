@@ -60,8 +60,10 @@ func (s *Store) CreateRoom(ctx context.Context, r roomreel.Room) (roomreel.Room,
 			r.SID, r.AccountSID, r.UniqueName, r.Status, r.Type, micros(r.Created), micros(r.Updated), micros(r.Ended),
 			text(options), text(r.Rules), micros(r.RulesUpdated), r.StatusCallback.URL, r.StatusCallback.Method, false)
 		if isTaken(err) {
-			return &roomreel.Error{Code: roomreel.Conflict, Twilio: 53113, Param: "UniqueName",
-				Detail: "a room in progress has this name"}
+			return &roomreel.Error{
+				Code: roomreel.Conflict, Twilio: 53113, Param: "UniqueName",
+				Detail: "a room in progress has this name",
+			}
 		}
 		if err != nil {
 			return err

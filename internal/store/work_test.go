@@ -230,13 +230,17 @@ func TestCreateComposition_AHookMakesOnePerRoom(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
 		room := f.room(t, "r")
-		hook, err := f.CreateHook(ctx, roomreel.Hook{SID: roomreel.NewSID[roomreel.HookSID](), AccountSID: f.account, FriendlyName: "all",
-			Film: roomreel.Film{Format: roomreel.MP4, StatusCallback: told}})
+		hook, err := f.CreateHook(ctx, roomreel.Hook{
+			SID: roomreel.NewSID[roomreel.HookSID](), AccountSID: f.account, FriendlyName: "all",
+			Film: roomreel.Film{Format: roomreel.MP4, StatusCallback: told},
+		})
 		check(t, err)
 		sids := make([]roomreel.CompositionSID, 6)
 		atOnce(t, 6, func(i int) error {
-			c, err := f.CreateComposition(ctx, roomreel.Composition{SID: roomreel.NewSID[roomreel.CompositionSID](),
-				AccountSID: f.account, RoomSID: room.SID, Film: hook.Film}, &hook)
+			c, err := f.CreateComposition(ctx, roomreel.Composition{
+				SID:        roomreel.NewSID[roomreel.CompositionSID](),
+				AccountSID: f.account, RoomSID: room.SID, Film: hook.Film,
+			}, &hook)
 			sids[i] = c.SID
 			return err
 		}, nil)
