@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -88,6 +89,13 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 	if err := runner.Start(ctx); err != nil {
 		front.listener.Close()
 		return err
+	}
+	if works {
+		var sweeping sync.WaitGroup
+		defer sweeping.Wait()
+		sweepContext, stop := context.WithCancel(ctx)
+		defer stop()
+		sweeping.Go(func() { sweepVault(sweepContext, p.vault, log) })
 	}
 	return front.serve(ctx, runner)
 }
