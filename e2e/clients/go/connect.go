@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"time"
 
 	"github.com/twilio/twilio-go"
 	"github.com/twilio/twilio-go/client"
@@ -27,6 +28,7 @@ func connect() (*twilio.RestClient, error) {
 	inner := &client.Client{
 		Credentials: client.NewCredentials(os.Getenv("TWILIO_API_KEY"), os.Getenv("TWILIO_API_SECRET")),
 		HTTPClient: &http.Client{
+			Timeout:   10 * time.Second, // as the library has it
 			Transport: toServer{base},
 			// Media answers with a redirect, which is for the caller to follow, without the password.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
