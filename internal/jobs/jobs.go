@@ -141,12 +141,12 @@ func (a args) Kind() string { return a.kind }
 const compositionAttempts = 10
 
 // queueOf says which queue a kind of job waits in, and how often it is tried before it is given up.
-func queueOf(kind string) (queue string, attempts int) {
+func (r *Runner) queueOf(kind string) (queue string, attempts int) {
 	switch kind {
 	case store.JobStretch, store.JobSound, store.JobAssemble:
-		return renderQueue, compositionAttempts
+		return renderQueue, r.attempts
 	case store.JobCompose:
-		return generalQueue, compositionAttempts
+		return generalQueue, r.attempts
 	case store.JobCallback:
 		return callbackQueue, 1 << 14 // its own rules say when to stop
 	}
@@ -157,7 +157,7 @@ func queueOf(kind string) (queue string, attempts int) {
 func (r *Runner) Enqueue(ctx context.Context, tx *store.Tx, jobs ...store.Job) error {
 	params := make([]river.InsertManyParams, len(jobs))
 	for i, job := range jobs {
-		queue, attempts := queueOf(job.Kind)
+		queue, attempts := r.queueOf(job.Kind)
 		params[i] = river.InsertManyParams{
 			Args: args{kind: job.Kind, SID: job.SID, Number: job.Number},
 			InsertOpts: &river.InsertOpts{

@@ -63,7 +63,8 @@ type Runner struct {
 	client   client
 	composer *compose.Composer
 	turns    turns
-	turn     time.Duration // shareTurn; shorter in tests
+	turn     time.Duration // shareTurn, and
+	attempts int           // compositionAttempts; less in tests
 
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -71,7 +72,7 @@ type Runner struct {
 
 // New makes a runner and brings the queue's tables up to date. The store inserts its jobs through it from now on.
 func New(ctx context.Context, config Config) (*Runner, error) {
-	r := &Runner{Config: config, node: thisNode(config.Role), turn: shareTurn}
+	r := &Runner{Config: config, node: thisNode(config.Role), turn: shareTurn, attempts: compositionAttempts}
 	r.composer = &compose.Composer{Render: config.Render, Work: config.Work, Log: config.Log}
 	if r.Children <= 0 {
 		r.Children = runtime.NumCPU()
@@ -84,7 +85,7 @@ func New(ctx context.Context, config Config) (*Runner, error) {
 		JobTimeout:           jobTimeout,
 		RescueStuckJobsAfter: jobTimeout + time.Hour,
 		FetchCooldown:        20 * time.Millisecond,
-		FetchPollInterval:    500 * time.Millisecond,
+		FetchPollInterval:    pollEvery(config.Store),
 		RetryPolicy:          retryPolicy{},
 		SoftStopTimeout:      max(config.Grace, time.Millisecond), // 0 would be no limit
 	}
@@ -110,6 +111,15 @@ func New(ctx context.Context, config Config) (*Runner, error) {
 	}
 	config.Store.SetQueue(r)
 	return r, nil
+}
+
+// pollEvery is how often the queue is looked at. PostgreSQL says when there is something; SQLite cannot, and looking costs
+// it some ten microseconds.
+func pollEvery(s *store.Store) time.Duration {
+	if s.PostgreSQL() != nil {
+		return time.Second
+	}
+	return 100 * time.Millisecond
 }
 
 func (r *Runner) works() bool { return r.Role != "api" }

@@ -1,0 +1,210 @@
+package jobs
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"roomreel"
+	"roomreel/internal/app"
+	"roomreel/internal/store"
+)
+
+var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+
+// receiver is an application's callback.
+type receiver struct {
+	url   string
+	mu    sync.Mutex
+	down  bool
+	taken []string
+}
+
+func listen(t *testing.T) *receiver {
+	t.Helper()
+	r := &receiver{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.down {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		r.taken = append(r.taken, q.FormValue("StatusCallbackEvent"))
+	}))
+	t.Cleanup(server.Close)
+	r.url = server.URL
+	return r
+}
+
+func (r *receiver) events() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.taken)
+}
+
+func (r *receiver) set(down bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.down = down
+}
+
+// ending makes a room with two events to tell: that it was created, and that it ended.
+func (w *world) ending(t *testing.T, told *receiver) roomreel.Room {
+	t.Helper()
+	room, err := w.app.CreateRoom(t.Context(), w.account, app.CreateRoom{StatusCallback: told.url})
+	check(t, err)
+	w.complete(t, room)
+	return room
+}
+
+// isLater reports for how long err puts a job off, and fails the test when it does not.
+func isLater(t *testing.T, err error) time.Duration {
+	t.Helper()
+	var again *laterError
+	if !errors.As(err, &again) {
+		t.Fatalf("the job ended with %v, want it put off", err)
+	}
+	return again.after
+}
+
+func TestCallbacks_KeepTheirOrderThroughFailures(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r, told := w.runner(t, nil), listen(t)
+		told.set(true)
+		room := w.ending(t, told)
+		job := args{SID: string(room.SID)}
+		wait := isLater(t, r.callback(t.Context(), job))
+		told.set(false)
+		if again := isLater(t, r.callback(t.Context(), job)); again > wait || len(told.events()) > 0 {
+			t.Errorf("put off for %v, then for %v and %v delivered, want nothing before its time", wait, again, told.events())
+		}
+		w.offset.Add(int64(wait))
+		check(t, r.callback(t.Context(), job))
+		if got := told.events(); !slices.Equal(got, []string{"room-created", "room-ended"}) {
+			t.Errorf("told %v", got)
+		}
+		log, err := w.store.Deliveries(t.Context(), w.account, string(room.SID), store.Page{Size: 10})
+		check(t, err)
+		if len(log.Items) != 3 {
+			t.Errorf("%d attempts in the log, want 3", len(log.Items))
+		}
+	})
+}
+
+func TestCallbacks_AreGivenUpAfterADayAndRedeliveredByHand(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r, told := w.runner(t, nil), listen(t)
+		told.set(true)
+		room := w.ending(t, told)
+		job := args{SID: string(room.SID)}
+		begun := w.store.Now()
+		attempts := 0
+		for {
+			err := r.callback(t.Context(), job)
+			if err == nil {
+				break
+			}
+			w.offset.Add(int64(isLater(t, err)))
+			if attempts++; attempts > 200 {
+				t.Fatal("it is never given up")
+			}
+		}
+		if took := w.store.Now().Sub(begun); took < 24*time.Hour || took > 25*time.Hour {
+			t.Errorf("given up after %v, want a day", took)
+		}
+		log, err := w.store.Deliveries(t.Context(), w.account, string(room.SID), store.Page{Size: 1000})
+		check(t, err)
+		told.set(false)
+		for _, attempt := range log.Items {
+			if attempt.Sequence == 0 && attempt.Attempt == 1 {
+				check(t, w.app.Redeliver(t.Context(), w.account, attempt.EventID))
+			}
+		}
+		check(t, r.callback(t.Context(), job))
+		if got := told.events(); !slices.Equal(got, []string{"room-created"}) {
+			t.Errorf("told %v, want what was asked for", got)
+		}
+	})
+}
+
+func TestCallbacks_AreOneNodesAtATime(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r, told := w.runner(t, nil), listen(t)
+		room := w.ending(t, told)
+		job := args{SID: string(room.SID)}
+		held, err := w.store.HoldEvents(t.Context(), job.SID, "another", w.store.Now().Add(holdFor))
+		if err != nil || !held {
+			t.Fatal(held, err)
+		}
+		isLater(t, r.callback(t.Context(), job))
+		if got := told.events(); len(got) > 0 {
+			t.Errorf("told %v while another node was at it", got)
+		}
+		check(t, w.store.ForgetNode(t.Context(), "another")) // it died
+		check(t, r.callback(t.Context(), job))
+		if got := told.events(); len(got) != 2 {
+			t.Errorf("told %v", got)
+		}
+	})
+}
+
+func TestTurns_LookOnceMoreForWhoeverCame(t *testing.T) {
+	var turns turns
+	if !turns.take("a") || turns.take("a") || !turns.take("b") {
+		t.Fatal("a resource has one turn at a time, and each its own")
+	}
+	if turns.done("a") {
+		t.Error("the turn ended although somebody came")
+	}
+	if !turns.done("a") || !turns.take("a") {
+		t.Error("the turn did not end")
+	}
+}
+
+func TestHooks_MakeOneCompositionForEachRoom(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r, told := w.runner(t, nil), listen(t)
+		on, off := true, false
+		film := everyone
+		film.StatusCallback = told.url
+		hook, err := w.app.CreateHook(t.Context(), w.account, app.CreateHook{FriendlyName: "all", Enabled: &on, FilmRequest: film})
+		check(t, err)
+		_, err = w.app.CreateHook(t.Context(), w.account, app.CreateHook{FriendlyName: "none", Enabled: &off, FilmRequest: film})
+		check(t, err)
+		start(t, r)
+		room := w.room(t, "")
+		w.complete(t, room)
+		var made []roomreel.Composition
+		compositions := func() []roomreel.Composition {
+			list, err := w.store.Compositions(t.Context(), w.account, store.CompositionFilter{RoomSID: room.SID}, store.Page{Size: 10})
+			check(t, err)
+			return list.Items
+		}
+		eventually(t, "composition of the hook", func() bool { made = compositions(); return len(made) > 0 })
+		check(t, r.hook(t.Context(), args{SID: string(room.SID)})) // as a node that died too early would again
+		if made = compositions(); len(made) != 1 || made[0].HookSID != hook.SID {
+			t.Fatalf("compositions %+v, want one of the hook", made)
+		}
+		w.completed(t, made[0].SID)
+		eventually(t, "callback of the film", func() bool { return slices.Contains(told.events(), "composition-available") })
+		events := told.events()
+		if events[0] != "composition-enqueued" || events[1] != "composition-started" || count(events, "composition-available") != 1 {
+			t.Errorf("told %v", events)
+		}
+	})
+}
+
+func count(events []string, name string) (n int) {
+	for _, event := range events {
+		if event == name {
+			n++
+		}
+	}
+	return n
+}

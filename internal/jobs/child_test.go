@@ -1,0 +1,93 @@
+package jobs
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"roomreel/internal/picture"
+	"roomreel/internal/render"
+	"roomreel/internal/sound"
+)
+
+// TestMain makes this test binary its own render child: a child has neither arguments nor an environment. It does the real
+// work, and on the way what the files beside it ask for.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 1 && len(os.Environ()) == 0 {
+		render.Main(child)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// Files beside a child.
+const (
+	diaryFile  = "diary"  // one line for each child, written by it
+	gateFile   = "gate"   // a FIFO: a picture child that is done with a chunk waits until somebody opens it for writing
+	crashFile  = "crash"  // VP9 crashes its decoder
+	brokenFile = "broken" // no child gets anywhere
+)
+
+// diary is what a child says of itself.
+type diary struct {
+	Pid    int
+	Chunks []render.Chunk // none for the sound
+}
+
+func child(plan render.Plan, conn *render.Conn) (render.Facts, error) {
+	dir := filepath.Dir(os.Args[0])
+	line := diary{Pid: os.Getpid()}
+	if plan.Picture != nil {
+		line.Chunks = plan.Picture.Chunks
+	}
+	text, err := json.Marshal(line)
+	if err != nil {
+		return render.Facts{}, err
+	}
+	file, err := os.OpenFile(filepath.Join(dir, diaryFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return render.Facts{}, err
+	}
+	file.Write(append(text, '\n'))
+	file.Close()
+	if _, err := os.Stat(filepath.Join(dir, brokenFile)); err == nil {
+		panic("this child does not work")
+	}
+	if plan.Sound != nil {
+		return sound.Run(*plan.Sound, conn)
+	}
+	return picture.Run(*plan.Picture, &gated{Conn: conn, dir: dir, tracks: plan.Picture.Tracks})
+}
+
+// gated is a connection that waits at the gate after each chunk, and on which some tracks crash.
+type gated struct {
+	*render.Conn
+	dir    string
+	tracks []render.Track
+}
+
+func (g *gated) ChunkDone(i int) error {
+	if err := g.Conn.ChunkDone(i); err != nil {
+		return err
+	}
+	gate, err := os.Open(filepath.Join(g.dir, gateFile))
+	if err != nil {
+		return nil
+	}
+	defer gate.Close()
+	_, err = io.ReadAll(gate)
+	return err
+}
+
+func (g *gated) Serving(track int) {
+	g.Conn.Serving(track)
+	if track < 0 {
+		return
+	}
+	if _, err := os.Stat(filepath.Join(g.dir, crashFile)); err == nil && g.tracks[track].Codec == "vp9" {
+		panic("this decoder crashes")
+	}
+}

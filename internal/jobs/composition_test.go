@@ -1,0 +1,351 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"roomreel"
+	"roomreel/internal/app"
+	"roomreel/internal/compose"
+	"roomreel/internal/store"
+)
+
+func TestComposition_FromAskedToCompleted(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		start(t, w.runner(t, nil))
+		told := listen(t)
+		film := everyone
+		film.StatusCallback = told.url
+		room := w.room(t, "")
+		sid := w.compose(t, room, film)
+		w.complete(t, room)
+		c := w.completed(t, sid)
+		if off := c.Duration - 4*time.Second; off.Abs() > 40*time.Millisecond {
+			t.Errorf("the film lasts %v, want 4s", c.Duration)
+		}
+		report := reported(t, c)
+		if report.Pictures != 100 || report.Chunks != 4 || len(report.Warnings) > 0 {
+			t.Errorf("report %+v", report)
+		}
+		eventually(t, "callback of the film", func() bool { return slices.Contains(told.events(), "composition-available") })
+		events := told.events()
+		if events[0] != "composition-started" || events[len(events)-1] != "composition-available" {
+			t.Errorf("told %v, want composition-started first and composition-available last", events)
+		}
+		for _, event := range events[1 : len(events)-1] {
+			if event != "composition-progress" {
+				t.Errorf("told %v", events)
+			}
+		}
+	})
+}
+
+func TestComposition_OfSoundAloneAndOfPicturesAlone(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		start(t, w.runner(t, nil))
+		room := w.room(t, "")
+		w.complete(t, room)
+		heard := w.compose(t, room, app.FilmRequest{AudioSources: []string{"*"}, Format: "webm"})
+		seen := w.compose(t, room, app.FilmRequest{VideoLayout: everyone.VideoLayout, Resolution: "160x120"})
+		if report := reported(t, w.completed(t, heard)); !slices.Equal(report.Streams, []string{"opus"}) {
+			t.Errorf("sound alone has streams %v", report.Streams)
+		}
+		if report := reported(t, w.completed(t, seen)); !slices.Equal(report.Streams, []string{"vp8"}) {
+			t.Errorf("pictures alone have streams %v", report.Streams)
+		}
+	})
+}
+
+func TestComposition_FailsWithTwiliosNumber(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		start(t, w.runner(t, nil))
+		for want, film := range map[int]app.FilmRequest{
+			compose.ErrNoTracks.Twilio: {AudioSources: []string{"nobody"}, Format: "mp4"},
+			recordingsDeleted:          {AudioSources: []string{"*"}, Format: "mp4"},
+		} {
+			room := w.room(t, "")
+			sid := w.compose(t, room, film)
+			if want == recordingsDeleted {
+				all, err := w.store.RecordingsOf(t.Context(), room.SID)
+				check(t, err)
+				for _, recording := range all {
+					check(t, w.store.DeleteRecording(t.Context(), w.account, recording.SID))
+				}
+			}
+			w.complete(t, room)
+			if c := w.ended(t, sid); c.Status != roomreel.CompositionFailed || c.Failure.Code != want {
+				t.Errorf("the composition is %s with %+v, want failed with %d", c.Status, c.Failure, want)
+			}
+		}
+	})
+}
+
+func TestComposition_FailsWhenARecordingIsDeletedUnderIt(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.gate(t)
+		r := start(t, w.runner(t, func(c *Config) { c.Children = 1 }))
+		r.turn = 0
+		room := w.room(t, "")
+		w.complete(t, room)
+		sid := w.compose(t, room, app.FilmRequest{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"})
+		gate := w.atGate(t)
+		all, err := w.store.RecordingsOf(t.Context(), room.SID)
+		check(t, err)
+		check(t, w.store.DeleteRecording(t.Context(), w.account, all[0].SID))
+		w.kill(t) // the next child cannot be started: its plan has lost a recording
+		check(t, gate.Close())
+		if c := w.ended(t, sid); c.Failure.Code != recordingsDeleted && c.Status != roomreel.CompositionCompleted {
+			t.Errorf("the composition is %s with %+v", c.Status, c.Failure)
+		}
+		w.nothingLeft(t)
+	})
+}
+
+func TestComposition_StopsSoonAndLeavesNothingWhenDeleted(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.gate(t)
+		start(t, w.runner(t, nil))
+		room := w.room(t, "")
+		w.complete(t, room)
+		before := len(files(t, w.beside("vault")))
+		sid := w.compose(t, room, everyone)
+		gate := w.atGate(t)
+		defer gate.Close()
+		w.published(t, sid, 1)
+		check(t, w.app.DeleteComposition(t.Context(), w.account, sid, false))
+		begun := time.Now()
+		eventually(t, "end of the child", func() bool {
+			return syscall.Kill(w.children(t)[0].Pid, 0) == syscall.ESRCH
+		})
+		if took := time.Since(begun); took > 5*watchEvery {
+			t.Errorf("the child worked for another %v", took)
+		}
+		w.nothingLeft(t)
+		eventually(t, "vault as before", func() bool { return len(files(t, w.beside("vault"))) == before })
+		if c, err := w.store.CompositionBySID(t.Context(), sid); err != nil || c.Status != roomreel.CompositionDeleted {
+			t.Errorf("the composition is %s, %v", c.Status, err)
+		}
+	})
+}
+
+// crashed puts the queue into the state that a killed process leaves: what it worked on is still marked as running.
+func (w *world) crashed(t *testing.T, r *Runner) {
+	t.Helper()
+	check(t, r.Stop(context.Background()))
+	const text = `UPDATE river_job SET state = 'running' WHERE kind = 'stretch' AND state = 'available'`
+	if w.store.PostgreSQL() != nil {
+		tag, err := w.store.PostgreSQL().Exec(t.Context(), text)
+		check(t, err)
+		if tag.RowsAffected() == 0 {
+			t.Error("the stopped node gave no stretch back")
+		}
+		return
+	}
+	result, err := w.store.SQLite().ExecContext(t.Context(), text)
+	check(t, err)
+	if n, _ := result.RowsAffected(); n == 0 {
+		t.Error("the stopped node gave no stretch back")
+	}
+}
+
+func TestStretch_GoesOnAfterADeathWhereItWas(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.gate(t)
+		first := start(t, w.runner(t, nil))
+		room := w.room(t, "")
+		w.complete(t, room)
+		sid := w.compose(t, room, everyone)
+		check(t, w.atGate(t).Close())
+		w.published(t, sid, 2)
+		gate := w.atGate(t)
+		w.crashed(t, first)
+		w.openGate(t, gate)
+		before := w.published(t, sid, 2)
+
+		start(t, w.runner(t, nil))
+		c := w.completed(t, sid)
+		all := w.children(t)
+		if last := all[len(all)-1]; len(all) != 2 || last.Chunks[0].From != before[len(before)-1].Past {
+			t.Errorf("children rendered %+v, want the second to begin at %d", all, before[len(before)-1].Past)
+		}
+		if report := reported(t, c); len(report.Warnings) > 0 {
+			t.Errorf("warnings %v", report.Warnings)
+		}
+	})
+}
+
+func TestRevive_TakesOnlyFromTheSilent(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.gate(t)
+		shared := func(c *Config) { c.Alone = false }
+		first := start(t, w.runner(t, shared))
+		room := w.room(t, "")
+		w.complete(t, room)
+		sid := w.compose(t, room, everyone)
+		gate := w.atGate(t)
+		w.published(t, sid, 1)
+		w.crashed(t, first)
+		check(t, w.store.Beat(t.Context(), first.node)) // it seems to live
+		w.openGate(t, gate)
+
+		second := start(t, w.runner(t, shared))
+		check(t, second.revive(t.Context()))
+		if n := len(w.children(t)); n != 1 {
+			t.Fatalf("%d children: the job of a node that lives was taken", n)
+		}
+		w.offset.Add(int64(deadAfter + time.Second))
+		check(t, second.Store.Beat(t.Context(), second.node))
+		check(t, second.revive(t.Context()))
+		w.completed(t, sid)
+		nodes, err := w.store.Nodes(t.Context())
+		check(t, err)
+		if len(nodes) != 1 || nodes[0].ID != second.node.ID {
+			t.Errorf("nodes %+v, want the second alone", nodes)
+		}
+	})
+}
+
+func TestStretch_OvertakenLeavesNothing(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.gate(t)
+		r := start(t, w.runner(t, nil))
+		room := w.room(t, "")
+		w.complete(t, room)
+		sid := w.compose(t, room, everyone)
+		gate := w.atGate(t)
+		before := w.published(t, sid, 1)
+		_, err := w.store.ClaimStretch(t.Context(), sid, 0) // as another node does
+		check(t, err)
+		w.openGate(t, gate)
+		eventually(t, "end of the first child", func() bool {
+			return syscall.Kill(w.children(t)[0].Pid, 0) == syscall.ESRCH
+		})
+		if after := w.published(t, sid, 1); len(after) != len(before) {
+			t.Errorf("%d chunks are published by an attempt that was overtaken", len(after)-len(before))
+		}
+		check(t, w.store.InTx(t.Context(), func(tx *store.Tx) error {
+			return r.Enqueue(t.Context(), tx, store.Job{Kind: store.JobStretch, SID: string(sid)})
+		}))
+		w.completed(t, sid)
+	})
+}
+
+func TestComposition_IsMadeWithoutARecordingThatCrashes(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		check(t, os.WriteFile(w.beside(crashFile), nil, 0o644))
+		start(t, w.runner(t, nil))
+		room := w.room(t, "")
+		w.complete(t, room)
+		report := reported(t, w.completed(t, w.compose(t, room, everyone)))
+		for _, track := range report.Tracks {
+			if track.Lost != (track.Name == "carol-camera") {
+				t.Errorf("%s lost: %v", track.Name, track.Lost)
+			}
+		}
+		if len(report.Warnings) != 1 || !strings.Contains(report.Warnings[0], "decoder died") {
+			t.Errorf("warnings %q, want one of the recording that is missing", report.Warnings)
+		}
+	})
+}
+
+// kill ends the child that is at work, as the kernel does when memory is short.
+func (w *world) kill(t *testing.T) {
+	t.Helper()
+	all := w.children(t)
+	check(t, syscall.Kill(all[len(all)-1].Pid, syscall.SIGKILL))
+}
+
+func TestComposition_SurvivesTheDeathOfAChild(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.gate(t)
+		start(t, w.runner(t, nil))
+		room := w.room(t, "")
+		w.complete(t, room)
+		sid := w.compose(t, room, everyone)
+		gate := w.atGate(t)
+		before := w.published(t, sid, 1)
+		w.kill(t)
+		w.openGate(t, gate)
+		c := w.completed(t, sid)
+		all := w.children(t)
+		if last := all[len(all)-1]; last.Chunks[0].From != before[0].Past {
+			t.Errorf("children rendered %+v, want the last to begin at %d", all, before[0].Past)
+		}
+		for _, track := range reported(t, c).Tracks {
+			if track.Lost {
+				t.Errorf("%s was left out, and only the child was killed", track.Name)
+			}
+		}
+	})
+}
+
+func TestComposition_FailsAfterTheLastAttempt(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		check(t, os.WriteFile(w.beside(brokenFile), nil, 0o644))
+		r := w.runner(t, nil)
+		r.attempts = 2
+		start(t, r)
+		room := w.room(t, "")
+		w.complete(t, room)
+		c := w.ended(t, w.compose(t, room, everyone))
+		if c.Status != roomreel.CompositionFailed || c.Failure.Code != processingFailure || !strings.Contains(c.Failure.Detail, "does not work") {
+			t.Errorf("the composition is %s with %+v", c.Status, c.Failure)
+		}
+		w.nothingLeft(t)
+	})
+}
+
+func TestComposition_EndsWhenItsWorkerPanics(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r := w.runner(t, nil)
+		room := w.room(t, "")
+		sid := w.compose(t, room, everyone)
+		panics := r.ofComposition(func(context.Context, args) error { panic("no such film") })
+		if err := panics(t.Context(), args{SID: string(sid)}); err == nil {
+			t.Error("the first panic is not tried again")
+		}
+		check(t, panics(t.Context(), args{SID: string(sid), last: true}))
+		if c := w.ended(t, sid); c.Failure.Code != processingFailure {
+			t.Errorf("the composition is %s with %+v", c.Status, c.Failure)
+		}
+	})
+}
+
+func TestStretch_MakesRoomForOthers(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.gate(t)
+		r := w.runner(t, func(c *Config) { c.Children = 1 })
+		r.turn = 0
+		start(t, r)
+		room := w.room(t, "")
+		w.complete(t, room)
+		pictures := app.FilmRequest{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"}
+		long := w.compose(t, room, pictures)
+		gate := w.atGate(t)
+		short := w.compose(t, room, app.FilmRequest{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "64x64"})
+		eventually(t, "wait of the second composition", func() bool { return r.othersWait(t.Context()) })
+		check(t, gate.Close())
+		for range 2 { // each has its turn of a chunk
+			check(t, w.atGate(t).Close())
+		}
+		w.openGate(t, w.atGate(t))
+		w.completed(t, long)
+		w.completed(t, short)
+		all := w.children(t)
+		if len(all) < 4 || all[1].Chunks[0].From != 0 || all[2].Chunks[0].From == 0 {
+			t.Errorf("children rendered %+v, want the two films by turns", all)
+		}
+	})
+}
+
+func reported(t *testing.T, c roomreel.Composition) (report compose.Report) {
+	t.Helper()
+	check(t, json.Unmarshal([]byte(c.Report), &report))
+	return report
+}
