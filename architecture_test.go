@@ -31,7 +31,7 @@ func walkTree(t *testing.T) tree {
 			return err
 		}
 		if d.IsDir() {
-			if slices.Contains([]string{".git", "bin", "node_modules"}, d.Name()) {
+			if slices.Contains([]string{".git", ".cache", "bin", "node_modules"}, d.Name()) {
 				return fs.SkipDir
 			}
 			return nil
