@@ -54,8 +54,10 @@ func prepareDepot(t *testing.T, set ...string) *depot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.set = append([]string{"webhook.allow=127.0.0.0/8", "s3.endpoints=" + string(endpoint), "compose.chunk=1s",
-		"limits.reads_per_second=0", "limits.writes_per_second=0"}, set...)
+	d.set = append([]string{
+		"webhook.allow=127.0.0.0/8", "s3.endpoints=" + string(endpoint), "compose.chunk=1s",
+		"limits.reads_per_second=0", "limits.writes_per_second=0",
+	}, set...)
 	return d
 }
 

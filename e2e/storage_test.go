@@ -106,8 +106,10 @@ func TestStorage_SealedAndExternal(t *testing.T) {
 			private, key := d.keys(t)
 			aws := d.credential(t, true)
 			for _, kind := range []string{"recording", "composition"} {
-				set(t, d, kind, configuration{FriendlyName: "Upload encrypted", AwsCredentialsSid: aws, AwsS3Url: d.folder(kind),
-					AwsStorageEnabled: yes(true), EncryptionKeySid: key, EncryptionEnabled: yes(true)})
+				set(t, d, kind, configuration{
+					FriendlyName: "Upload encrypted", AwsCredentialsSid: aws, AwsS3Url: d.folder(kind),
+					AwsStorageEnabled: yes(true), EncryptionKeySid: key, EncryptionEnabled: yes(true),
+				})
 			}
 
 			// While the line is down, a recording is processing.

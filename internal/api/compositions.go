@@ -9,8 +9,10 @@ import (
 	"roomreel/internal/app"
 )
 
-var compositionList = list{Key: "compositions", Max: 100,
-	Filters: []string{"Status", "DateCreatedAfter", "DateCreatedBefore", "RoomSid"}}
+var compositionList = list{
+	Key: "compositions", Max: 100,
+	Filters: []string{"Status", "DateCreatedAfter", "DateCreatedBefore", "RoomSid"},
+}
 
 func (a *API) listCompositions(w http.ResponseWriter, r *http.Request) error {
 	p, err := a.query(r)

@@ -168,8 +168,10 @@ func (c *contract) check(t testing.TB, r *http.Request, status int, header http.
 		c.driven[r.Method+" "+route.Path] = true
 		c.mu.Unlock()
 		err = openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
-			RequestValidationInput: &openapi3filter.RequestValidationInput{Request: described, PathParams: params, Route: route,
-				Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}},
+			RequestValidationInput: &openapi3filter.RequestValidationInput{
+				Request: described, PathParams: params, Route: route,
+				Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
+			},
 			Status: status, Header: header, Body: io.NopCloser(bytes.NewReader(body)),
 			Options: &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
 		})

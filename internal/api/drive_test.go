@@ -46,8 +46,14 @@ func TestEveryEndpoint(t *testing.T) {
 		t.Errorf("a recording's events go to its room's callback: %s", rec.Body)
 	}
 	recording, participant, track := rec.text("sid"), rec.text("grouping_sids.participant_sid"), rec.text("source_sid")
-	for _, form := range [][]string{{}, {"Status", "completed"}, {"SourceSid", track}, {"GroupingSid", sid, "GroupingSid", participant}, {"MediaType", "audio"},
-		{"DateCreatedBefore", time.Now().Add(time.Hour).Format(time.RFC3339)}} {
+	for _, form := range [][]string{
+		{},
+		{"Status", "completed"},
+		{"SourceSid", track},
+		{"GroupingSid", sid, "GroupingSid", participant},
+		{"MediaType", "audio"},
+		{"DateCreatedBefore", time.Now().Add(time.Hour).Format(time.RFC3339)},
+	} {
 		if rows := get("/v1/Recordings", form...).rows("recordings"); len(rows) == 0 {
 			t.Errorf("%v: no recording", form)
 		}

@@ -127,8 +127,10 @@ func addPart(values url.Values, name, text string) error {
 func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return &roomreel.Error{Code: roomreel.TooLarge, Err: err,
-			Detail: fmt.Sprintf("the body is larger than the %s that this resource takes", bytesText(tooLarge.Limit))}
+		return &roomreel.Error{
+			Code: roomreel.TooLarge, Err: err,
+			Detail: fmt.Sprintf("the body is larger than the %s that this resource takes", bytesText(tooLarge.Limit)),
+		}
 	}
 	var ours *roomreel.Error
 	if errors.As(err, &ours) {

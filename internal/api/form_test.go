@@ -119,8 +119,10 @@ func TestParams_Boolean(t *testing.T) {
 
 func TestParams_Instant(t *testing.T) {
 	want := time.Date(2026, 1, 31, 23, 0, 0, 0, time.UTC)
-	for _, text := range []string{"2026-01-31T23:00:00Z", "2026-01-31T23:00:00.000Z", "2026-02-01T00:00:00+01:00", "2026-02-01T00:00:00 01:00",
-		"2026-02-01T00:00:00+0100", "2026-01-31T23:00Z"} {
+	for _, text := range []string{
+		"2026-01-31T23:00:00Z", "2026-01-31T23:00:00.000Z", "2026-02-01T00:00:00+01:00", "2026-02-01T00:00:00 01:00",
+		"2026-02-01T00:00:00+0100", "2026-01-31T23:00Z",
+	} {
 		p := &params{values: url.Values{"DateCreatedAfter": {text}}}
 		if got := p.instant("DateCreatedAfter"); !got.Equal(want) || p.err != nil {
 			t.Errorf("%q: %v, %v", text, got, p.err)

@@ -7,8 +7,10 @@ import (
 	"roomreel/internal/app"
 )
 
-var hookList = list{Key: "composition_hooks", Max: 1000,
-	Filters: []string{"Enabled", "DateCreatedAfter", "DateCreatedBefore", "FriendlyName"}}
+var hookList = list{
+	Key: "composition_hooks", Max: 1000,
+	Filters: []string{"Enabled", "DateCreatedAfter", "DateCreatedBefore", "FriendlyName"},
+}
 
 func (a *API) listHooks(w http.ResponseWriter, r *http.Request) error {
 	p, err := a.query(r)

@@ -107,8 +107,10 @@ func (p *params) tracks(name string) []app.PreviewTrack {
 		case t.StartMillis < 0 || t.EndMillis <= t.StartMillis || t.EndMillis > longestTrack.Milliseconds():
 			p.fail(name, "track %d must start at 0 or later, end after it starts, and end within %d hours", i, int(longestTrack.Hours()))
 		}
-		tracks[i] = app.PreviewTrack{Recording: t.RecordingSID, Track: t.TrackSID, Participant: t.ParticipantSID, Name: t.TrackName, Kind: kind,
-			Start: time.Duration(t.StartMillis) * time.Millisecond, End: time.Duration(t.EndMillis) * time.Millisecond}
+		tracks[i] = app.PreviewTrack{
+			Recording: t.RecordingSID, Track: t.TrackSID, Participant: t.ParticipantSID, Name: t.TrackName, Kind: kind,
+			Start: time.Duration(t.StartMillis) * time.Millisecond, End: time.Duration(t.EndMillis) * time.Millisecond,
+		}
 	}
 	return tracks
 }

@@ -39,8 +39,10 @@ type buckets struct {
 }
 
 func newLimiter(limits Limits) *limiter {
-	return &limiter{reads: perSecond(limits.Reads, defaultReads), writes: perSecond(limits.Writes, defaultWrites),
-		accounts: map[roomreel.AccountSID]*buckets{}}
+	return &limiter{
+		reads: perSecond(limits.Reads, defaultReads), writes: perSecond(limits.Writes, defaultWrites),
+		accounts: map[roomreel.AccountSID]*buckets{},
+	}
 }
 
 func perSecond(asked, absent float64) rate.Limit {

@@ -28,8 +28,10 @@ func TestMedia_RedirectServesWhatWasUploaded(t *testing.T) {
 		if !bytes.Equal(got.Body, want) {
 			t.Errorf("%s serves %d bytes, want the %d that were uploaded", path, len(got.Body), len(want))
 		}
-		for name, value := range map[string]string{"Content-Type": "audio/x-matroska", "Content-Disposition": `attachment; filename="` + sid + `.mka"`,
-			"Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff"} {
+		for name, value := range map[string]string{
+			"Content-Type": "audio/x-matroska", "Content-Disposition": `attachment; filename="` + sid + `.mka"`,
+			"Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff",
+		} {
 			if got.Header.Get(name) != value {
 				t.Errorf("%s: %q, want %q", name, got.Header.Get(name), value)
 			}
@@ -89,13 +91,17 @@ func TestMedia_SealedMediaCarriesItsEnvelope(t *testing.T) {
 	room := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
 	sid := s.account.want(t, 201, "POST", "/v1/Compositions", "RoomSid", room, "AudioSources", "*", "Format", "mp4").text("sid")
 	s.account.want(t, 202, "POST", "/v1/Rooms/"+room, "Status", "completed")
-	s.finish(t, sid, []byte("sealed film bytes"), roomreel.Media{Key: s.account.user + "/" + sid + ".mp4", Size: 17,
-		Envelope: &roomreel.Envelope{Seal: "twilio", WrappedKey: []byte("wrapped"), IV: []byte("initial"), ContentLength: 12}})
+	s.finish(t, sid, []byte("sealed film bytes"), roomreel.Media{
+		Key: s.account.user + "/" + sid + ".mp4", Size: 17,
+		Envelope: &roomreel.Envelope{Seal: "twilio", WrappedKey: []byte("wrapped"), IV: []byte("initial"), ContentLength: 12},
+	})
 	link := s.account.want(t, 302, "GET", "/v1/Compositions/"+sid+"/Media").text("redirect_to")
 	a := caller{service: s}.want(t, 200, "GET", link)
-	for name, value := range map[string]string{"Content-Type": "application/octet-stream", "x-amz-meta-x-amz-key": "d3JhcHBlZA==",
+	for name, value := range map[string]string{
+		"Content-Type": "application/octet-stream", "x-amz-meta-x-amz-key": "d3JhcHBlZA==",
 		"x-amz-meta-x-amz-iv": "aW5pdGlhbA==", "x-amz-meta-x-amz-unencrypted-content-length": "12", "x-amz-meta-x-amz-matdesc": "{}",
-		"X-Content-Type-Options": "nosniff"} {
+		"X-Content-Type-Options": "nosniff",
+	} {
 		if a.Header.Get(name) != value {
 			t.Errorf("%s: %q, want %q", name, a.Header.Get(name), value)
 		}

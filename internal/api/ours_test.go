@@ -48,9 +48,11 @@ func TestDeliveries_AreListedAndRepeated(t *testing.T) {
 		if attempt == 3 {
 			next = store.EventFailed
 		}
-		err := s.store.RecordDelivery(ctx, account, app.Delivery{ID: "D" + string(rune('0'+attempt)), EventID: event.ID, Resource: room, Sequence: event.Sequence,
+		err := s.store.RecordDelivery(ctx, account, app.Delivery{
+			ID: "D" + string(rune('0'+attempt)), EventID: event.ID, Resource: room, Sequence: event.Sequence,
 			Type: event.Type, URL: event.Callback.URL, Method: event.Callback.Method, Attempt: attempt, Started: time.Unix(1e9+int64(attempt), 0),
-			Duration: time.Second, Status: 500, Error: "the receiver answered 500"}, next)
+			Duration: time.Second, Status: 500, Error: "the receiver answered 500",
+		}, next)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,8 +53,10 @@ func (a *API) readPage(r *http.Request, p *params, l list) pageRequest {
 		case err != nil || size < 1:
 			p.fail("PageSize", "%q is not a whole number from 1 to %d", clip(text), l.Max)
 		case size > tooLargePage && p.err == nil:
-			p.err = &roomreel.Error{Code: roomreel.Invalid, Twilio: 20007, Param: "PageSize",
-				Detail: fmt.Sprintf("%d is too large; a page of this list holds at most %d entries", size, l.Max)}
+			p.err = &roomreel.Error{
+				Code: roomreel.Invalid, Twilio: 20007, Param: "PageSize",
+				Detail: fmt.Sprintf("%d is too large; a page of this list holds at most %d entries", size, l.Max),
+			}
 		default:
 			q.page.Size = min(size, l.Max)
 		}
@@ -118,8 +120,10 @@ func writePage[T, S any](a *API, w http.ResponseWriter, r *http.Request, q pageR
 	for i, row := range rows.Items {
 		items[i] = shape(row)
 	}
-	m := meta{Page: q.number, PageSize: q.page.Size, Key: q.Key,
-		FirstPage: a.pageURL(r, q, 0, ""), URL: a.pageURL(r, q, q.number, q.text("PageToken"))}
+	m := meta{
+		Page: q.number, PageSize: q.page.Size, Key: q.Key,
+		FirstPage: a.pageURL(r, q, 0, ""), URL: a.pageURL(r, q, q.number, q.text("PageToken")),
+	}
 	neighbour := func(c *app.Cursor, number int, back bool) *string {
 		if c == nil {
 			return nil

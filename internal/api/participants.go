@@ -7,8 +7,10 @@ import (
 	"roomreel/internal/app"
 )
 
-var participantList = list{Key: "participants", Max: 1000,
-	Filters: []string{"Status", "Identity", "DateCreatedAfter", "DateCreatedBefore"}}
+var participantList = list{
+	Key: "participants", Max: 1000,
+	Filters: []string{"Status", "Identity", "DateCreatedAfter", "DateCreatedBefore"},
+}
 
 // reconnecting is a status of Twilio's that nobody ever has here: the word is understood, and the list is empty.
 const reconnecting = "reconnecting"

@@ -8,10 +8,14 @@ import (
 )
 
 var (
-	recordingList = list{Key: "recordings", Max: 100,
-		Filters: []string{"Status", "SourceSid", "GroupingSid", "DateCreatedAfter", "DateCreatedBefore", "MediaType"}}
-	roomRecordingList = list{Key: "recordings", Max: 1000,
-		Filters: []string{"Status", "SourceSid", "DateCreatedAfter", "DateCreatedBefore"}}
+	recordingList = list{
+		Key: "recordings", Max: 100,
+		Filters: []string{"Status", "SourceSid", "GroupingSid", "DateCreatedAfter", "DateCreatedBefore", "MediaType"},
+	}
+	roomRecordingList = list{
+		Key: "recordings", Max: 1000,
+		Filters: []string{"Status", "SourceSid", "DateCreatedAfter", "DateCreatedBefore"},
+	}
 )
 
 // dataTrack is a kind of Twilio's that is never recorded: the word is understood, and the list is empty.

@@ -7,8 +7,10 @@ import (
 	"roomreel/internal/app"
 )
 
-var roomList = list{Key: "rooms", Max: 1000,
-	Filters: []string{"Status", "UniqueName", "DateCreatedAfter", "DateCreatedBefore"}}
+var roomList = list{
+	Key: "rooms", Max: 1000,
+	Filters: []string{"Status", "UniqueName", "DateCreatedAfter", "DateCreatedBefore"},
+}
 
 // listRooms lists rooms in progress unless another status is asked for, as Twilio does.
 func (a *API) listRooms(w http.ResponseWriter, r *http.Request) error {

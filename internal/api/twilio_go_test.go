@@ -31,8 +31,10 @@ func (c caller) twilio(t *testing.T) *twilio.RestClient {
 	}
 	inner := &client.Client{
 		Credentials: client.NewCredentials(c.user, c.password),
-		HTTPClient: &http.Client{Transport: toServer{base},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		HTTPClient: &http.Client{
+			Transport:     toServer{base},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 	}
 	inner.SetAccountSid(c.user)
 	return twilio.NewRestClientWithParams(twilio.ClientParams{Client: inner})

@@ -125,8 +125,10 @@ type recordingRuleBody struct {
 }
 
 func recordingRulesShape(rules app.RecordingRules) recordingRulesBody {
-	body := recordingRulesBody{RoomSID: rules.RoomSID, Rules: []recordingRuleBody{},
-		DateCreated: instantOrNull(rules.Created), DateUpdated: instantOrNull(rules.Updated)}
+	body := recordingRulesBody{
+		RoomSID: rules.RoomSID, Rules: []recordingRuleBody{},
+		DateCreated: instantOrNull(rules.Created), DateUpdated: instantOrNull(rules.Updated),
+	}
 	for _, rule := range rules.Rules {
 		body.Rules = append(body.Rules, recordingRuleBody(rule))
 	}

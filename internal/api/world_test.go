@@ -124,7 +124,8 @@ func (s *service) finish(t testing.TB, sid string, film []byte, media roomreel.M
 		t.Fatal(err)
 	}
 	_, err := s.store.CompleteComposition(ctx, roomreel.CompositionSID(sid), store.Finished{
-		Size: int64(len(film)), Duration: 38 * time.Second, Bitrate: 841, Media: media, Report: `{"tracks":[]}`})
+		Size: int64(len(film)), Duration: 38 * time.Second, Bitrate: 841, Media: media, Report: `{"tracks":[]}`,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

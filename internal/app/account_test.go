@@ -132,8 +132,10 @@ func TestUpdateSettings_Rules(t *testing.T) {
 	key, err := f.CreateCredential(ctx, f.account, roomreel.PublicKey, app.CreateCredential{PublicKey: publicKey(t)})
 	check(t, err)
 	const url = "https://bucket.s3.amazonaws.com/films"
-	on := app.UpdateSettings{FriendlyName: "s", AWSStorageEnabled: ptr(true), AWSCredentialsSID: string(aws.SID), AWSS3URL: url,
-		EncryptionEnabled: ptr(true), EncryptionKeySID: string(key.SID)}
+	on := app.UpdateSettings{
+		FriendlyName: "s", AWSStorageEnabled: ptr(true), AWSCredentialsSID: string(aws.SID), AWSS3URL: url,
+		EncryptionEnabled: ptr(true), EncryptionKeySID: string(key.SID),
+	}
 	change := func(do func(*app.UpdateSettings)) app.UpdateSettings {
 		in := on
 		do(&in)

@@ -175,8 +175,10 @@ const lookTimeout = 10 * time.Second
 // where the media is.
 func (a *App) externalURL(ctx context.Context, m stored, ttl time.Duration, options blob.PresignOptions) (string, error) {
 	elsewhere := func(why string, err error) error {
-		return &roomreel.Error{Code: roomreel.NotFound, Err: err,
-			Detail: fmt.Sprintf("the media of %s is in your own storage, at %s; %s", m.sid, m.media.External, why)}
+		return &roomreel.Error{
+			Code: roomreel.NotFound, Err: err,
+			Detail: fmt.Sprintf("the media of %s is in your own storage, at %s; %s", m.sid, m.media.External, why),
+		}
 	}
 	id, secret, err := a.KeyPair(ctx, m.account, m.destination.CredentialSID)
 	if roomreel.CodeOf(err) == roomreel.NotFound || a.buckets == nil {

@@ -97,9 +97,11 @@ func (a *App) roomTracks(ctx context.Context, acct roomreel.AccountSID, sid stri
 			return nil, err
 		}
 		for _, rec := range recordings.Items {
-			tracks = append(tracks, PreviewTrack{Recording: string(rec.SID), Track: string(rec.TrackSID),
+			tracks = append(tracks, PreviewTrack{
+				Recording: string(rec.SID), Track: string(rec.TrackSID),
 				Participant: string(rec.ParticipantSID), Name: rec.TrackName, Kind: rec.Kind,
-				Start: rec.Offset, End: rec.Offset + rec.Duration})
+				Start: rec.Offset, End: rec.Offset + rec.Duration,
+			})
 		}
 		if recordings.Next == nil || len(tracks) > previewTracks {
 			return tracks, nil

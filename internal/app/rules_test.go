@@ -132,7 +132,8 @@ func TestHooks_ReplacedInFull(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
 		h, err := f.CreateHook(ctx, f.account, app.CreateHook{FriendlyName: "all", Enabled: ptr(false), FilmRequest: app.FilmRequest{
-			VideoLayout: grid, AudioSources: []string{"*"}, Format: "mp4", Trim: ptr(false), StatusCallback: "https://example.com/told"}})
+			VideoLayout: grid, AudioSources: []string{"*"}, Format: "mp4", Trim: ptr(false), StatusCallback: "https://example.com/told",
+		}})
 		check(t, err)
 		h, err = f.UpdateHook(ctx, f.account, h.SID, app.CreateHook{FriendlyName: "all", FilmRequest: app.FilmRequest{AudioSources: []string{"*"}}})
 		check(t, err)

@@ -191,8 +191,10 @@ func TestUpload_GoesWhereTheSettingsSay(t *testing.T) {
 		ctx := t.Context()
 		credential, err := f.CreateCredential(ctx, f.account, roomreel.AWSCredential, app.CreateCredential{Credentials: "AKIA:secret"})
 		check(t, err)
-		_, err = f.UpdateSettings(ctx, f.account, roomreel.RecordingSettings, app.UpdateSettings{FriendlyName: "s",
-			AWSStorageEnabled: ptr(true), AWSCredentialsSID: string(credential.SID), AWSS3URL: "https://bucket.s3.amazonaws.com/x"})
+		_, err = f.UpdateSettings(ctx, f.account, roomreel.RecordingSettings, app.UpdateSettings{
+			FriendlyName:      "s",
+			AWSStorageEnabled: ptr(true), AWSCredentialsSID: string(credential.SID), AWSS3URL: "https://bucket.s3.amazonaws.com/x",
+		})
 		check(t, err)
 		r := f.upload(t, f.room(t, app.CreateRoom{}), app.UploadRecording{Identity: "alice"})
 		if r.Status != roomreel.RecordingProcessing || r.Media.Key != "" || r.Destination.S3URL != "https://bucket.s3.amazonaws.com/x" ||

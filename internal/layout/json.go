@@ -6,8 +6,10 @@ import (
 )
 
 // fieldNames are a region's fields, as the API spells them.
-var fieldNames = [...]string{"x_pos", "y_pos", "z_pos", "width", "height", "max_columns", "max_rows", "cells_excluded",
-	"reuse", "video_sources", "video_sources_excluded"}
+var fieldNames = [...]string{
+	"x_pos", "y_pos", "z_pos", "width", "height", "max_columns", "max_rows", "cells_excluded",
+	"reuse", "video_sources", "video_sources_excluded",
+}
 
 // wire is a region as the API prints it, every field present.
 //
@@ -46,8 +48,10 @@ func (l Layout) JSON() string {
 		}
 		write(r.Name)
 		text.WriteByte(':')
-		write(wire{r.X, r.Y, r.Z, orNull(r.Width), orNull(r.Height), orNull(r.MaxColumns), orNull(r.MaxRows),
-			list(r.CellsExcluded), r.Reuse, list(r.VideoSources), list(r.VideoSourcesExcluded)})
+		write(wire{
+			r.X, r.Y, r.Z, orNull(r.Width), orNull(r.Height), orNull(r.MaxColumns), orNull(r.MaxRows),
+			list(r.CellsExcluded), r.Reuse, list(r.VideoSources), list(r.VideoSourcesExcluded),
+		})
 	}
 	text.WriteByte('}')
 	return text.String()

@@ -141,8 +141,10 @@ func TestParseResolution(t *testing.T) {
 			t.Errorf("%s: %v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "x", "640", "640x", "x480", "640X480", "640*480", "15x480", "640x15", "1281x16", "1280x721", "961x960",
-		"1920x1080", "-640x480", "+640x480", "0640x480", "640x480x2", " 640x480", "640x480 ", "6e2x480", "640.0x480", "99999999999999999999x480"} {
+	for _, text := range []string{
+		"", "x", "640", "640x", "x480", "640X480", "640*480", "15x480", "640x15", "1281x16", "1280x721", "961x960",
+		"1920x1080", "-640x480", "+640x480", "0640x480", "640x480x2", " 640x480", "640x480 ", "6e2x480", "640.0x480", "99999999999999999999x480",
+	} {
 		size, err := ParseResolution(text)
 		var e *roomreel.Error
 		if !errors.As(err, &e) || e.Param != "Resolution" || e.Code != roomreel.Invalid {
@@ -182,7 +184,8 @@ func FuzzParse(f *testing.F) {
 func checkRects(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, canvas Size, rects []Rect) {
+}, canvas Size, rects []Rect,
+) {
 	t.Helper()
 	for _, r := range rects {
 		if (r.X|r.Y|r.W|r.H)&1 != 0 || r.W < 2 || r.H < 2 || r.X < 0 || r.Y < 0 || r.X+r.W > canvas.W&^1 || r.Y+r.H > canvas.H&^1 {

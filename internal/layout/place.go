@@ -61,8 +61,10 @@ func (r Region) place(number int, canvas Size, sources []Source) []Placement {
 	}
 	placements := make([]Placement, 0, len(s.seats))
 	for _, seat := range s.seats {
-		placements = append(placements, Placement{Source: seat.source, From: seat.from, To: seat.to,
-			Rect: rects[seat.cell], Z: r.Z, Region: number, Cell: seat.cell})
+		placements = append(placements, Placement{
+			Source: seat.source, From: seat.from, To: seat.to,
+			Rect: rects[seat.cell], Z: r.Z, Region: number, Cell: seat.cell,
+		})
 	}
 	return placements
 }

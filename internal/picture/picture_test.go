@@ -176,9 +176,18 @@ func TestRun_FollowsChangesOfSize(t *testing.T) {
 		n, x, y int
 		lit     bool
 	}{
-		{9, 64, 18, true}, {9, 2, 48, true}, {9, 64, 12, false}, {9, 64, 84, false},
-		{10, 64, 2, true}, {10, 64, 93, true}, {10, 42, 48, true}, {10, 86, 48, true},
-		{10, 36, 48, false}, {10, 92, 48, false}, {29, 2, 48, false}, {29, 125, 48, false},
+		{9, 64, 18, true},
+		{9, 2, 48, true},
+		{9, 64, 12, false},
+		{9, 64, 84, false},
+		{10, 64, 2, true},
+		{10, 64, 93, true},
+		{10, 42, 48, true},
+		{10, 86, 48, true},
+		{10, 36, 48, false},
+		{10, 92, 48, false},
+		{29, 2, 48, false},
+		{29, 125, 48, false},
 	} {
 		if lit := f.luma(test.n, test.x, test.y) > 22; lit != test.lit {
 			t.Errorf("picture %d at %d,%d: lit is %v", test.n, test.x, test.y, lit)

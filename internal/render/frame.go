@@ -159,8 +159,10 @@ func parsePacket(body []byte) (Packet, error) {
 	if len(body)-1 > MaxData {
 		return Packet{}, fmt.Errorf("protocol: packet of %d bytes, at most %d are allowed", len(body)-1, MaxData)
 	}
-	return Packet{Track: int(n[0]), Time: time.Duration(n[1]), Need: time.Duration(n[2]), PTS: n[3], DTS: n[4], Len: n[5], Key: body[0] == 1,
-		Data: body[1:]}, nil
+	return Packet{
+		Track: int(n[0]), Time: time.Duration(n[1]), Need: time.Duration(n[2]), PTS: n[3], DTS: n[4], Len: n[5], Key: body[0] == 1,
+		Data: body[1:],
+	}, nil
 }
 
 // maxTracks bounds track numbers. It is far above any room and keeps them in 32 bits.

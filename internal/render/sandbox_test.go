@@ -38,8 +38,10 @@ func TestAbilities_EverythingEscapesWithoutASandbox(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"read a file", "write a file", "list a folder", "connect", "make a process", "run a program",
-		"signal its parent", "make memory executable", "take a terabyte of memory", "raise its limits"} {
+	for _, want := range []string{
+		"read a file", "write a file", "list a folder", "connect", "make a process", "run a program",
+		"signal its parent", "make memory executable", "take a terabyte of memory", "raise its limits",
+	} {
 		if !slices.Contains(r.Escapes, want) {
 			t.Errorf("not able to %s, only to %v", want, r.Escapes)
 		}

@@ -99,8 +99,16 @@ func TestPictures(t *testing.T) {
 		num, den int
 		want     int
 	}{
-		{0, 25, 1, 0}, {-1, 25, 1, 0}, {1, 25, 1, 1}, {40 * ms, 25, 1, 1}, {40*ms + 1, 25, 1, 2}, {time.Second, 25, 1, 25},
-		{1001 * ms, 30000, 1001, 30}, {1001*ms + 1, 30000, 1001, 31}, {24 * 365 * time.Hour, 60000, 1001, 1890269731}, {time.Second, 0, 1, 0},
+		{0, 25, 1, 0},
+		{-1, 25, 1, 0},
+		{1, 25, 1, 1},
+		{40 * ms, 25, 1, 1},
+		{40*ms + 1, 25, 1, 2},
+		{time.Second, 25, 1, 25},
+		{1001 * ms, 30000, 1001, 30},
+		{1001*ms + 1, 30000, 1001, 31},
+		{24 * 365 * time.Hour, 60000, 1001, 1890269731},
+		{time.Second, 0, 1, 0},
 	} {
 		if got := Pictures(c.length, c.num, c.den); got != c.want {
 			t.Errorf("%v at %d/%d is %d pictures, want %d", c.length, c.num, c.den, got, c.want)
