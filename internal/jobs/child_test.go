@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -54,7 +55,7 @@ func child(plan render.Plan, conn *render.Conn) (render.Facts, error) {
 	file.Write(append(text, '\n'))
 	file.Close()
 	if _, err := os.Stat(filepath.Join(dir, brokenFile)); err == nil {
-		panic("this child does not work")
+		return render.Facts{}, errors.New("this child does not work")
 	}
 	if plan.Sound != nil {
 		return sound.Run(*plan.Sound, conn)

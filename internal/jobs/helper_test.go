@@ -205,7 +205,13 @@ func (w *world) completed(t *testing.T, sid roomreel.CompositionSID) roomreel.Co
 // nothingLeft waits until no composition has left anything on its way.
 func (w *world) nothingLeft(t *testing.T) {
 	t.Helper()
-	eventually(t, "nothing in the work store", func() bool { return len(files(t, w.beside("work"))) == 0 })
+	var left []string
+	defer func() {
+		if t.Failed() {
+			t.Logf("the work store holds %v", left)
+		}
+	}()
+	eventually(t, "empty work store", func() bool { left = files(t, w.beside("work")); return len(left) == 0 })
 	if left := files(t, w.beside("films")); len(left) > 0 {
 		t.Errorf("scratch holds %v", left)
 	}
@@ -217,7 +223,7 @@ func files(t *testing.T, root string) (names []string) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		if err == nil && entry.Type().IsRegular() {
+		if err == nil && entry.Type().IsRegular() && entry.Name() != "lock" { // the folder's own
 			names = append(names, path)
 		}
 		return err
@@ -298,9 +304,9 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); !holds(); <-tick.C {
+	for deadline := time.Now().Add(30 * time.Second); !holds(); <-tick.C {
 		if time.Now().After(deadline) {
-			t.Fatalf("there was no %s within a minute", what)
+			t.Fatalf("there was no %s within 30 s", what)
 		}
 	}
 }
