@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -179,7 +180,7 @@ func (a *AtRest) Open(from io.ReaderAt, size int64, name string) (*RestReader, e
 		return nil, fmt.Errorf("seal: %w: a working copy of %d bytes", ErrDamaged, size)
 	}
 	r := &RestReader{from: from, aead: aead, size: body - chunks*gcmTag, number: -1}
-	last, err := r.chunks(chunks-1, chunks)
+	last, err := r.chunks(make([]byte, restSealed), chunks-1, chunks)
 	if err != nil {
 		return nil, err
 	}
@@ -192,18 +193,18 @@ func (r *RestReader) Size() int64 { return r.size }
 
 func (r *RestReader) count() int64 { return max(1, (r.size+restChunk-1)/restChunk) }
 
-// chunks reads and decrypts the chunks from first to before end, in one read.
-func (r *RestReader) chunks(first, end int64) ([]byte, error) {
+// chunks reads the chunks from first to before end in one read, and decrypts them in place into buf.
+func (r *RestReader) chunks(buf []byte, first, end int64) ([]byte, error) {
 	total := int64(restHeader) + r.size + r.count()*gcmTag
 	from := int64(restHeader) + first*restSealed
-	sealed := make([]byte, min(int64(restHeader)+end*restSealed, total)-from)
+	sealed := buf[:min(int64(restHeader)+end*restSealed, total)-from]
 	if n, err := r.from.ReadAt(sealed, from); n < len(sealed) {
 		if err == io.EOF {
 			err = errors.Join(ErrDamaged, io.ErrUnexpectedEOF)
 		}
 		return nil, fmt.Errorf("seal: read a working copy: %w", err)
 	}
-	plain := sealed[:0] // decrypted in place: what is written never overtakes what is read
+	plain := sealed[:0] // what is written never overtakes what is read
 	for i := first; i < end; i++ {
 		chunk := sealed[(i-first)*restSealed:]
 		chunk = chunk[:min(restSealed, len(chunk))]
@@ -216,6 +217,12 @@ func (r *RestReader) chunks(first, end int64) ([]byte, error) {
 	return plain, nil
 }
 
+// restPiece is how many chunks are read and decrypted at a time: one request of a bucket answers what compositions read
+// at once, and delivering a film takes no memory that grows with what the reader asks for.
+const restPiece = 8
+
+var restBuffers = sync.Pool{New: func() any { return new([restPiece * restSealed]byte) }}
+
 // ReadAt is io.ReaderAt's. Damage is ErrDamaged, wrapped, and nothing of a damaged chunk is given.
 func (r *RestReader) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
@@ -225,23 +232,38 @@ func (r *RestReader) ReadAt(p []byte, off int64) (int, error) {
 		return 0, io.EOF
 	}
 	want := p[:min(int64(len(p)), r.size-off)]
-	if len(want) == 0 {
-		return 0, nil
-	}
-	first, end := off/restChunk, (off+int64(len(want))-1)/restChunk+1
-	plain := r.keep(first)
-	if plain == nil || end > first+1 {
-		var err error
-		if plain, err = r.chunks(first, end); err != nil {
-			return 0, err
+	for n := 0; n < len(want); {
+		got, err := r.piece(want[n:], off+int64(n))
+		if err != nil {
+			return n, err
 		}
-		r.mu.Lock()
-		r.number, r.kept = end-1, plain[(end-1-first)*restChunk:]
-		r.mu.Unlock()
+		n += got
 	}
-	n := copy(want, plain[off-first*restChunk:])
-	if n < len(p) {
-		return n, io.EOF
+	if len(want) < len(p) {
+		return len(want), io.EOF
+	}
+	return len(want), nil
+}
+
+// piece reads what it can of p at once, but at least one byte.
+func (r *RestReader) piece(p []byte, off int64) (int, error) {
+	first, skip := off/restChunk, off%restChunk
+	if plain := r.keep(first); plain != nil {
+		return copy(p, plain[skip:]), nil
+	}
+	end := min(first+restPiece, (off+int64(len(p))-1)/restChunk+1)
+	buf := restBuffers.Get().(*[restPiece * restSealed]byte)
+	defer restBuffers.Put(buf)
+	plain, err := r.chunks(buf[:], first, end)
+	if err != nil {
+		return 0, err
+	}
+	n := copy(p, plain[skip:])
+	if int64(n)+skip < int64(len(plain)) { // somebody may read on from the middle of the last chunk
+		last := bytes.Clone(plain[(end-1-first)*restChunk:])
+		r.mu.Lock()
+		r.number, r.kept = end-1, last
+		r.mu.Unlock()
 	}
 	return n, nil
 }

@@ -134,7 +134,7 @@ func (s *Store) sized(ctx context.Context, key string) (blob.OpenObject, int64, 
 	if err != nil {
 		return nil, 0, err
 	}
-	return blob.NewReaderAt(ctx, s.below, key, info.Size), info.Size, nil
+	return &onward{ctx: ctx, store: s.below, key: key, here: blob.NewReaderAt(ctx, s.below, key, info.Size)}, info.Size, nil
 }
 
 // object reads one encrypted object and closes what is below it.
