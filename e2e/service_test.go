@@ -26,6 +26,7 @@ import (
 
 // service is a running roomreel on a data folder.
 type service struct {
+	data           string
 	url            string
 	account, token string
 	command        *exec.Cmd
@@ -42,7 +43,7 @@ func serve(t *testing.T, data string, arguments ...string) *service {
 	}
 	address := socket.Addr().String()
 	socket.Close()
-	s := &service{url: "http://" + address, said: &bytes.Buffer{}}
+	s := &service{data: data, url: "http://" + address, said: &bytes.Buffer{}}
 	s.command = exec.Command(filepath.Join(bin, "roomreel"), append([]string{"serve", "--data", data, "--listen", address}, arguments...)...)
 	s.command.Stderr = s.said
 	first := filepath.Join(t.TempDir(), "stdout")

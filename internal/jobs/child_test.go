@@ -21,7 +21,10 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 1 && len(os.Environ()) == 0 {
 		render.Main(child)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(recordings.dir)
+		os.Exit(code)
+	}))
 }
 
 // Files beside a child.

@@ -112,9 +112,12 @@ func (r *Runner) whileWanted(ctx context.Context, sid roomreel.CompositionSID) (
 	}
 }
 
+// tellEvery bounds what progress costs the database.
+const tellEvery = 250 * time.Millisecond
+
 // tellProgress returns a function that takes how many pictures of a stretch are done, or how many samples when there is
-// sound alone, and notes how far the film is: with what others have published by then, once a second and when it is a
-// percent further.
+// sound alone, and notes how far the film is: with what others have published by then, a few times a second and when
+// it is a percent further.
 func (r *Runner) tellProgress(ctx context.Context, film *rendering, stretch int) func(done int64) {
 	sid, total := film.composition.SID, int64(film.Pictures)
 	if total == 0 {
@@ -123,7 +126,7 @@ func (r *Runner) tellProgress(ctx context.Context, film *rendering, stretch int)
 	told := 0
 	var looked time.Time
 	return func(done int64) {
-		if time.Since(looked) < time.Second {
+		if time.Since(looked) < tellEvery {
 			return
 		}
 		looked = time.Now()

@@ -34,7 +34,7 @@ var people = []fixture.Track{
 	{Participant: "carol", Name: "carol-camera", Kind: roomreel.Video, Length: 3 * time.Second, Offset: time.Second, Person: fixture.People[2], Codec: "vp9"},
 }
 
-// recordings makes the files of the room once for all tests, in a folder that the test binary leaves behind.
+// recordings are the files of the room, made once for all tests.
 var recordings struct {
 	once sync.Once
 	dir  string
@@ -43,9 +43,9 @@ var recordings struct {
 func made(t *testing.T) string {
 	t.Helper()
 	recordings.once.Do(func() {
-		recordings.dir = filepath.Join(os.TempDir(), "roomreel-jobs-test")
-		check(t, os.RemoveAll(recordings.dir))
-		check(t, os.MkdirAll(recordings.dir, 0o755))
+		var err error
+		recordings.dir, err = os.MkdirTemp("", "roomreel-jobs-")
+		check(t, err)
 		fixture.Room{Tracks: people}.Make(t, recordings.dir)
 	})
 	return recordings.dir

@@ -1,0 +1,207 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twilio/twilio-go"
+	video "github.com/twilio/twilio-go/rest/video/v1"
+
+	vocabulary "roomreel"
+	"roomreel/e2e/fixture"
+	"roomreel/internal/compose"
+)
+
+// laidOut asks for a film in a layout and returns it with its report.
+func (s *service) laidOut(t *testing.T, api *twilio.RestClient, room, size string, layout any, sound ...string) (*fixture.Film, compose.Report) {
+	t.Helper()
+	params := (&video.CreateCompositionParams{}).SetRoomSid(room).SetVideoLayout(layout).SetFormat("mp4").SetResolution(size)
+	if len(sound) > 0 {
+		params.SetAudioSources(sound)
+	}
+	composition, err := api.VideoV1.CreateComposition(params)
+	sid := *must(t, composition, err).Sid
+	film := s.film(t, api, sid)
+	q, err := http.NewRequest(http.MethodGet, s.url+"/roomreel/v1/Compositions/"+sid+"/Report", nil)
+	must(t, q, err).SetBasicAuth(s.account, s.token)
+	answer, err := http.DefaultClient.Do(q)
+	defer must(t, answer, err).Body.Close()
+	var report compose.Report
+	if err := json.NewDecoder(answer.Body).Decode(&report); err != nil {
+		t.Fatalf("report: %d, %v", answer.StatusCode, err)
+	}
+	return film, report
+}
+
+// agree holds n flashes in a place and n beeps of a person, the first at a time of the film, to each other and to where
+// they belong.
+func agree(t *testing.T, film *fixture.Film, samples []float32, place image.Rectangle, person fixture.Person, first time.Duration, n int) {
+	t.Helper()
+	flashes, beeps := film.Flashes(t, place), fixture.Beeps(samples, person.Tone)
+	if len(flashes) != n || len(beeps) != n {
+		t.Errorf("%d flashes and %d beeps of %v Hz, want %d of each", len(flashes), len(beeps), person.Tone, n)
+		return
+	}
+	for i := range n {
+		at := first + time.Duration(i)*time.Second
+		if late := flashes[i].Start - at; late < -2*ms || late > picture+2*ms {
+			t.Errorf("%v Hz: flash %d is seen at %v, want %v or at most a picture later", person.Tone, i, flashes[i].Start, at)
+		}
+		if off := beeps[i].Start - at; off.Abs() > 20*ms {
+			t.Errorf("%v Hz: beep %d is heard at %v, want %v", person.Tone, i, beeps[i].Start, at)
+		}
+		if off := flashes[i].Start - beeps[i].Start; off.Abs() > picture+2*ms {
+			t.Errorf("%v Hz: flash and beep %d are %v apart", person.Tone, i, off)
+		}
+	}
+}
+
+// TestService_ComposesWhatRealRoomsHold: every codec, a picture that changes its size a dozen times, silence that is not
+// sent, a recording that breaks off, and offsets from long before.
+func TestService_ComposesWhatRealRoomsHold(t *testing.T) {
+	const base, length = 400 * 24 * time.Hour, 6 * time.Second
+	camera := func(i int, name, codec string) fixture.Track {
+		return fixture.Track{Participant: name, Name: name + "-camera", Kind: vocabulary.Video, Codec: codec, Offset: base, Length: length, Person: fixture.People[i]}
+	}
+	microphone := func(i int, name, codec string) fixture.Track {
+		return fixture.Track{Participant: name, Name: name + "-microphone", Kind: vocabulary.Audio, Codec: codec, Offset: base, Length: length, Person: fixture.People[i]}
+	}
+	quiet := microphone(0, "alice", "opus")
+	for second := range 6 { // nothing is sent between beeps
+		from := time.Duration(second)*time.Second + 300*ms
+		quiet.Gaps = append(quiet.Gaps, fixture.Span{Start: from, End: from + 400*ms})
+	}
+	rotating := camera(2, "carol", "vp8")
+	for range 4 {
+		rotating.Sizes = append(rotating.Sizes, image.Pt(320, 240), image.Pt(160, 120), image.Pt(240, 320))
+	}
+	room := fixture.Room{UniqueName: "real", Tracks: []fixture.Track{
+		camera(0, "alice", "h264"), quiet,
+		camera(1, "bob", "vp9"), microphone(1, "bob", "pcmu"),
+		rotating, microphone(2, "carol", "opus"),
+		camera(3, "dave", "vp8"),
+	}}
+	dir := t.TempDir()
+	manifest := room.Make(t, dir)
+	torn := filepath.Join(dir, "dave-camera.mkv")
+	info, err := os.Stat(torn)
+	if err := os.Truncate(torn, must(t, info, err).Size()*6/10); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, t.TempDir(), "--set", "compose.chunk=2s")
+	api := s.twilio(t)
+	sid, _, _ := s.importRoom(t, manifest, "--complete")
+
+	layout := map[string]any{}
+	var places []image.Rectangle
+	for i, name := range []string{"alice", "bob", "carol", "dave"} {
+		place := image.Rect(0, 0, 320, 240).Add(image.Pt(i%2*320, i/2*240))
+		places = append(places, place)
+		layout[name] = map[string]any{
+			"video_sources": []string{name + "-camera"}, "x_pos": place.Min.X, "y_pos": place.Min.Y, "width": 320, "height": 240, "max_columns": 1,
+		}
+	}
+	film, report := s.laidOut(t, api, sid, "640x480", layout, "*")
+	if film.Duration < length || film.Duration > length+2*picture {
+		t.Errorf("the film lasts %v, want %v", film.Duration, length)
+	}
+	samples := film.Samples(t)
+	middle := image.Rect(120, 80, 200, 160) // what carol's picture covers whichever way she holds it
+	agree(t, film, samples, places[0], fixture.People[0], 0, 6)
+	agree(t, film, samples, places[1], fixture.People[1], 0, 6)
+	agree(t, film, samples, middle.Add(places[2].Min), fixture.People[2], 0, 6)
+	seen := film.Sample(t, 1500*ms, 5500*ms)
+	if who := fixture.Who(seen[0], places[3], fixture.People); who != 3 {
+		t.Errorf("before the tear dave's place shows %d", who)
+	}
+	if who := fixture.Who(seen[1], places[3], fixture.People); who != fixture.Nobody {
+		t.Errorf("after the tear dave's place shows %d, want nobody", who)
+	}
+	for _, track := range report.Tracks {
+		if track.Torn != (track.Name == "dave-camera") || track.Lost || track.Errors > 0 {
+			t.Errorf("report of %s: %+v", track.Name, track)
+		}
+		if track.Name == "carol-camera" && track.Sizes != 11 {
+			t.Errorf("carol's picture changed its size %d times, want 11", track.Sizes)
+		}
+	}
+}
+
+func TestService_SeatsNinePeople(t *testing.T) {
+	people := append([]fixture.Person{}, fixture.People...)
+	people = append(people, fixture.Person{Colour: color.RGBA{90, 60, 20, 255}})
+	var room fixture.Room
+	for i, person := range people {
+		room.Tracks = append(room.Tracks, fixture.Track{
+			Participant: fmt.Sprint("p", i), Name: fmt.Sprintf("camera-%d", i), Kind: vocabulary.Video, Length: time.Second, Person: person,
+			Sizes: []image.Point{{160, 120}}, FPS: 10,
+		})
+	}
+	s := serve(t, t.TempDir())
+	api := s.twilio(t)
+	sid, _, _ := s.importRoom(t, room.Make(t, t.TempDir()), "--complete")
+	// at samples the middle of each of a row of cells.
+	at := func(film *fixture.Film, area image.Rectangle, columns, rows int) (who []int) {
+		seen := film.Sample(t, 500*ms)[0]
+		w, h := area.Dx()/columns, area.Dy()/rows
+		for i := range columns * rows {
+			corner := area.Min.Add(image.Pt(i%columns*w, i/columns*h))
+			who = append(who, fixture.Who(seen, image.Rect(0, 0, w, h).Add(corner), people))
+		}
+		return who
+	}
+	everyone := func(who []int, want int) {
+		t.Helper()
+		found := map[int]bool{}
+		for _, i := range who {
+			found[i] = i >= 0
+		}
+		if len(found) != want || found[fixture.Nobody] || found[fixture.Unknown] {
+			t.Errorf("cells show %v, want %d different people", who, want)
+		}
+	}
+	film, _ := s.laidOut(t, api, sid, "480x360", map[string]any{"grid": map[string]any{"video_sources": []string{"*"}}})
+	everyone(at(film, image.Rect(0, 0, 480, 360), 3, 3), 9)
+
+	film, _ = s.laidOut(t, api, sid, "640x480", map[string]any{
+		"speaker": map[string]any{"video_sources": []string{"camera-4"}, "height": 360},
+		"others": map[string]any{
+			"video_sources": []string{"camera-*"}, "video_sources_excluded": []string{"camera-4"}, "y_pos": 360, "height": 120, "max_rows": 1,
+		},
+	})
+	if who := at(film, image.Rect(0, 0, 640, 360), 1, 1); who[0] != 4 {
+		t.Errorf("the speaker's place shows %d, want 4", who[0])
+	}
+	everyone(at(film, image.Rect(0, 360, 640, 480), 8, 1), 8)
+}
+
+// TestService_KeepsTimeToTheEnd: in a film of minutes, whoever comes at the end is as much in time as whoever was there
+// from the start.
+func TestService_KeepsTimeToTheEnd(t *testing.T) {
+	const length, late = 180 * time.Second, 170 * time.Second
+	room := fixture.Room{Tracks: append(fixture.Pair("alice", fixture.People[0], 0, length), fixture.Pair("erin", fixture.People[2], late, length-late)...)}
+	for i := range room.Tracks {
+		room.Tracks[i].Sizes, room.Tracks[i].FPS = []image.Point{{128, 96}}, 10
+	}
+	s := serve(t, t.TempDir())
+	api := s.twilio(t)
+	sid, _, _ := s.importRoom(t, room.Make(t, t.TempDir()), "--complete")
+	film, report := s.laidOut(t, api, sid, "256x96", map[string]any{
+		"alice": map[string]any{"video_sources": []string{"alice-camera"}, "width": 128},
+		"erin":  map[string]any{"video_sources": []string{"erin-camera"}, "x_pos": 128, "width": 128},
+	}, "*")
+	if report.Chunks < 9 || strings.Join(report.Warnings, "") != "" {
+		t.Errorf("%d chunks, warnings %v", report.Chunks, report.Warnings)
+	}
+	samples := film.Samples(t)
+	agree(t, film, samples, image.Rect(0, 0, 128, 96), fixture.People[0], 0, 180)
+	agree(t, film, samples, image.Rect(128, 0, 256, 96), fixture.People[2], late, 10)
+}
