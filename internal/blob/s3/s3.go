@@ -28,7 +28,7 @@ type Config struct {
 	AccessKey string
 	SecretKey string
 
-	PartSize int64         // bytes per request of a large object; default 8 MiB, the store's minimum is 5 MiB
+	PartSize int64         // bytes per request of a large object; default 5 MiB, the least that stores take
 	Uploads  int           // requests at once per Put; default 2. A Put holds at most (Uploads+1)*PartSize bytes
 	Tries    int           // how often one request is tried before Put fails; default 4
 	Idle     time.Duration // a connection on which nothing moves for so long is given up; default 60 s
@@ -64,7 +64,7 @@ func Open(config Config) (*Store, error) {
 		return nil, &blob.PermanentError{Kind: blob.BadURL, Err: errors.New("no bucket is named")}
 	}
 	if config.PartSize == 0 {
-		config.PartSize = 8 << 20
+		config.PartSize = minPartSize
 	}
 	if config.PartSize < minPartSize {
 		return nil, fmt.Errorf("s3: parts of %d bytes are smaller than the %d that S3 takes", config.PartSize, minPartSize)
