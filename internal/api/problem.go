@@ -156,7 +156,6 @@ var numbers = map[int]number{
 	53630: {Meaning: "No recording matches the selectors."},
 	53631: {Meaning: "A hook could not create a composition."},
 	53632: {Meaning: "A composition could not be enqueued."},
-	53633: {Meaning: "The recordings of a composition are too large."},
 	53661: {Meaning: "StatusCallbackMethod is neither GET nor POST."},
 	53662: {Meaning: "StatusCallback is not a URL that can be called."},
 	53664: {Meaning: "The bucket's URL in the composition settings was wrong when the film was delivered."},
