@@ -179,12 +179,17 @@ func TestService_ListsFiltersAndDeletes(t *testing.T) {
 func TestService_SurvivesItsDeathAtAnyPoint(t *testing.T) {
 	manifest := makeMeeting(t)
 	data, told := t.TempDir(), newCallbacks(t)
-	flags := []string{"--set", "compose.chunk=1s", "--set", "render.parallel=1", "--set", fromLoopback}
+	flags := []string{"--set", "compose.chunk=1s", "--set", "render.parallel=1", "--set", "compose.encoder=archive", "--set", fromLoopback}
 	s := serve(t, data, flags...)
 	room, _, _ := s.importRoom(t, manifest)
 	composition, err := s.twilio(t).VideoV1.CreateComposition(everyone(t, room, "mp4", told).SetResolution("1280x720"))
 	sid := *must(t, composition, err).Sid
+	rendering := 0 // deaths while it was rendered
 	die := func() {
+		composition, err := s.twilio(t).VideoV1.FetchComposition(sid)
+		if *must(t, composition, err).Status == "processing" {
+			rendering++
+		}
 		s.command.Process.Kill()
 		s.command.Wait()
 		next := serve(t, data, flags...)
@@ -201,8 +206,13 @@ func TestService_SurvivesItsDeathAtAnyPoint(t *testing.T) {
 		})
 		die()
 	}
+	if rendering < 3 {
+		t.Errorf("the service died %d times while the film was rendered, want 3 or more", rendering)
+	}
 	film := s.film(t, s.twilio(t), sid)
 	checkTimes(t, film)
+	checkWho(t, film)
+	checkTogether(t, film)
 	s.until(t, "last callback", func() bool { _, last := told.of(sid); return last["StatusCallbackEvent"] == "composition-available" })
 	s.stop(t)
 	events, _ := told.of(sid)
