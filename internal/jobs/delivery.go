@@ -88,13 +88,15 @@ func (r *Runner) send(ctx context.Context, p parcel) (roomreel.Media, error) {
 		}
 	}
 	info, err := target.Put(ctx, key, source, media.Size, options)
-	if err != nil {
+	switch {
+	case err != nil && p.destination.S3URL == "":
+		return media, err // the vault is the operator's to mend, and worth waiting for
+	case err != nil:
 		return media, customers(err)
-	}
-	if p.destination.S3URL != "" {
-		media.External = info.Location
-	} else {
+	case p.destination.S3URL == "":
 		media.Key = key
+	default:
+		media.External = info.Location
 	}
 	return media, nil
 }

@@ -1,0 +1,126 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"roomreel"
+	"roomreel/internal/app"
+	"roomreel/internal/blob"
+	"roomreel/internal/keyring"
+	"roomreel/internal/seal"
+	"roomreel/internal/store/storetest"
+)
+
+// refusing is a folder that a bucket's refusal stands in front of.
+type refusing struct {
+	blob.Store
+	err error
+}
+
+func (r refusing) Put(context.Context, string, io.Reader, int64, blob.PutOptions) (blob.Info, error) {
+	return blob.Info{}, r.err
+}
+
+// sending returns a runner that delivers into target, and a parcel that waits for it, with a public key and a credential.
+func sending(t *testing.T, w *world, target blob.Store) (*Runner, parcel) {
+	t.Helper()
+	secret, err := rsa.GenerateKey(rand.Reader, 2048)
+	check(t, err)
+	public, err := x509.MarshalPKIXPublicKey(&secret.PublicKey)
+	check(t, err)
+	key, err := w.app.CreateCredential(t.Context(), w.account, roomreel.PublicKey, app.CreateCredential{
+		PublicKey: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
+	})
+	check(t, err)
+	aws, err := w.app.CreateCredential(t.Context(), w.account, roomreel.AWSCredential, app.CreateCredential{Credentials: "AKIA:secret"})
+	check(t, err)
+	_, err = w.work.Put(t.Context(), "film", bytes.NewReader([]byte("what was said")), 13, blob.PutOptions{})
+	check(t, err)
+	r := w.runner(t, func(c *Config) {
+		c.Vault, c.Seal = target, seal.Twilio
+		c.OpenBucket = func(string, string, string) (blob.Store, error) { return target, nil }
+	})
+	return r, parcel{account: w.account, sid: "CJ1", extension: "mp4", contentType: "video/mp4", workKey: "film", size: 13,
+		destination: roomreel.Destination{CredentialSID: aws.SID, S3URL: "https://bucket", KeySID: key.SID}}
+}
+
+func TestSend_SaysWhoseMistakeItIs(t *testing.T) {
+	for name, test := range map[string]struct {
+		err    error
+		number int // 0 for none of the customer's
+	}{
+		"no_such_bucket":  {&blob.PermanentError{Kind: blob.BadURL, Err: errors.New("no")}, 53664},
+		"url_not_allowed": {roomreel.InvalidParam("AwsS3Url", "no"), 53664},
+		"credential":      {&blob.PermanentError{Kind: blob.BadCredential, Err: errors.New("no")}, 53665},
+		"access":          {&blob.PermanentError{Kind: blob.AccessDenied, Err: errors.New("no")}, 53669},
+		"passing":         {errors.New("the store answered 500"), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, storetest.SQLite(t))
+			r, p := sending(t, w, refusing{w.vault, test.err})
+			_, err := r.send(t.Context(), p)
+			var customers *customerError
+			if !errors.Is(err, test.err) || errors.As(err, &customers) != (test.number != 0) || test.number != 0 && customers.number != test.number {
+				t.Errorf("to the customer's bucket: %v, want %d", err, test.number)
+			}
+			p.destination.CredentialSID, p.destination.S3URL = "", ""
+			if _, err := r.send(t.Context(), p); !errors.Is(err, test.err) || errors.As(err, &customers) {
+				t.Errorf("to the vault, which is not the customer's: %v", err)
+			}
+		})
+	}
+}
+
+// TestSend_NeedsAPublicKey has a key in the database that no version of the API would have taken.
+func TestSend_NeedsAPublicKey(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	r, p := sending(t, w, w.vault)
+	keys, err := keyring.Open(filepath.Join(w.folder, "keys"))
+	check(t, err)
+	bad := roomreel.Credential{SID: roomreel.NewSID[roomreel.CredentialSID](), AccountSID: w.account, Kind: roomreel.PublicKey}
+	bad.Secret = keys.Seal(string(bad.SID), []byte("no key"))
+	_, err = w.store.CreateCredential(t.Context(), bad)
+	check(t, err)
+	p.destination.KeySID = bad.SID
+	_, err = r.send(t.Context(), p)
+	var customers *customerError
+	if !errors.As(err, &customers) || customers.number != 53666 {
+		t.Errorf("with what is no key: %v, want 53666", err)
+	}
+	p.destination.KeySID = roomreel.NewSID[roomreel.CredentialSID]()
+	if _, err = r.send(t.Context(), p); !errors.As(err, &customers) || customers.number != 53668 {
+		t.Errorf("with a key that is not there: %v, want 53668", err)
+	}
+}
+
+func TestSend_NamesObjectsByTheTemplate(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	r, p := sending(t, w, w.vault)
+	r.ObjectKey = "films/{sid}/{account}.{ext}"
+	_, err := r.send(t.Context(), p)
+	check(t, err)
+	info, err := w.vault.Stat(t.Context(), "films/CJ1/"+string(w.account)+".mp4")
+	if err != nil || info.Size != 16 {
+		t.Errorf("in the bucket there are %+v, %v; want 13 bytes sealed in 16", info, err)
+	}
+}
+
+func TestPatience_Grows(t *testing.T) {
+	for age, want := range map[time.Duration]time.Duration{
+		0: 2 * time.Second, time.Minute: 6 * time.Second, time.Hour: 6 * time.Minute, 20 * time.Hour: 10 * time.Minute,
+	} {
+		if got := patience(age); got != want {
+			t.Errorf("after %v: %v, want %v", age, got, want)
+		}
+	}
+}
