@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -235,6 +236,65 @@ func TestDelivery_OfARecordingIsGivenUpAfterTheDeadline(t *testing.T) {
 	d.faults.set(nil)
 	d.remove(t, "/v1/Recordings/", sid)
 	eventually(t, "its index is erased", func() bool { return len(d.stored(t, "vault")) == 0 })
+}
+
+func TestDelivery_OfAFilmIsGivenUpAfterTheDeadline(t *testing.T) {
+	d := openDepot(t, "s3.give_up=3s")
+	withGo(t, d, "composition", external(d.credential(t, false), d.folder("films")))
+	room, _ := d.room(t)
+	d.faults.set(func(r s3test.Request) s3test.Fault { return s3test.Fault{Status: 503, Code: "SlowDown"} })
+	sid := d.compose(t, room, false)
+	if failed := d.wait(t, sid, "composition-failed"); !strings.Contains(failed.Get("ErrorMessage"), "in time") {
+		t.Errorf("the callback says %v", failed)
+	}
+	if number := d.failure(t, sid); number != 53626 {
+		t.Errorf("failed with %d, want 53626", number)
+	}
+	eventually(t, "its film is erased", func() bool { return len(d.stored(t, "work")) == 0 })
+}
+
+// TestDelete_InTheMiddleOfADelivery deletes what is on its way into the vault: nothing of it may be there in the end.
+func TestDelete_InTheMiddleOfADelivery(t *testing.T) {
+	d := openVaultDepot(t)
+	_, key := d.keys(t)
+	withGo(t, d, "recording", sealing(key))
+	withGo(t, d, "composition", sealing(key))
+	plain, _ := d.room(t)
+	kept := d.objects(t, "media/")
+	eventually(t, "only the recordings and their indexes are kept", func() bool {
+		kept = d.objects(t, "media/")
+		return len(kept) == 6 // each sealed, its working copy, and its index
+	})
+	arrived, up := make(chan struct{}, 100), make(chan struct{})
+	d.faults.set(func(r s3test.Request) s3test.Fault {
+		if r.Method == http.MethodPut && !strings.Contains(r.Path, "/work/") && !strings.HasSuffix(r.Path, ".index") {
+			arrived <- struct{}{}
+			<-up
+		}
+		return s3test.Fault{}
+	})
+	film := d.compose(t, plain, false)
+	<-arrived
+	room := d.openRoom(t)
+	recording := d.upload(t, room, files(t)[1])
+	<-arrived
+	d.remove(t, "/v1/Compositions/", film)
+	d.remove(t, "/v1/Recordings/", recording)
+	close(up)
+	eventually(t, "what arrived in vain is taken away", func() bool {
+		return slices.ContainsFunc(d.line.Requests(), func(r s3test.Request) bool {
+			return r.Method == http.MethodDelete && strings.HasSuffix(r.Path, recording+".mka") && !strings.Contains(r.Path, "/work/")
+		})
+	})
+	eventually(t, "what was deleted is not in the vault", func() bool { return len(d.objects(t, "media/")) == len(kept) })
+	for key := range d.objects(t, "media/") {
+		if _, before := kept[key]; !before {
+			t.Errorf("%s is left", key)
+		}
+	}
+	if of := append(d.told.of(film, "composition-available"), d.told.of(recording, "recording-completed")...); len(of) != 0 {
+		t.Errorf("the deleted are announced: %v", of)
+	}
 }
 
 func TestDelivery_GoesOnAfterARestart(t *testing.T) {
