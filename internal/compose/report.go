@@ -17,7 +17,8 @@ type Report struct {
 	Chunks    int              `json:"chunks"`
 	Intervals []ReportInterval `json:"intervals"`
 	Tracks    []ReportTrack    `json:"tracks"`
-	Peak      float64          `json:"peak"` // of the mix before the limiter; 1 is full scale
+	Peak      float64          `json:"peak"`              // of the mix before the limiter; 1 is full scale
+	Resumed   bool             `json:"resumed,omitempty"` // after an interruption: what was decoded before it is not counted
 	Warnings  []string         `json:"warnings"`
 }
 
@@ -67,6 +68,10 @@ func (p *Plan) Report(outcomes ...Outcome) Report {
 			Room: at.Room.Start.Seconds(), Film: at.Output.Seconds(), Length: (at.Room.End - at.Room.Start).Seconds(),
 		})
 	}
+	for _, o := range outcomes {
+		r.Peak = max(r.Peak, o.Peak)
+		r.Resumed = r.Resumed || o.Resumed
+	}
 	voices := map[int]Voice{}
 	for _, v := range p.Sound {
 		voices[v.Track] = v
@@ -84,15 +89,12 @@ func (p *Plan) Report(outcomes ...Outcome) Report {
 			line.Start = t.Shift.Seconds()
 		}
 		r.Tracks = append(r.Tracks, line)
-		r.Warnings = append(r.Warnings, warnings(t, line, voices[i].Refused)...)
-	}
-	for _, o := range outcomes {
-		r.Peak = max(r.Peak, o.Peak)
+		r.Warnings = append(r.Warnings, warnings(t, line, voices[i].Refused, r.Resumed)...)
 	}
 	return r
 }
 
-func warnings(t Placed, line ReportTrack, refused bool) []string {
+func warnings(t Placed, line ReportTrack, refused, resumed bool) []string {
 	if !t.Used {
 		return nil
 	}
@@ -110,7 +112,7 @@ func warnings(t Placed, line ReportTrack, refused bool) []string {
 	say(line.Torn, "the file is torn; what came before the tear is used")
 	say(refused, "its time stamps drift from its sound by more than a clock can; they were not followed")
 	say(line.Errors > 0, "some packets could not be decoded; the last picture was held, or silence put")
-	say(t.Kind == roomreel.Video && line.Shown == 0 && !line.Lost, "it is not seen in the film")
+	say(t.Kind == roomreel.Video && line.Shown == 0 && !line.Lost && !resumed, "it is not seen in the film")
 	return result
 }
 

@@ -25,6 +25,9 @@ type Outcome struct {
 	Lost   []int // left out because decoding them killed a child
 	Peak   float64
 
+	// Resumed: an attempt before this one made a part of it. Of that part only Lost is known.
+	Resumed bool `json:",omitempty"`
+
 	suspects []int // worked on when a child died that was killed or stood still
 }
 
@@ -83,6 +86,18 @@ func (c *Composer) blame(err error, tracks []int, outcome *Outcome) bool {
 	c.Log.Warn("recording killed its decoder and is left out", "track", suspect, "err", err)
 	outcome.Lost = append(outcome.Lost, suspect)
 	return true
+}
+
+// After adds what is known of an attempt that did not come to its end.
+func (o Outcome) After(before Outcome) Outcome {
+	o.Resumed = true
+	o.Lost = slices.Clone(o.Lost)
+	for _, track := range before.Lost {
+		if !slices.Contains(o.Lost, track) {
+			o.Lost = append(o.Lost, track)
+		}
+	}
+	return o
 }
 
 func (o *Outcome) add(tracks []int, facts render.Facts) {

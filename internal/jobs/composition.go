@@ -242,9 +242,23 @@ func (r *Runner) stretch(ctx context.Context, job args) error {
 	if err := r.reserve(ctx, sid, store.Work, keyOf(from)); err != nil {
 		return err
 	}
+	var earlier compose.Outcome
+	if claim.Facts != "" {
+		if err := json.Unmarshal([]byte(claim.Facts), &earlier); err != nil {
+			return fmt.Errorf("read facts: %w", err)
+		}
+	}
 	tell := r.tellProgress(ctx, film, job.Number)
 	outcome, err := r.composer.Stretch(ctx, film.Plan, s, from, film.media, keyOf, published,
 		func(pictures int) { tell(int64(done + pictures)) })
+	if from > s.First || claim.Facts != "" {
+		outcome = outcome.After(earlier)
+	}
+	if err != nil && len(outcome.Lost) > 0 {
+		if err := r.Store.NoteFacts(ctx, sid, job.Number, claim.Attempt, outcomeText(outcome)); err != nil {
+			r.Log.Warn("a recording that was left out is not noted", "composition", sid, "err", err)
+		}
+	}
 	if errors.Is(err, errTurnOver) {
 		return later(0)
 	}

@@ -174,9 +174,39 @@ func TestStretch_GoesOnAfterADeathWhereItWas(t *testing.T) {
 		if last := all[len(all)-1]; len(all) != 2 || last.Chunks[0].From != before[len(before)-1].Past {
 			t.Errorf("children rendered %+v, want the second to begin at %d", all, before[len(before)-1].Past)
 		}
-		if report := reported(t, c); len(report.Warnings) > 0 {
-			t.Errorf("warnings %v", report.Warnings)
+		if report := reported(t, c); len(report.Warnings) > 0 || !report.Resumed {
+			t.Errorf("resumed %v, warnings %v", report.Resumed, report.Warnings)
 		}
+	})
+}
+
+func TestStretch_RemembersWhoWasLeftOutBefore(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		check(t, os.WriteFile(w.beside(crashFile), nil, 0o644))
+		w.gate(t)
+		r := w.runner(t, func(c *Config) { c.Children = 1 })
+		r.turn = 0
+		start(t, r)
+		room := w.room(t, "")
+		w.complete(t, room)
+		pictures := app.FilmRequest{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"}
+		sid := w.compose(t, room, pictures)
+		gate := w.atGate(t)
+		w.published(t, sid, 1)
+		other := w.compose(t, room, pictures)
+		eventually(t, "wait of the second composition", func() bool { return r.othersWait(t.Context()) })
+		check(t, os.Remove(w.beside(crashFile))) // the rest of it could be decoded
+		w.openGate(t, gate)
+		lost := 0
+		for _, track := range reported(t, w.completed(t, sid)).Tracks {
+			if track.Lost {
+				lost++
+			}
+		}
+		if lost != 1 {
+			t.Errorf("%d recordings are reported as lost, want the one that crashed", lost)
+		}
+		w.completed(t, other)
 	})
 }
 

@@ -34,7 +34,7 @@ func (r *Runner) ofComposition(do task) task {
 		// The task may have failed because its time was over: then there is still some for this.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
 		defer cancel()
-		if err = r.verdict(ctx, sid, err, job.last); err != nil && job.last {
+		if err = r.verdict(ctx, sid, err, job.last); err != nil && job.last && !errors.As(err, &again) {
 			r.Log.Error("composition could not be ended, tried again later", "composition", sid, "err", err)
 			return later(time.Minute)
 		}
@@ -42,11 +42,14 @@ func (r *Runner) ofComposition(do task) task {
 	}
 }
 
+// lookAgain is when an attempt that was overtaken sees to it that the other one came to its end.
+const lookAgain = 10 * time.Minute
+
 // lastWord is how long writing down the end of something may take when the time for the thing itself is over.
 const lastWord = 10 * time.Second
 
-// verdict decides what an error means for a composition: nothing when somebody else has the work, or there is none left;
-// its end when the same would happen again, or when this was the last attempt; else another attempt.
+// verdict decides what an error means for a composition: nothing when there is nothing left to do; a later look when somebody
+// else has the work; its end when the same would happen again, or when this was the last attempt; else another attempt.
 func (r *Runner) verdict(ctx context.Context, sid roomreel.CompositionSID, err error, last bool) error {
 	c, lookErr := r.Store.CompositionBySID(ctx, sid)
 	switch {
@@ -54,8 +57,11 @@ func (r *Runner) verdict(ctx context.Context, sid roomreel.CompositionSID, err e
 		return nil
 	case lookErr != nil:
 		return errors.Join(err, lookErr)
-	case !inProgress(c) || errors.Is(err, store.ErrOvertaken):
+	case !inProgress(c):
 		return nil
+	case errors.Is(err, store.ErrOvertaken):
+		// Another attempt has the work. Should that one die, its job may be marked as done by this one's end.
+		return later(lookAgain)
 	}
 	var known *roomreel.Error
 	permanent := errors.As(err, &known) && known.Code == roomreel.Invalid

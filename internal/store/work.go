@@ -41,6 +41,7 @@ type Stretch struct {
 	Done    bool    // all is published and counted: nothing to do
 	Chunks  []Chunk // in order, those already published too
 	Plan    string
+	Facts   string // what NoteFacts was told by the attempts before; "" for nothing
 }
 
 // SaveWork writes down what is to be done and enqueues the sound and the first of the stretches, at most parallel; the
@@ -124,7 +125,7 @@ func (s *Store) ClaimStretch(ctx context.Context, sid roomreel.CompositionSID, n
 	err := s.InTx(ctx, func(tx *Tx) error {
 		var status string
 		err := tx.QueryRow(ctx, `UPDATE stretch SET attempt = attempt + 1 WHERE composition_sid = $1 AND number = $2
-			RETURNING attempt, status`, sid, number).Scan(&claim.Attempt, &status)
+			RETURNING attempt, status, facts`, sid, number).Scan(&claim.Attempt, &status, &claim.Facts)
 		if isNoRow(err) {
 			return ErrOvertaken
 		}
@@ -179,6 +180,17 @@ func (s *Store) holdStretch(ctx context.Context, tx *Tx, sid roomreel.Compositio
 		return ErrOvertaken
 	}
 	return err
+}
+
+// NoteFacts keeps what an attempt saw that did not come to the end of its stretch, for the attempt after it.
+func (s *Store) NoteFacts(ctx context.Context, sid roomreel.CompositionSID, number, attempt int, facts string) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		if err := s.holdStretch(ctx, tx, sid, number, attempt); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `UPDATE stretch SET facts = $3 WHERE composition_sid = $1 AND number = $2`, sid, number, facts)
+		return err
+	})
 }
 
 // FinishStretch notes that all chunks of a stretch are published, and what was seen on the way (JSON). It enqueues the
