@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -276,6 +277,32 @@ func TestSweepMultipart_RemovesWhatACrashLeft(t *testing.T) {
 	}
 	if left := server.Unfinished(t); len(left) != 1 || left[0] != "others/c.mp4" {
 		t.Errorf("left %v; want the one outside of the prefix", left)
+	}
+}
+
+func TestAbortUnfinished_RemovesTheUploadsOfOneKey(t *testing.T) {
+	server := s3test.Start(t)
+	core := minio.Core{Client: server.Admin}
+	for _, name := range []string{"mine/a.mp4", "mine/a.mp4", "mine/a.mp4.sealed", "mine/b.mp4"} {
+		if _, err := core.NewMultipartUpload(t.Context(), server.Bucket, name, minio.PutObjectOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.AllowWriter(t, "s3:PutObject")
+	config := server.Config(t, server.Host, "mine")
+	config.AccessKey, config.SecretKey = server.WriterKey, server.WriterPw
+	if err := s3test.Open(t, config).AbortUnfinished(t.Context(), "a.mp4"); err != nil {
+		t.Errorf("without permission: %v, want nothing done and no error", err)
+	}
+	if left := server.Unfinished(t); len(left) != 4 {
+		t.Errorf("left %v, want all", left)
+	}
+	if err := s3test.Open(t, server.Config(t, server.Host, "mine")).AbortUnfinished(t.Context(), "a.mp4"); err != nil {
+		t.Error(err)
+	}
+	left := server.Unfinished(t)
+	if slices.Sort(left); !slices.Equal(left, []string{"mine/a.mp4.sealed", "mine/b.mp4"}) {
+		t.Errorf("left %v, want those of other keys", left)
 	}
 }
 
