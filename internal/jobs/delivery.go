@@ -103,7 +103,7 @@ func (r *Runner) send(ctx context.Context, p parcel) (roomreel.Media, error) {
 
 // destination returns the store that a parcel goes to, and its key there.
 func (r *Runner) destination(ctx context.Context, p parcel) (blob.Store, string, error) {
-	name := fmt.Sprintf("%s/%s.%s", p.account, p.sid, p.extension)
+	name := vaultKey(p.account, p.sid, p.extension)
 	if p.destination.S3URL == "" {
 		return r.Vault, name, nil
 	}
@@ -122,6 +122,11 @@ func (r *Runner) destination(ctx context.Context, p parcel) (blob.Store, string,
 		name = strings.NewReplacer("{account}", string(p.account), "{sid}", p.sid, "{ext}", p.extension).Replace(r.ObjectKey)
 	}
 	return target, name, nil
+}
+
+// vaultKey names media in the vault, and in customers' buckets unless the configuration says otherwise.
+func vaultKey(account roomreel.AccountSID, sid, extension string) string {
+	return fmt.Sprintf("%s/%s.%s", account, sid, extension)
 }
 
 // sealed returns a reader of a parcel's sealed bytes.
@@ -218,7 +223,12 @@ func (r *Runner) deliverRecording(ctx context.Context, job args) error {
 	if err != nil {
 		return over(err)
 	}
-	if recording.Status != roomreel.RecordingProcessing {
+	switch {
+	case recording.Status == roomreel.RecordingDeleted && recording.Destination.S3URL == "":
+		// An attempt that died may have stored it before it was deleted.
+		key := vaultKey(recording.AccountSID, job.SID, recording.Container)
+		return r.Store.Erase(ctx, job.SID, store.Erasure{Place: store.Vault, Key: key})
+	case recording.Status != roomreel.RecordingProcessing:
 		return nil
 	}
 	media, err := r.send(ctx, parcel{

@@ -63,6 +63,10 @@ func (r *Runner) verdict(ctx context.Context, sid roomreel.CompositionSID, err e
 		// Another attempt has the work. Should that one die, its job may be marked as done by this one's end.
 		return later(lookAgain)
 	}
+	if wait := r.waitOut(err, c.Started); wait > 0 {
+		r.Log.Warn("the vault or the work store does not answer, tried again later", "composition", sid, "err", err)
+		return later(wait)
+	}
 	var known *roomreel.Error
 	permanent := errors.As(err, &known) && known.Code == roomreel.Invalid
 	if !permanent && !last {

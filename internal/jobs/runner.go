@@ -73,7 +73,8 @@ type Runner struct {
 // New makes a runner and brings the queue's tables up to date. The store inserts its jobs through it from now on.
 func New(ctx context.Context, config Config) (*Runner, error) {
 	r := &Runner{Config: config, node: thisNode(config.Role), turn: shareTurn, attempts: compositionAttempts}
-	r.composer = &compose.Composer{Render: config.Render, Work: config.Work, Log: config.Log}
+	r.Vault, r.Work = watch(config.Vault), watch(config.Work)
+	r.composer = &compose.Composer{Render: config.Render, Work: r.Work, Log: config.Log}
 	if r.Children <= 0 {
 		r.Children = runtime.NumCPU()
 	}

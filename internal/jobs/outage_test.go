@@ -1,0 +1,76 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+	"testing"
+
+	"roomreel"
+	"roomreel/internal/blob"
+	"roomreel/internal/store/storetest"
+)
+
+// moody is a folder that is out of order for its first calls, as a bucket may be.
+type moody struct {
+	blob.Store
+	left *atomic.Int64
+}
+
+var errOutOfOrder = errors.New("the store is out of order")
+
+func (m moody) Put(ctx context.Context, key string, r io.Reader, size int64, opts blob.PutOptions) (blob.Info, error) {
+	if m.left.Add(-1) >= 0 {
+		return blob.Info{}, errOutOfOrder
+	}
+	return m.Store.Put(ctx, key, r, size, opts)
+}
+
+func (m moody) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if m.left.Add(-1) >= 0 {
+		return nil, errOutOfOrder
+	}
+	return m.Store.Get(ctx, key, offset, length)
+}
+
+// TestOutage_CostsNoAttempt lets the stores fail more often than a job is tried.
+func TestOutage_CostsNoAttempt(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		var vault, work atomic.Int64
+		r := w.runner(t, func(c *Config) { c.Vault, c.Work = moody{w.vault, &vault}, moody{w.work, &work} })
+		r.attempts = 1
+		room := w.room(t, "")
+		vault.Store(2)
+		work.Store(2)
+		start(t, r)
+		w.complete(t, room)
+		c := w.ended(t, w.compose(t, room, everyone))
+		if c.Status != roomreel.CompositionCompleted || vault.Load() >= 0 || work.Load() >= 0 {
+			t.Errorf("the composition is %s with %+v; %d and %d failures are left", c.Status, c.Failure, vault.Load(), work.Load())
+		}
+	})
+}
+
+func TestOutage_IsTheStoresAlone(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	var left atomic.Int64
+	s := watch(moody{w.work, &left})
+	broken := errors.New("the child died")
+	_, err := s.Put(t.Context(), "a", io.MultiReader(errReader{broken}), -1, blob.PutOptions{})
+	var o *outage
+	if !errors.Is(err, broken) || errors.As(err, &o) {
+		t.Errorf("what was to be stored failed: %v, no outage wanted", err)
+	}
+	if _, err := s.Get(t.Context(), "nothing", 0, -1); !errors.Is(err, blob.ErrNotExist) || errors.As(err, &o) {
+		t.Errorf("nothing is there: %v, no outage wanted", err)
+	}
+	left.Store(1)
+	if _, err := s.Get(t.Context(), "a", 0, -1); !errors.As(err, &o) || !errors.Is(err, errOutOfOrder) {
+		t.Errorf("out of order: %v, want an outage", err)
+	}
+}
+
+type errReader struct{ err error }
+
+func (r errReader) Read([]byte) (int, error) { return 0, r.err }
