@@ -105,6 +105,8 @@ func (w *world) open(t *testing.T, name string) *dir.Store {
 // beside is a file beside the children.
 func (w *world) beside(name string) string { return filepath.Join(w.folder, name) }
 
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 // runner makes a node. Chunks are a second long.
 func (w *world) runner(t *testing.T, change func(*Config)) *Runner {
 	t.Helper()

@@ -107,11 +107,33 @@ func New(ctx context.Context, config Config) (*Runner, error) {
 	if r.client, err = newClient(config.Store, settings, quiet); err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
 	}
-	if err := r.client.migrate(ctx); err != nil {
+	if err := migrateAlone(ctx, config.Store, r.client.migrate); err != nil {
 		return nil, fmt.Errorf("bring the queue's tables up to date: %w", err)
 	}
 	config.Store.SetQueue(r)
 	return r, nil
+}
+
+// migrateLock is the advisory lock under which one node at a time brings the queue's tables up to date. Any number that
+// nobody else uses will do.
+const migrateLock = 7_265_657_266
+
+// migrateAlone runs do while no other node that starts at the same time does.
+func migrateAlone(ctx context.Context, s *store.Store, do func(context.Context) error) error {
+	pool := s.PostgreSQL()
+	if pool == nil {
+		return do(ctx)
+	}
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock($1)`, migrateLock); err != nil {
+		return err
+	}
+	defer conn.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, migrateLock)
+	return do(ctx)
 }
 
 // pollEvery is how often the queue is looked at. PostgreSQL says when there is something; SQLite cannot, and looking costs
