@@ -82,7 +82,7 @@ type Webhook struct {
 // S3 is how media reaches customers' buckets.
 type S3 struct {
 	Key       string       `toml:"key" help:"object key below the prefix of the customer's URL; {account} {sid} {ext} are filled in"`
-	GiveUp    Duration     `toml:"give_up" help:"how long the delivery of a recording is repeated before it is given up"`
+	GiveUp    Duration     `toml:"give_up" help:"how long the delivery of a recording or film is repeated before it is given up"`
 	Endpoints []S3Endpoint `toml:"endpoints" help:"S3 servers besides AWS that customers may name; a list of tables, in the environment a JSON list"`
 }
 

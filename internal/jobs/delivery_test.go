@@ -50,8 +50,10 @@ func sending(t *testing.T, w *world, target blob.Store) (*Runner, parcel) {
 		c.Vault, c.Seal = target, seal.Twilio
 		c.OpenBucket = func(string, string, string) (blob.Store, error) { return struct{ blob.Store }{target}, nil } // nobody is to close it
 	})
-	return r, parcel{account: w.account, sid: "CJ1", extension: "mp4", contentType: "video/mp4", workKey: "film", size: 13,
-		destination: roomreel.Destination{CredentialSID: aws.SID, S3URL: "https://bucket", KeySID: key.SID}}
+	return r, parcel{
+		account: w.account, sid: "CJ1", extension: "mp4", contentType: "video/mp4", workKey: "film", size: 13,
+		destination: roomreel.Destination{CredentialSID: aws.SID, S3URL: "https://bucket", KeySID: key.SID},
+	}
 }
 
 func TestSend_SaysWhoseMistakeItIs(t *testing.T) {
