@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -340,5 +341,19 @@ func TestService_RefusesWhatIsWrong(t *testing.T) {
 	list, err := api.VideoV1.ListComposition(nil)
 	if must(t, list, err); len(list) != 0 {
 		t.Errorf("%d compositions were made", len(list))
+	}
+}
+
+func TestServe_IsAloneOnAFolder(t *testing.T) {
+	data := t.TempDir()
+	serve(t, data)
+	second := exec.Command(filepath.Join(bin, "roomreel"), "serve", "--data", data, "--listen", "127.0.0.1:0")
+	words, err := second.CombinedOutput()
+	if code := second.ProcessState.ExitCode(); err == nil || code != 2 || !bytes.Contains(words, []byte("another roomreel serve")) {
+		t.Errorf("a second service on the folder ended with %d and said %q", code, words)
+	}
+	beside := exec.Command(filepath.Join(bin, "roomreel"), "account", "create", "--data", data, "--name", "second")
+	if words, err := beside.CombinedOutput(); err != nil {
+		t.Errorf("another command beside the service: %v\n%s", err, words)
 	}
 }

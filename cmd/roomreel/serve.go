@@ -41,6 +41,14 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	log := newLog(settings.Log, s.stderr)
+	alone := settings.Database.URL.Reveal() == ""
+	if alone {
+		release, err := lockData(settings.Server.Data)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
 	p, err := openParts(ctx, settings, log)
 	if err != nil {
 		return err
@@ -65,7 +73,7 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		Render: child, Options: composeOptions(settings), Scratch: p.films, Log: log,
 		Seal: string(settings.Encryption.Seal), ObjectKey: settings.S3.Key,
 		DeliverFor: settings.S3.GiveUp.Std(), CallbackMaxAge: settings.Webhook.GiveUp.Std(),
-		Role: string(settings.Server.Role), Alone: settings.Database.URL.Reveal() == "", Children: settings.Render.Parallel,
+		Role: string(settings.Server.Role), Alone: alone, Children: settings.Render.Parallel,
 		Grace: settings.Server.ShutdownGrace.Std(),
 	})
 	if err != nil {
