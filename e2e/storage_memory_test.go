@@ -17,7 +17,7 @@ import (
 const mostMemory = 64 << 20
 
 // TestDelivery_TakesMemoryThatDoesNotGrow delivers a recording, sealed, of several times the memory that it is allowed.
-// ROOMREEL_TEST_DELIVERY sets another number of MiB: docs/performance-delivery.md has 2048.
+// ROOMREEL_TEST_DELIVERY sets another number of MiB: docs/performance.md has 2048.
 func TestDelivery_TakesMemoryThatDoesNotGrow(t *testing.T) {
 	mebibytes, err := strconv.Atoi(cmp.Or(os.Getenv("ROOMREEL_TEST_DELIVERY"), "192"))
 	if err != nil {
