@@ -38,7 +38,7 @@ func (s *Store) erase(ctx context.Context, tx *Tx, resource string, blobs ...Era
 func (s *Store) note(ctx context.Context, tx *Tx, resource string, blobs []Erasure) error {
 	for _, blob := range blobs {
 		if _, err := tx.Exec(ctx, `INSERT INTO erasure (resource, place, blob_key, created) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (place, blob_key) DO UPDATE SET resource = excluded.resource`, resource, blob.Place, blob.Key, micros(s.now())); err != nil {
+			ON CONFLICT (place, blob_key) DO UPDATE SET resource = excluded.resource, created = excluded.created`, resource, blob.Place, blob.Key, micros(s.now())); err != nil {
 			return err
 		}
 	}
@@ -83,9 +83,9 @@ func (s *Store) held(ctx context.Context, tx *Tx, resource string) ([]Erasure, e
 	return []Erasure{{Vault, media.Key}, {Work, media.WorkKey}, {Vault, index}}, err
 }
 
-// Reserve notes blobs that are about to be stored and that no row refers to yet. Should that never happen, Expire has them
-// erased after forgottenAfter. An erasing of the resource itself does not wait so long: what is stored while others may
-// erase for the same resource is reserved for [Unpublished].
+// Reserve notes blobs that are about to be stored and that no row refers to yet, or notes them anew. Should that never
+// happen, Expire has them erased after forgottenAfter. An erasing of the resource itself does not wait so long: what is
+// stored while others may erase for the same resource is reserved for [Unpublished].
 func (s *Store) Reserve(ctx context.Context, resource string, blobs ...Erasure) error {
 	return s.InTx(ctx, func(tx *Tx) error { return s.note(ctx, tx, resource, blobs) })
 }

@@ -158,6 +158,22 @@ func TestExpire_RemindsOfWhatWasReserved(t *testing.T) {
 	})
 }
 
+// A delivery that is repeated for days reserves its blob at every attempt: it is not to be erased under the last one.
+func TestReserve_AnewIsYoungAgain(t *testing.T) {
+	now := time.Now()
+	config := storetest.SQLite(t)
+	config.Now = func() time.Time { return now }
+	f := newFixture(t, storetest.Open(t, config))
+	blob := store.Erasure{Place: store.Vault, Key: "slow"}
+	check(t, f.Reserve(t.Context(), "RTslow", blob))
+	now = now.Add(23 * time.Hour)
+	check(t, f.Reserve(t.Context(), "RTslow", blob))
+	check(t, f.Expire(t.Context(), now.Add(2*time.Hour)))
+	wantEqual(t, "jobs after the second attempt", f.queue.count(store.JobErase, "RTslow"), 0)
+	check(t, f.Expire(t.Context(), now.Add(25*time.Hour)))
+	wantEqual(t, "jobs a day after it", f.queue.count(store.JobErase, "RTslow"), 1)
+}
+
 func TestExpire_KeepsAsLongAsConfigured(t *testing.T) {
 	config := storetest.SQLite(t)
 	config.KeepDeleted = time.Hour
