@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -97,11 +98,20 @@ func (r *run) verdict(outer context.Context, cause error, exit *os.ProcessState)
 	return r.facts, nil
 }
 
-// saysOutOfMemory knows how the Go runtime, libavcodec and the C library say that memory is used up.
+// outOfMemory is how the Go runtime, libavcodec and the C library say that memory is used up. They do not always have
+// what it takes to say it: a thread cannot be made, and Go 1.26's collector faults where a table of its own is missing.
+var outOfMemory = []string{
+	"out of memory",
+	"cannot allocate memory",
+	"bad_alloc",
+	"pthread_create failed: resource temporarily unavailable",
+	"failed to create new os thread",
+	"runtime.(*spanqueue)",
+}
+
 func saysOutOfMemory(stderr string) bool {
 	text := strings.ToLower(stderr)
-	return strings.Contains(text, "out of memory") || strings.Contains(text, "cannot allocate memory") ||
-		strings.Contains(text, "bad_alloc")
+	return slices.ContainsFunc(outOfMemory, func(words string) bool { return strings.Contains(text, words) })
 }
 
 // isWriteError tells a pipe that broke from a frame that cannot be written.
