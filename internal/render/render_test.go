@@ -179,7 +179,7 @@ func endless(data []byte) func() (Packet, error) {
 	return func() (Packet, error) { return Packet{Data: data}, nil }
 }
 
-var plainDir string // of buildPlain, to be removed at the end
+var plainDir string // of the child's program, to be removed at the end
 
 // buildPlain makes a test binary without the race detector, whose shadow memory no limit could hold.
 var buildPlain = sync.OnceValues(func() (string, error) {
@@ -198,7 +198,7 @@ var buildPlain = sync.OnceValues(func() (string, error) {
 
 func testCommand(t testing.TB) Command {
 	t.Helper()
-	path, err := os.Executable()
+	path, err := ownCopy()
 	if raceEnabled {
 		path, err = buildPlain()
 	}
@@ -207,6 +207,24 @@ func testCommand(t testing.TB) Command {
 	}
 	return Command{Path: path}
 }
+
+// ownCopy is this program where everybody may execute it: go test keeps it in a folder of its user's own, and a child that
+// becomes nobody could not start there.
+var ownCopy = sync.OnceValues(func() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	program, err := os.ReadFile(self)
+	if err != nil {
+		return "", err
+	}
+	if plainDir, err = os.MkdirTemp("", "roomreel-render-test-"); err != nil {
+		return "", err
+	}
+	path := filepath.Join(plainDir, "child")
+	return path, errors.Join(os.WriteFile(path, program, 0o755), os.Chmod(path, 0o755), os.Chmod(plainDir, 0o755))
+})
 
 func exitError(t *testing.T, err error) *ExitError {
 	t.Helper()
