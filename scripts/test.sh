@@ -18,9 +18,9 @@ tests() {
 	fi
 	grep -E '^ok ' "$log" || true
 	local skipped
-	skipped=$(awk '/^=== / { text = ""; next }
-		/--- SKIP/ { if (text !~ /optional:/) print text $0; next }
-		{ text = text $0 "\n" }' "$log")
+	skipped=$(awk '/^=== (RUN|CONT|NAME)/ { name = $3; why[name] = ""; next }
+		/--- SKIP: / { if (why[$3] !~ /optional:/) print $3 "\n" why[$3]; next }
+		{ why[name] = why[name] $0 "\n" }' "$log")
 	if [ -n "$skipped" ]; then
 		printf 'these tests were skipped and should not be:\n%s\n' "$skipped" >&2
 		exit 1
