@@ -15,7 +15,7 @@ import (
 // while we look. A file is asked about before it is opened: opening a named pipe would wait for ever.
 func (r *Room) checkFiles() []*roomreel.Error {
 	var mistakes []*roomreel.Error
-	var seen []os.FileInfo
+	infos := make([]os.FileInfo, len(r.Recordings))
 	for i := range r.Recordings {
 		recording := &r.Recordings[i]
 		if recording.File == "" {
@@ -26,20 +26,22 @@ func (r *Room) checkFiles() []*roomreel.Error {
 			mistakes = append(mistakes, mistake)
 			continue
 		}
-		for earlier, other := range seen {
-			if other != nil && os.SameFile(other, info) {
-				mistakes = append(mistakes, invalid(recording.File, nil,
-					"is the same file as recordings[%d] (%s); a file is one recording", earlier, r.Recordings[earlier].File))
+		infos[i] = info
+		for earlier, other := range r.Recordings[:i] {
+			if infos[earlier] != nil && os.SameFile(infos[earlier], info) && recording.sameBut(other) {
+				mistakes = append(mistakes, invalid(recording.File, nil, "is recordings[%d] once more", earlier))
 				break
 			}
 		}
-		for len(seen) < i {
-			seen = append(seen, nil)
-		}
-		seen = append(seen, info)
 		recording.Size = info.Size()
 	}
 	return mistakes
+}
+
+// sameBut reports whether two recordings say the same but for the path of their file. One file may stand for several
+// recordings, of several people or at several times; the same one twice is a slip.
+func (r Recording) sameBut(other Recording) bool {
+	return r.Kind == other.Kind && r.Participant == other.Participant && r.TrackName == other.TrackName && r.Offset == other.Offset
 }
 
 func (r *Room) checkFile(name string) (os.FileInfo, *roomreel.Error) {

@@ -34,6 +34,9 @@ func recordings(list ...string) string {
 	return fmt.Sprintf(`{"unique_name": "standup", "recordings": [%s]}`, strings.Join(list, ","))
 }
 
+// fine is a recording that nothing is wrong with.
+const fine = `{"file": "a.mkv", "type": "video", "participant": "alice"}`
+
 func TestRead_ReturnsTheRoom(t *testing.T) {
 	room, err := Read(write(t, "\ufeff"+recordings(
 		`{"file": "a.mkv", "type": "video", "participant": "alice", "track_name": "camera", "offset_ms": 1500}`,
@@ -60,7 +63,6 @@ func TestRead_ReturnsTheRoom(t *testing.T) {
 }
 
 func TestRead_RefusesAndSaysWhy(t *testing.T) {
-	const fine = `{"file": "a.mkv", "type": "video", "participant": "alice"}`
 	for name, test := range map[string]struct{ text, want string }{
 		"empty":               {``, "is empty"},
 		"no_json":             {`hello`, "not valid JSON at byte 1"},
@@ -91,7 +93,7 @@ func TestRead_RefusesAndSaysWhy(t *testing.T) {
 		"a_folder":            {recordings(`{"file": "sub", "type": "video", "participant": "a"}`), "sub: is a folder"},
 		"outside":             {recordings(`{"file": "../secret.mkv", "type": "video", "participant": "a"}`), "../secret.mkv: points outside"},
 		"absolute":            {recordings(`{"file": "/etc/passwd", "type": "video", "participant": "a"}`), "/etc/passwd: points outside"},
-		"same_twice":          {recordings(fine, `{"file": "./a.mkv", "type": "video", "participant": "bob"}`), "./a.mkv: is the same file as recordings[0]"},
+		"same_twice":          {recordings(fine, strings.Replace(fine, `"a.mkv"`, `"./a.mkv"`, 1)), "./a.mkv: is recordings[0] once more"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Read(write(t, test.text))
@@ -173,4 +175,17 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestRead_TakesOneFileForSeveralRecordings(t *testing.T) {
+	room, err := Read(write(t, recordings(fine,
+		`{"file": "a.mkv", "type": "video", "participant": "bob"}`,
+		`{"file": "a.mkv", "type": "video", "participant": "bob", "offset_ms": 2000}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer room.Close()
+	if len(room.Recordings) != 3 {
+		t.Errorf("%d recordings, want 3", len(room.Recordings))
+	}
 }
