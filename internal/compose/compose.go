@@ -47,11 +47,6 @@ type Options struct {
 	Encoder  Policy
 }
 
-// Defaults are what the service does when nothing is configured.
-func Defaults() Options {
-	return Options{FPS: 25, Chunk: 20 * time.Second, Parallel: 1, Encoder: Standard}
-}
-
 // ErrNoTracks: the request's selectors match no recording (Twilio's 53630).
 var ErrNoTracks = &roomreel.Error{
 	Code: roomreel.Invalid, Twilio: 53630,

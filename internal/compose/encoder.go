@@ -1,8 +1,6 @@
 package compose
 
 import (
-	"fmt"
-
 	"roomreel"
 	"roomreel/internal/layout"
 	"roomreel/internal/render"
@@ -16,15 +14,6 @@ const (
 	Standard Policy = "standard" // the default
 	Archive  Policy = "archive"  // smallest for its quality
 )
-
-// ParsePolicy reads a policy's name.
-func ParsePolicy(text string) (Policy, error) {
-	switch p := Policy(text); p {
-	case Draft, Standard, Archive:
-		return p, nil
-	}
-	return "", fmt.Errorf("%q is not draft, standard or archive", text)
-}
 
 // keyframeSeconds bounds how far a player has to seek, and how long a chunk's first picture is the only way in.
 const keyframeSeconds = 10

@@ -51,7 +51,7 @@ func newPacketsWriter(ctx context.Context, store blob.Store, key string, header 
 	return pw
 }
 
-// add appends one packet. order is its place in decoding order.
+// add appends one packet. Packets come in decoding order.
 func (w *packetsWriter) add(packet render.Packet) error {
 	if _, err := w.pipe.Write(packet.Data); err != nil {
 		return fmt.Errorf("store packets: %w", err)

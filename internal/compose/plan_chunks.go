@@ -3,7 +3,6 @@ package compose
 import (
 	"slices"
 	"sort"
-	"time"
 
 	"roomreel/internal/render"
 )
@@ -151,6 +150,3 @@ func (p *Plan) Chunks() int {
 	}
 	return n
 }
-
-// Duration is the output time that n pictures fill.
-func (p *Plan) Duration(n int) time.Duration { return instant(n, p.FPS) }

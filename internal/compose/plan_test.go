@@ -66,7 +66,7 @@ func TestPlan_Golden(t *testing.T) {
 func parseRequest(t *testing.T, text, layoutText string) (Request, Options) {
 	t.Helper()
 	req := Request{Size: layout.Size{W: 640, H: 480}, Format: roomreel.MP4, Trim: true}
-	opts := Defaults()
+	opts := Options{FPS: 25, Chunk: 20 * time.Second, Parallel: 1, Encoder: Standard}
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		var err error

@@ -125,9 +125,6 @@ const redacted = "[redacted]"
 // Secret is a text that nothing prints: not fmt, not JSON, not the log. [Secret.Reveal] is the only way to it.
 type Secret struct{ text string }
 
-// NewSecret wraps a text.
-func NewSecret(text string) Secret { return Secret{text} }
-
 // Reveal returns the text itself.
 func (s Secret) Reveal() string { return s.text }
 

@@ -195,15 +195,21 @@ func (r *Runner) source(ctx context.Context, recording roomreel.Recording, start
 	}
 }
 
+// claim makes this attempt the one that renders a stretch, and opens the film for it unless the stretch is done.
+func (r *Runner) claim(ctx context.Context, sid roomreel.CompositionSID, stretch int) (store.Stretch, *rendering, error) {
+	claim, err := r.Store.ClaimStretch(ctx, sid, stretch)
+	if err != nil || claim.Done {
+		return claim, nil, err
+	}
+	film, err := r.open(ctx, sid, claim.Plan)
+	return claim, film, err
+}
+
 // stretch renders a row of chunks, from the first that is not published.
 func (r *Runner) stretch(ctx context.Context, job args) error {
 	sid := roomreel.CompositionSID(job.SID)
-	claim, err := r.Store.ClaimStretch(ctx, sid, job.Number)
+	claim, film, err := r.claim(ctx, sid, job.Number)
 	if err != nil || claim.Done {
-		return err
-	}
-	film, err := r.open(ctx, sid, claim.Plan)
-	if err != nil {
 		return err
 	}
 	defer film.close()
@@ -291,12 +297,8 @@ func (r *Runner) discard(ctx context.Context, sid roomreel.CompositionSID, err e
 // sound mixes and encodes the sound of the whole film.
 func (r *Runner) sound(ctx context.Context, job args) error {
 	sid := roomreel.CompositionSID(job.SID)
-	claim, err := r.Store.ClaimStretch(ctx, sid, store.Sound)
+	claim, film, err := r.claim(ctx, sid, store.Sound)
 	if err != nil || claim.Done {
-		return err
-	}
-	film, err := r.open(ctx, sid, claim.Plan)
-	if err != nil {
 		return err
 	}
 	defer film.close()

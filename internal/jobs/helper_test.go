@@ -113,8 +113,7 @@ func (w *world) runner(t *testing.T, change func(*Config)) *Runner {
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	sender := webhook.New(webhook.Config{Allow: loopback})
 	t.Cleanup(func() { sender.Close() })
-	options := compose.Defaults()
-	options.Chunk = time.Second
+	options := compose.Options{FPS: 25, Chunk: time.Second, Parallel: 1, Encoder: compose.Standard}
 	config := Config{
 		Store: w.store, App: w.app, Vault: w.vault, Work: w.work, Sender: sender, Log: log, Scratch: w.beside("films"),
 		Render: render.Command{Path: w.beside("child"), Mode: render.Off}, Options: options,

@@ -63,8 +63,8 @@ type Runner struct {
 	client   client
 	composer *compose.Composer
 	turns    turns
-	turn     time.Duration // shareTurn, and
-	attempts int           // compositionAttempts; less in tests
+	turn     time.Duration // shareTurn; shorter in tests
+	attempts int           // compositionAttempts; fewer in tests
 
 	stop context.CancelFunc
 	done sync.WaitGroup
