@@ -34,8 +34,8 @@ const (
 	WebM Format = "webm" // VP8 and Opus
 )
 
-// Film is what a caller asks for: the part that compositions and hooks share.
-type Film struct {
+// FilmSpec is what a caller asks for: the part that compositions and hooks share.
+type FilmSpec struct {
 	VideoLayout          string // the JSON as stored: defaults filled in, "{}" for none
 	AudioSources         []string
 	AudioSourcesExcluded []string
@@ -51,7 +51,7 @@ type Composition struct {
 	AccountSID  AccountSID
 	RoomSID     RoomSID
 	HookSID     HookSID // the hook that created it; "" for none
-	Film        Film
+	Spec        FilmSpec
 	Status      CompositionStatus
 	Created     time.Time
 	Started     time.Time

@@ -8,7 +8,7 @@ type Hook struct {
 	AccountSID   AccountSID
 	FriendlyName string // unique in the account, at most 100 characters
 	Enabled      bool
-	Film         Film
+	Spec         FilmSpec
 	Created      time.Time
 	Updated      time.Time // zero until it is updated
 }

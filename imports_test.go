@@ -25,9 +25,9 @@ var mayImport = map[string][]string{
 	"internal/keyring":          {},
 	"internal/layout":           {},
 	"internal/manifest":         {},
-	"internal/matroska":         {"internal/mux"},
-	"internal/mp4":              {"internal/mux"},
-	"internal/mux":              {},
+	"internal/media":            {},
+	"internal/media/matroska":   {"internal/media"},
+	"internal/media/mp4":        {"internal/media"},
 	"internal/progress":         {},
 	"internal/seal":             {},
 	"internal/timeline":         {},
@@ -40,12 +40,12 @@ var mayImport = map[string][]string{
 
 	// The middle: rules above storage, work above rules, wire above all.
 	"internal/app": {
-		"internal/blob", "internal/keyring", "internal/layout", "internal/matroska", "internal/seal", "internal/store",
+		"internal/blob", "internal/keyring", "internal/layout", "internal/media", "internal/media/matroska", "internal/seal", "internal/store",
 		"internal/timeline", "internal/webhook",
 	},
 	"internal/api":     {"internal/app"},
-	"internal/jobs":    {"internal/app", "internal/blob", "internal/compose", "internal/keyring", "internal/layout", "internal/matroska", "internal/render", "internal/seal", "internal/store", "internal/webhook"},
-	"internal/compose": {"internal/blob", "internal/blob/dir", "internal/layout", "internal/matroska", "internal/mp4", "internal/mux", "internal/render", "internal/timeline"},
+	"internal/jobs":    {"internal/app", "internal/blob", "internal/compose", "internal/keyring", "internal/layout", "internal/media", "internal/media/matroska", "internal/render", "internal/seal", "internal/store", "internal/webhook"},
+	"internal/compose": {"internal/blob", "internal/blob/dir", "internal/layout", "internal/media", "internal/media/matroska", "internal/media/mp4", "internal/render", "internal/timeline"},
 
 	// The child's side: only here are codecs.
 	"internal/render":     {},

@@ -58,12 +58,12 @@ type Recording struct {
 
 // Media says where the bytes of a recording or composition are, and under what seal.
 type Media struct {
-	Key      string    // vault key; "" when the vault holds nothing
-	Size     int64     // bytes of the stored object; larger than the film when it is sealed
-	External string    // URL in the customer's bucket; "" when there is none
-	Envelope *Envelope // how the bytes are sealed for the customer; nil for plain bytes
-	WorkKey  string    // vault key of the copy that compositions may read, encrypted at rest; "" for none
-	WorkEnds time.Time // when that copy is deleted
+	Key         string    // vault key; "" when the vault holds nothing
+	Size        int64     // bytes of the stored object; larger than the film when it is sealed
+	External    string    // URL in the customer's bucket; "" when there is none
+	Envelope    *Envelope // how the bytes are sealed for the customer; nil for plain bytes
+	CopyKey     string    // vault key of the copy that compositions may read, encrypted at rest; "" for none
+	CopyExpires time.Time // when that copy is deleted
 }
 
 // Envelope holds what a customer needs, besides the private key, to open sealed media.

@@ -126,7 +126,7 @@ func TestService_ComposesWhatRealRoomsHold(t *testing.T) {
 		t.Errorf("after the tear dave's place shows %d, want nobody", who)
 	}
 	for _, track := range report.Tracks {
-		if track.Torn != (track.Name == "dave-camera") || track.Lost || track.Errors > 0 {
+		if track.Truncated != (track.Name == "dave-camera") || track.Lost || track.Errors > 0 {
 			t.Errorf("report of %s: %+v", track.Name, track)
 		}
 		if track.Name == "carol-camera" && track.Sizes != 11 {

@@ -18,8 +18,8 @@ import (
 	twilioclient "github.com/twilio/twilio-go/client"
 
 	"roomreel/internal/blob/s3/s3test"
-	"roomreel/internal/matroska"
-	"roomreel/internal/mux"
+	"roomreel/internal/media"
+	"roomreel/internal/media/matroska"
 )
 
 // external is the configuration of Twilio's sample "Upload to external bucket".
@@ -370,9 +370,9 @@ func size(t *testing.T, path string) int64 {
 func largeRecording(t testing.TB, bytes int64) string {
 	t.Helper()
 	const frame = 256 << 10
-	track := mux.Track{Codec: "vp8", Width: 320, Height: 240, TickNum: 1, TickDen: 25, Length: bytes / frame}
+	track := media.OutputTrack{Codec: "vp8", Width: 320, Height: 240, TickNum: 1, TickDen: 25, Length: bytes / frame}
 	for range bytes / frame {
-		track.Samples = append(track.Samples, mux.Sample{Size: frame, Len: 1, Key: true})
+		track.Samples = append(track.Samples, media.OutputSample{Size: frame, Len: 1, Key: true})
 	}
 	track.Open = func() (io.ReadCloser, error) { return io.NopCloser(&frames{size: frame}), nil }
 	file, err := os.Create(filepath.Join(t.TempDir(), "large.mkv"))
@@ -380,7 +380,7 @@ func largeRecording(t testing.TB, bytes int64) string {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := matroska.WriteWebM(file, []mux.Track{track}); err != nil {
+	if err := matroska.WriteWebM(file, []media.OutputTrack{track}); err != nil {
 		t.Fatal(err)
 	}
 	return file.Name()

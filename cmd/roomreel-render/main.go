@@ -10,7 +10,7 @@ import (
 
 func main() { render.Main(do) }
 
-func do(plan render.Plan, conn *render.Conn) (render.Facts, error) {
+func do(plan render.Plan, conn *render.Conn) (render.Stats, error) {
 	if plan.Picture != nil {
 		return picture.Run(*plan.Picture, conn)
 	}

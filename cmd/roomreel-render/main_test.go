@@ -34,7 +34,7 @@ func build(t *testing.T) string {
 }
 
 // child has the binary, confined as far as this machine allows, carry out a plan.
-func child(t *testing.T, binary string, plan render.Plan, track codectest.Track) (*parent, render.Facts) {
+func child(t *testing.T, binary string, plan render.Plan, track codectest.Track) (*parent, render.Stats) {
 	t.Helper()
 	packets := track.Packets
 	next := func() (render.Packet, error) {
@@ -61,7 +61,7 @@ func TestChild_ComposesPicturesInItsSandbox(t *testing.T) {
 		{Codec: "h264", Options: map[string]string{"preset": "medium", "crf": "22"}, Threads: 2},
 		{Codec: "vp8", Options: map[string]string{"deadline": "good", "cpu-used": "5"}, Bitrate: 500_000},
 	} {
-		p, facts := child(t, binary, render.Plan{Picture: &render.PicturePlan{
+		p, facts := child(t, binary, render.Plan{Picture: &render.VideoPlan{
 			Width: 320, Height: 240, FPSNum: 25, FPSDen: 1, Encoder: encoder,
 			Tracks: []render.Track{{Codec: track.Codec, Private: track.Private}},
 			Scenes: []render.Scene{{Cells: []render.Cell{{W: 320, H: 240}}}},
@@ -77,7 +77,7 @@ func TestChild_MixesSoundInItsSandbox(t *testing.T) {
 	binary := build(t)
 	track := codectest.Make(t, "-f lavfi -i sine=440:d=2:r=48000 -c:a libopus")
 	for _, encoder := range []render.Encoder{{Codec: "aac", Bitrate: 96_000}, {Codec: "opus", Bitrate: 64_000}} {
-		p, facts := child(t, binary, render.Plan{Sound: &render.SoundPlan{
+		p, facts := child(t, binary, render.Plan{Sound: &render.AudioPlan{
 			Samples: 96_000, Encoder: encoder,
 			Tracks: []render.Track{{Codec: track.Codec, Private: track.Private, Channels: track.Channels}},
 			Runs:   [][]render.Run{{{Packets: len(track.Packets), Decoded: 96_000, Length: 96_000, Skip: 312}}},

@@ -17,7 +17,7 @@ import (
 	"roomreel/internal/config"
 	"roomreel/internal/layout"
 	"roomreel/internal/manifest"
-	"roomreel/internal/matroska"
+	"roomreel/internal/media"
 )
 
 // request reads the flags as the API reads a request's parameters.
@@ -138,7 +138,7 @@ func (c composeCommand) checkOutput(room *manifest.Room) error {
 
 // tracks describes the manifest's recordings. Nobody gave them identifiers, so that selectors name them by their track
 // names; one person's recordings share a participant SID made of the name.
-func tracks(room *manifest.Room, indexes []*matroska.Index) []compose.Track {
+func tracks(room *manifest.Room, indexes []*media.Index) []compose.Track {
 	var list []compose.Track
 	for i, recording := range room.Recordings {
 		name := recording.TrackName

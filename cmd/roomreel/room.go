@@ -6,17 +6,18 @@ import (
 
 	"roomreel"
 	"roomreel/internal/manifest"
-	"roomreel/internal/matroska"
+	"roomreel/internal/media"
+	"roomreel/internal/media/matroska"
 )
 
 // readRoom reads a manifest and looks into every file it names, so that a mistake is found before anything is written
 // or sent. The indexes are those of the recordings, in order. The caller closes the room.
-func readRoom(path string) (*manifest.Room, []*matroska.Index, error) {
+func readRoom(path string) (*manifest.Room, []*media.Index, error) {
 	room, err := manifest.Read(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	var indexes []*matroska.Index
+	var indexes []*media.Index
 	var mistakes []error
 	for _, recording := range room.Recordings {
 		index, err := readIndex(room, recording)
@@ -35,7 +36,7 @@ func readRoom(path string) (*manifest.Room, []*matroska.Index, error) {
 	return room, indexes, nil
 }
 
-func readIndex(room *manifest.Room, recording manifest.Recording) (*matroska.Index, error) {
+func readIndex(room *manifest.Room, recording manifest.Recording) (*media.Index, error) {
 	file, err := room.Open(recording)
 	if err != nil {
 		return nil, err

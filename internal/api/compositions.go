@@ -43,7 +43,7 @@ func (a *API) createComposition(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	in := app.CreateComposition{RoomSID: p.text("RoomSid"), FilmRequest: filmRequest(p)}
+	in := app.CreateComposition{RoomSID: p.text("RoomSid"), FilmParams: filmRequest(p)}
 	if p.err != nil {
 		return p.err
 	}
@@ -56,8 +56,8 @@ func (a *API) createComposition(w http.ResponseWriter, r *http.Request) error {
 }
 
 // filmRequest reads what compositions and hooks have in common.
-func filmRequest(p *params) app.FilmRequest {
-	return app.FilmRequest{
+func filmRequest(p *params) app.FilmParams {
+	return app.FilmParams{
 		VideoLayout:          p.text("VideoLayout"),
 		AudioSources:         p.list("AudioSources"),
 		AudioSourcesExcluded: p.list("AudioSourcesExcluded"),

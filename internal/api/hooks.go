@@ -49,7 +49,7 @@ func (a *API) hookForm(w http.ResponseWriter, r *http.Request) (app.CreateHook, 
 	if err != nil {
 		return app.CreateHook{}, err
 	}
-	in := app.CreateHook{FriendlyName: p.text("FriendlyName"), Enabled: p.boolean("Enabled"), FilmRequest: filmRequest(p)}
+	in := app.CreateHook{FriendlyName: p.text("FriendlyName"), Enabled: p.boolean("Enabled"), FilmParams: filmRequest(p)}
 	return in, p.err
 }
 

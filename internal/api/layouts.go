@@ -50,7 +50,7 @@ func (a *API) previewLayout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	in := app.PreviewLayout{RoomSID: p.text("RoomSid"), Tracks: p.tracks("Tracks"), FilmRequest: filmRequest(p)}
+	in := app.PreviewLayout{RoomSID: p.text("RoomSid"), Tracks: p.tracks("Tracks"), FilmParams: filmRequest(p)}
 	switch given := p.text("Tracks") != ""; {
 	case given && in.RoomSID != "":
 		p.fail("Tracks", "give RoomSid or Tracks, not both")

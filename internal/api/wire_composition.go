@@ -36,10 +36,10 @@ func compositionShape(origin string, c roomreel.Composition) compositionBody {
 		AccountSID: c.AccountSID, Status: c.Status, DateCreated: instantText(c.Created),
 		DateCompleted: instantOrNull(c.Completed), DateDeleted: instantOrNull(c.Deleted),
 		SID: c.SID, RoomSID: c.RoomSID,
-		AudioSources: orEmpty(c.Film.AudioSources), AudioSourcesExcluded: orEmpty(c.Film.AudioSourcesExcluded),
-		VideoLayout: layoutJSON(c.Film.VideoLayout), Resolution: c.Film.Resolution, Trim: c.Film.Trim, Format: c.Film.Format,
+		AudioSources: orEmpty(c.Spec.AudioSources), AudioSourcesExcluded: orEmpty(c.Spec.AudioSourcesExcluded),
+		VideoLayout: layoutJSON(c.Spec.VideoLayout), Resolution: c.Spec.Resolution, Trim: c.Spec.Trim, Format: c.Spec.Format,
 		Bitrate: c.Bitrate, Size: c.Size, Duration: wholeSeconds(c.Duration), MediaExternalLocation: orNull(c.Media.External),
-		StatusCallback: orNull(c.Film.StatusCallback.URL), StatusCallbackMethod: callbackMethod(c.Film.StatusCallback),
+		StatusCallback: orNull(c.Spec.StatusCallback.URL), StatusCallbackMethod: callbackMethod(c.Spec.StatusCallback),
 		URL: url, Links: map[string]string{"media": url + "/Media"},
 	}
 }
@@ -66,9 +66,9 @@ func hookShape(origin string, h roomreel.Hook) hookBody {
 	return hookBody{
 		AccountSID: h.AccountSID, FriendlyName: h.FriendlyName, Enabled: h.Enabled,
 		DateCreated: instantText(h.Created), DateUpdated: instantOrNull(h.Updated), SID: h.SID,
-		AudioSources: orEmpty(h.Film.AudioSources), AudioSourcesExcluded: orEmpty(h.Film.AudioSourcesExcluded),
-		VideoLayout: layoutJSON(h.Film.VideoLayout), Resolution: h.Film.Resolution, Trim: h.Film.Trim, Format: h.Film.Format,
-		StatusCallback: orNull(h.Film.StatusCallback.URL), StatusCallbackMethod: callbackMethod(h.Film.StatusCallback),
+		AudioSources: orEmpty(h.Spec.AudioSources), AudioSourcesExcluded: orEmpty(h.Spec.AudioSourcesExcluded),
+		VideoLayout: layoutJSON(h.Spec.VideoLayout), Resolution: h.Spec.Resolution, Trim: h.Spec.Trim, Format: h.Spec.Format,
+		StatusCallback: orNull(h.Spec.StatusCallback.URL), StatusCallbackMethod: callbackMethod(h.Spec.StatusCallback),
 		URL: origin + "/v1/CompositionHooks/" + string(h.SID),
 	}
 }

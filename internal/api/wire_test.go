@@ -24,11 +24,11 @@ const (
 func TestWire_Shapes(t *testing.T) {
 	at := time.Date(2026, 1, 31, 22, 59, 59, 999_999_000, time.FixedZone("", -3600))
 	later := at.Add(90*time.Minute + 400*time.Millisecond)
-	film := roomreel.Film{
+	film := roomreel.FilmSpec{
 		VideoLayout: `{"grid":{"video_sources":["*"]}}`, AudioSources: []string{"*"}, AudioSourcesExcluded: []string{"a&b<c>"},
 		Resolution: "1280x720", Format: roomreel.MP4, Trim: true, StatusCallback: roomreel.Callback{URL: "https://app.example.com/?a=1&b=2", Method: "GET"},
 	}
-	bare := roomreel.Film{Resolution: "640x480", Format: roomreel.WebM}
+	bare := roomreel.FilmSpec{Resolution: "640x480", Format: roomreel.WebM}
 	rec := roomreel.Recording{
 		AccountSID: testAccount, RoomSID: testRoom, ParticipantSID: testParticipant, SID: testRecording, TrackSID: testTrack,
 		TrackName: "camera", Kind: roomreel.Video, Container: "mkv", Codec: "vp8", Status: roomreel.RecordingCompleted, Created: at,
@@ -71,20 +71,20 @@ func TestWire_Shapes(t *testing.T) {
 		"recording_processing": recordingShape(testOrigin, fresh, roomreel.Callback{}),
 		"room_recording":       roomRecordingShape(testOrigin, rec),
 		"composition": compositionShape(testOrigin, roomreel.Composition{
-			SID: testComposition, AccountSID: testAccount, RoomSID: testRoom, Film: film,
+			SID: testComposition, AccountSID: testAccount, RoomSID: testRoom, Spec: film,
 			Status: roomreel.CompositionCompleted, Created: at, Completed: later, Bitrate: 841, Size: 3_964_300, Duration: 38 * time.Second,
 			Media: roomreel.Media{External: "https://bucket.s3.amazonaws.com/p/CJf.mp4"},
 		}),
 		"composition_enqueued": compositionShape(testOrigin, roomreel.Composition{
-			SID: testComposition, AccountSID: testAccount, RoomSID: testRoom, Film: bare,
+			SID: testComposition, AccountSID: testAccount, RoomSID: testRoom, Spec: bare,
 			Status: roomreel.CompositionEnqueued, Created: at,
 		}),
 		"composition_deleted": compositionShape(testOrigin, roomreel.Composition{
-			SID: testComposition, AccountSID: testAccount, RoomSID: testRoom, Film: bare,
+			SID: testComposition, AccountSID: testAccount, RoomSID: testRoom, Spec: bare,
 			Status: roomreel.CompositionDeleted, Created: at, Completed: later, Deleted: later, Bitrate: 1, Size: 2, Duration: 300 * time.Millisecond,
 		}),
-		"hook":     hookShape(testOrigin, roomreel.Hook{SID: testHook, AccountSID: testAccount, FriendlyName: "all rooms", Enabled: true, Film: film, Created: at, Updated: later}),
-		"hook_new": hookShape(testOrigin, roomreel.Hook{SID: testHook, AccountSID: testAccount, FriendlyName: "all rooms", Film: bare, Created: at}),
+		"hook":     hookShape(testOrigin, roomreel.Hook{SID: testHook, AccountSID: testAccount, FriendlyName: "all rooms", Enabled: true, Spec: film, Created: at, Updated: later}),
+		"hook_new": hookShape(testOrigin, roomreel.Hook{SID: testHook, AccountSID: testAccount, FriendlyName: "all rooms", Spec: bare, Created: at}),
 		"settings": settingsShape(testOrigin+"/v1/CompositionSettings/Default", roomreel.Settings{
 			AccountSID: testAccount, FriendlyName: "mine",
 			AWSCredentialsSID: testCredential, AWSS3URL: "https://bucket.s3.amazonaws.com/p", AWSStorageEnabled: true,

@@ -123,7 +123,7 @@ func (s *service) finish(t testing.TB, sid string, film []byte, media roomreel.M
 	if _, err := s.vault.Put(ctx, media.Key, strings.NewReader(string(film)), int64(len(film)), blob.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := s.store.CompleteComposition(ctx, roomreel.CompositionSID(sid), store.Finished{
+	_, err := s.store.CompleteComposition(ctx, roomreel.CompositionSID(sid), store.FilmResult{
 		Size: int64(len(film)), Duration: 38 * time.Second, Bitrate: 841, Media: media, Report: `{"tracks":[]}`,
 	})
 	if err != nil {

@@ -182,7 +182,7 @@ func TestUpdateSettings_Rules(t *testing.T) {
 		t.Errorf("the bucket was asked %v", f.bucket.asked)
 	}
 	room := string(f.room(t, app.CreateRoom{}).SID)
-	sealed, err := f.CreateComposition(ctx, f.account, app.CreateComposition{RoomSID: room, FilmRequest: app.FilmRequest{VideoLayout: grid}})
+	sealed, err := f.CreateComposition(ctx, f.account, app.CreateComposition{RoomSID: room, FilmParams: app.FilmParams{VideoLayout: grid}})
 	check(t, err)
 	if sealed.Destination != (roomreel.Destination{CredentialSID: aws.SID, S3URL: url, KeySID: key.SID}) {
 		t.Errorf("destination is %+v", sealed.Destination)

@@ -7,8 +7,8 @@ import (
 	"roomreel/internal/layout"
 )
 
-// FilmRequest is the part that CreateComposition and CreateHook share. An empty string is the same as an absent one.
-type FilmRequest struct {
+// FilmParams is the part that CreateComposition and CreateHook share. An empty string is the same as an absent one.
+type FilmParams struct {
 	VideoLayout          string // JSON
 	AudioSources         []string
 	AudioSourcesExcluded []string
@@ -22,8 +22,8 @@ type FilmRequest struct {
 // film checks the parameters and fills in the defaults.
 //
 // Source: twilio.com/docs/video/api/compositions-resource, "Create a Composition".
-func (in FilmRequest) film() (f roomreel.Film, err error) {
-	f = roomreel.Film{
+func (in FilmParams) film() (f roomreel.FilmSpec, err error) {
+	f = roomreel.FilmSpec{
 		AudioSources: in.AudioSources, AudioSourcesExcluded: in.AudioSourcesExcluded, Resolution: in.Resolution,
 		Format: roomreel.Format(in.Format), Trim: or(in.Trim, true),
 	}
@@ -63,7 +63,7 @@ func (in FilmRequest) film() (f roomreel.Film, err error) {
 // CreateComposition asks for a film of a room.
 type CreateComposition struct {
 	RoomSID string
-	FilmRequest
+	FilmParams
 }
 
 // CreateComposition enqueues a film of a room. Work begins when the room is completed.
@@ -88,13 +88,13 @@ func (a *App) CreateComposition(ctx context.Context, acct roomreel.AccountSID, i
 }
 
 // compose adds a composition under the account's present settings.
-func (a *App) compose(ctx context.Context, acct roomreel.AccountSID, room roomreel.RoomSID, film roomreel.Film, hook *roomreel.Hook) (roomreel.Composition, error) {
+func (a *App) compose(ctx context.Context, acct roomreel.AccountSID, room roomreel.RoomSID, film roomreel.FilmSpec, hook *roomreel.Hook) (roomreel.Composition, error) {
 	settings, err := a.store.Settings(ctx, acct, roomreel.CompositionSettings)
 	if err != nil {
 		return roomreel.Composition{}, err
 	}
 	return a.store.CreateComposition(ctx, roomreel.Composition{
-		SID: roomreel.NewSID[roomreel.CompositionSID](), AccountSID: acct, RoomSID: room, Film: film,
+		SID: roomreel.NewSID[roomreel.CompositionSID](), AccountSID: acct, RoomSID: room, Spec: film,
 		Destination: settings.Destination(),
 	}, hook)
 }

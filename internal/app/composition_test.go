@@ -13,7 +13,7 @@ func (f *fixture) complete(t *testing.T, c roomreel.Composition) {
 	t.Helper()
 	_, _, err := f.store.StartComposition(t.Context(), c.SID)
 	check(t, err)
-	_, err = f.store.CompleteComposition(t.Context(), c.SID, store.Finished{Size: 6, Media: roomreel.Media{Key: string(f.account) + "/film", Size: 6}})
+	_, err = f.store.CompleteComposition(t.Context(), c.SID, store.FilmResult{Size: 6, Media: roomreel.Media{Key: string(f.account) + "/film", Size: 6}})
 	check(t, err)
 }
 
@@ -22,8 +22,8 @@ func TestCompositionMedia_IsVideoOfItsFormatAlsoForSoundAlone(t *testing.T) {
 	room := string(f.room(t, app.CreateRoom{}).SID)
 	for format, want := range map[string]string{"mp4": "video/mp4", "webm": "video/webm", "": "video/webm"} {
 		c, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{
-			RoomSID:     room,
-			FilmRequest: app.FilmRequest{AudioSources: []string{"*"}, Format: format},
+			RoomSID:    room,
+			FilmParams: app.FilmParams{AudioSources: []string{"*"}, Format: format},
 		})
 		check(t, err)
 		f.complete(t, c)
@@ -40,7 +40,7 @@ func TestCompositions_HideDeletedOnesAndBeginWithTheNewest(t *testing.T) {
 	room := string(f.room(t, app.CreateRoom{}).SID)
 	var made []roomreel.CompositionSID
 	for range 3 {
-		c, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: room, FilmRequest: app.FilmRequest{VideoLayout: grid}})
+		c, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: room, FilmParams: app.FilmParams{VideoLayout: grid}})
 		check(t, err)
 		made = append(made, c.SID)
 	}

@@ -16,8 +16,8 @@ import (
 	"roomreel/internal/blob"
 	"roomreel/internal/blob/dir"
 	"roomreel/internal/keyring"
-	"roomreel/internal/matroska"
-	"roomreel/internal/mux"
+	"roomreel/internal/media"
+	"roomreel/internal/media/matroska"
 	"roomreel/internal/store"
 	"roomreel/internal/store/storetest"
 )
@@ -129,15 +129,15 @@ func (q *queue) count(kind string) int {
 func sound(t testing.TB, n int) []byte {
 	t.Helper()
 	packet := []byte{0xfc, 0xff, 0xfe} // RFC 6716: CELT, fullband, stereo, one frame of 20 ms
-	track := mux.Track{
+	track := media.OutputTrack{
 		Codec: "opus", Private: opusHead(), Rate: 48000, Channels: 2, TickNum: 1, TickDen: 48000, Length: int64(n) * 960,
 		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(bytes.Repeat(packet, n))), nil },
 	}
 	for range n {
-		track.Samples = append(track.Samples, mux.Sample{Size: uint32(len(packet)), Len: 960, Key: true})
+		track.Samples = append(track.Samples, media.OutputSample{Size: uint32(len(packet)), Len: 960, Key: true})
 	}
 	var file bytes.Buffer
-	check(t, matroska.WriteWebM(&file, []mux.Track{track}))
+	check(t, matroska.WriteWebM(&file, []media.OutputTrack{track}))
 	return file.Bytes()
 }
 

@@ -13,7 +13,7 @@ import (
 type CreateHook struct {
 	FriendlyName string
 	Enabled      *bool
-	FilmRequest
+	FilmParams
 }
 
 // maxHookName is the longest friendly name of a hook, in characters.
@@ -29,7 +29,7 @@ func (in CreateHook) hook() (h roomreel.Hook, err error) {
 		return h, err
 	}
 	h = roomreel.Hook{FriendlyName: in.FriendlyName, Enabled: or(in.Enabled, true)}
-	h.Film, err = in.film()
+	h.Spec, err = in.film()
 	return h, err
 }
 
@@ -90,7 +90,7 @@ func (a *App) RunHooks(ctx context.Context, sid roomreel.RoomSID) error {
 		return err
 	}
 	for _, hook := range hooks {
-		_, err := a.compose(ctx, room.AccountSID, room.SID, hook.Film, &hook)
+		_, err := a.compose(ctx, room.AccountSID, room.SID, hook.Spec, &hook)
 		var refused *roomreel.Error
 		if errors.As(err, &refused) && refused.Code != roomreel.Unavailable {
 			err = a.store.HookFailed(ctx, room.SID, hook, roomreel.Failure{

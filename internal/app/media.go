@@ -129,7 +129,7 @@ func (a *App) compositionMedia(ctx context.Context, acct roomreel.AccountSID, si
 		return stored{}, err
 	}
 	return available(stored{
-		sid: string(sid), name: string(sid) + "." + string(c.Film.Format), contentType: "video/" + string(c.Film.Format),
+		sid: string(sid), name: string(sid) + "." + string(c.Spec.Format), contentType: "video/" + string(c.Spec.Format),
 		media: c.Media, modified: c.Completed, account: acct, destination: c.Destination,
 	}, c.Status == roomreel.CompositionCompleted)
 }

@@ -16,7 +16,7 @@ const previewTracks = 10_000
 type PreviewLayout struct {
 	RoomSID string         // whose recordings are placed; "" places Tracks
 	Tracks  []PreviewTrack // instead of a room's recordings
-	FilmRequest
+	FilmParams
 }
 
 // PreviewTrack is a recorded track, real or made up.

@@ -88,41 +88,41 @@ const grid = `{"grid":{"video_sources":["*"]}}`
 func TestCreateComposition_Rules(t *testing.T) {
 	f := onSQLite(t)
 	room := string(f.room(t, app.CreateRoom{}).SID)
-	c, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: room, FilmRequest: app.FilmRequest{VideoLayout: grid}})
+	c, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: room, FilmParams: app.FilmParams{VideoLayout: grid}})
 	check(t, err)
-	if c.Status != roomreel.CompositionEnqueued || c.Film.Resolution != "640x480" || c.Film.Format != roomreel.WebM || !c.Film.Trim ||
-		c.Film.StatusCallback.Method != "POST" || !strings.Contains(c.Film.VideoLayout, `"show_oldest"`) {
+	if c.Status != roomreel.CompositionEnqueued || c.Spec.Resolution != "640x480" || c.Spec.Format != roomreel.WebM || !c.Spec.Trim ||
+		c.Spec.StatusCallback.Method != "POST" || !strings.Contains(c.Spec.VideoLayout, `"show_oldest"`) {
 		t.Errorf("defaults: %+v", c)
 	}
 	elsewhere := string(roomreel.NewSID[roomreel.RoomSID]())
 	for name, test := range map[string]struct {
 		room  string
-		in    app.FilmRequest
+		in    app.FilmParams
 		param string
 	}{
-		"no_room":      {"", app.FilmRequest{VideoLayout: grid}, "RoomSid"},
-		"room_name":    {"standup", app.FilmRequest{VideoLayout: grid}, "RoomSid"},
-		"other_room":   {elsewhere, app.FilmRequest{VideoLayout: grid}, "RoomSid"},
-		"nothing":      {room, app.FilmRequest{}, "VideoLayout"},
-		"empty_layout": {room, app.FilmRequest{VideoLayout: "{}"}, "VideoLayout"},
-		"bad_layout":   {room, app.FilmRequest{VideoLayout: "grid"}, "VideoLayout"},
-		"region":       {room, app.FilmRequest{VideoLayout: `{"a":{"video_sources":["*"],"x_pos":641}}`}, "VideoLayout"},
-		"resolution":   {room, app.FilmRequest{VideoLayout: grid, Resolution: "1920x1080"}, "Resolution"},
-		"format":       {room, app.FilmRequest{VideoLayout: grid, Format: "avi"}, "Format"},
-		"audio":        {room, app.FilmRequest{AudioSources: []string{"a*b"}}, "AudioSources"},
-		"excluded":     {room, app.FilmRequest{VideoLayout: grid, AudioSourcesExcluded: []string{""}}, "AudioSourcesExcluded"},
-		"callback":     {room, app.FilmRequest{VideoLayout: grid, StatusCallback: "example.com"}, "StatusCallback"},
-		"method":       {room, app.FilmRequest{VideoLayout: grid, StatusCallbackMethod: "post"}, "StatusCallbackMethod"},
+		"no_room":      {"", app.FilmParams{VideoLayout: grid}, "RoomSid"},
+		"room_name":    {"standup", app.FilmParams{VideoLayout: grid}, "RoomSid"},
+		"other_room":   {elsewhere, app.FilmParams{VideoLayout: grid}, "RoomSid"},
+		"nothing":      {room, app.FilmParams{}, "VideoLayout"},
+		"empty_layout": {room, app.FilmParams{VideoLayout: "{}"}, "VideoLayout"},
+		"bad_layout":   {room, app.FilmParams{VideoLayout: "grid"}, "VideoLayout"},
+		"region":       {room, app.FilmParams{VideoLayout: `{"a":{"video_sources":["*"],"x_pos":641}}`}, "VideoLayout"},
+		"resolution":   {room, app.FilmParams{VideoLayout: grid, Resolution: "1920x1080"}, "Resolution"},
+		"format":       {room, app.FilmParams{VideoLayout: grid, Format: "avi"}, "Format"},
+		"audio":        {room, app.FilmParams{AudioSources: []string{"a*b"}}, "AudioSources"},
+		"excluded":     {room, app.FilmParams{VideoLayout: grid, AudioSourcesExcluded: []string{""}}, "AudioSourcesExcluded"},
+		"callback":     {room, app.FilmParams{VideoLayout: grid, StatusCallback: "example.com"}, "StatusCallback"},
+		"method":       {room, app.FilmParams{VideoLayout: grid, StatusCallbackMethod: "post"}, "StatusCallbackMethod"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: test.room, FilmRequest: test.in})
+			_, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: test.room, FilmParams: test.in})
 			wantError(t, err, roomreel.Invalid, test.param)
 		})
 	}
-	sound, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: room, FilmRequest: app.FilmRequest{VideoLayout: "{}", AudioSources: []string{"*"}}})
+	sound, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: room, FilmParams: app.FilmParams{VideoLayout: "{}", AudioSources: []string{"*"}}})
 	check(t, err)
-	if sound.Film.VideoLayout != "{}" {
-		t.Errorf("layout of a film of sound: %s", sound.Film.VideoLayout)
+	if sound.Spec.VideoLayout != "{}" {
+		t.Errorf("layout of a film of sound: %s", sound.Spec.VideoLayout)
 	}
 	_, err = f.Compositions(t.Context(), f.account, app.CompositionFilter{Status: "done"}, app.Page{Size: 1})
 	wantError(t, err, roomreel.Invalid, "Status")
@@ -131,26 +131,26 @@ func TestCreateComposition_Rules(t *testing.T) {
 func TestHooks_ReplacedInFull(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
-		h, err := f.CreateHook(ctx, f.account, app.CreateHook{FriendlyName: "all", Enabled: ptr(false), FilmRequest: app.FilmRequest{
+		h, err := f.CreateHook(ctx, f.account, app.CreateHook{FriendlyName: "all", Enabled: ptr(false), FilmParams: app.FilmParams{
 			VideoLayout: grid, AudioSources: []string{"*"}, Format: "mp4", Trim: ptr(false), StatusCallback: "https://example.com/told",
 		}})
 		check(t, err)
-		h, err = f.UpdateHook(ctx, f.account, h.SID, app.CreateHook{FriendlyName: "all", FilmRequest: app.FilmRequest{AudioSources: []string{"*"}}})
+		h, err = f.UpdateHook(ctx, f.account, h.SID, app.CreateHook{FriendlyName: "all", FilmParams: app.FilmParams{AudioSources: []string{"*"}}})
 		check(t, err)
 		read, err := f.Hook(ctx, f.account, h.SID)
 		check(t, err)
-		if !read.Enabled || read.Film.VideoLayout != "{}" || read.Film.Format != roomreel.WebM || !read.Film.Trim ||
-			read.Film.StatusCallback.URL != "" || read.Updated.IsZero() {
+		if !read.Enabled || read.Spec.VideoLayout != "{}" || read.Spec.Format != roomreel.WebM || !read.Spec.Trim ||
+			read.Spec.StatusCallback.URL != "" || read.Updated.IsZero() {
 			t.Errorf("hook is %+v", read)
 		}
 		if diff := cmp.Diff(h, read); diff != "" {
 			t.Error(diff)
 		}
-		_, err = f.CreateHook(ctx, f.account, app.CreateHook{FriendlyName: "all", FilmRequest: app.FilmRequest{VideoLayout: grid}})
+		_, err = f.CreateHook(ctx, f.account, app.CreateHook{FriendlyName: "all", FilmParams: app.FilmParams{VideoLayout: grid}})
 		wantError(t, err, roomreel.Conflict, "FriendlyName")
-		_, err = f.CreateHook(ctx, f.account, app.CreateHook{FilmRequest: app.FilmRequest{VideoLayout: grid}})
+		_, err = f.CreateHook(ctx, f.account, app.CreateHook{FilmParams: app.FilmParams{VideoLayout: grid}})
 		wantError(t, err, roomreel.Invalid, "FriendlyName")
-		_, err = f.CreateHook(ctx, f.account, app.CreateHook{FriendlyName: strings.Repeat("a", 101), FilmRequest: app.FilmRequest{VideoLayout: grid}})
+		_, err = f.CreateHook(ctx, f.account, app.CreateHook{FriendlyName: strings.Repeat("a", 101), FilmParams: app.FilmParams{VideoLayout: grid}})
 		wantError(t, err, roomreel.Invalid, "FriendlyName")
 		check(t, f.DeleteHook(ctx, f.account, h.SID))
 		_, err = f.Hook(ctx, f.account, h.SID)
@@ -162,7 +162,7 @@ func TestRunHooks_EachMakesOneFilm(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
 		for _, name := range []string{"one", "two", "off"} {
-			_, err := f.CreateHook(ctx, f.account, app.CreateHook{FriendlyName: name, Enabled: ptr(name != "off"), FilmRequest: app.FilmRequest{VideoLayout: grid}})
+			_, err := f.CreateHook(ctx, f.account, app.CreateHook{FriendlyName: name, Enabled: ptr(name != "off"), FilmParams: app.FilmParams{VideoLayout: grid}})
 			check(t, err)
 		}
 		room := f.room(t, app.CreateRoom{})

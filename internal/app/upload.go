@@ -14,7 +14,8 @@ import (
 
 	"roomreel"
 	"roomreel/internal/blob"
-	"roomreel/internal/matroska"
+	"roomreel/internal/media"
+	"roomreel/internal/media/matroska"
 	"roomreel/internal/store"
 )
 
@@ -166,7 +167,7 @@ func (r *reading) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func readIndex(file *os.File, kind roomreel.TrackKind) (*matroska.Index, error) {
+func readIndex(file *os.File, kind roomreel.TrackKind) (*media.Index, error) {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
@@ -182,7 +183,7 @@ func readIndex(file *os.File, kind roomreel.TrackKind) (*matroska.Index, error) 
 
 // keep stores a recording's bytes, then its index, then its row. What is stored is noted first, so that it is erased
 // should the row never come, whatever dies in between.
-func (a *App) keep(ctx context.Context, u store.Upload, arrived arrival, index *matroska.Index) (roomreel.Recording, error) {
+func (a *App) keep(ctx context.Context, u store.Upload, arrived arrival, index *media.Index) (roomreel.Recording, error) {
 	r := &u.Recording
 	settings, err := a.store.Settings(ctx, r.AccountSID, roomreel.RecordingSettings)
 	if err != nil {
@@ -190,19 +191,19 @@ func (a *App) keep(ctx context.Context, u store.Upload, arrived arrival, index *
 	}
 	name := string(r.AccountSID) + "/" + string(r.SID)
 	r.Index, r.Destination = name+".index", settings.Destination()
-	media, place := a.vault, store.Erasure{Place: store.Vault, Key: name + "." + r.Container}
+	media, place := a.vault, store.PendingDeletion{Store: store.MediaStore, Key: name + "." + r.Container}
 	if r.Destination == (roomreel.Destination{}) {
 		r.Media = roomreel.Media{Key: place.Key, Size: r.Size}
 	} else if a.work == nil {
 		return roomreel.Recording{}, unavailable("this server is not set up to seal media or to store it externally", nil)
 	} else {
-		media, place = a.work, store.Erasure{Place: store.Work, Key: place.Key}
-		r.Media = roomreel.Media{WorkKey: place.Key}
+		media, place = a.work, store.PendingDeletion{Store: store.WorkingStore, Key: place.Key}
+		r.Media = roomreel.Media{CopyKey: place.Key}
 		if a.composeWindow > 0 {
-			r.Media.WorkEnds = a.store.Now().Add(a.composeWindow)
+			r.Media.CopyExpires = a.store.Now().Add(a.composeWindow)
 		}
 	}
-	left := []store.Erasure{place, {Place: store.Vault, Key: r.Index}}
+	left := []store.PendingDeletion{place, {Store: store.MediaStore, Key: r.Index}}
 	if err := a.store.Reserve(ctx, string(r.SID), left...); err != nil {
 		return roomreel.Recording{}, err
 	}
@@ -213,7 +214,7 @@ func (a *App) keep(ctx context.Context, u store.Upload, arrived arrival, index *
 	return recording, err
 }
 
-func (a *App) putRecording(ctx context.Context, media blob.Store, key string, u store.Upload, arrived arrival, index *matroska.Index) (roomreel.Recording, bool, error) {
+func (a *App) putRecording(ctx context.Context, media blob.Store, key string, u store.Upload, arrived arrival, index *media.Index) (roomreel.Recording, bool, error) {
 	if _, err := arrived.file.Seek(0, io.SeekStart); err != nil {
 		return roomreel.Recording{}, false, err
 	}
@@ -227,7 +228,7 @@ func (a *App) putRecording(ctx context.Context, media blob.Store, key string, u 
 	return a.store.AddRecording(ctx, u)
 }
 
-func (a *App) putIndex(ctx context.Context, key string, index *matroska.Index) error {
+func (a *App) putIndex(ctx context.Context, key string, index *media.Index) error {
 	data, err := index.MarshalBinary()
 	if err != nil {
 		return err
@@ -243,10 +244,10 @@ func (a *App) putIndex(ctx context.Context, key string, index *matroska.Index) e
 func (a *App) unkeep(ctx context.Context, resource string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	left, err := a.store.Erasures(ctx, resource)
+	left, err := a.store.PendingDeletions(ctx, resource)
 	for _, blob := range left {
 		from := a.vault
-		if blob.Place == store.Work {
+		if blob.Store == store.WorkingStore {
 			from = a.work
 		}
 		gone := from.Delete(ctx, blob.Key)

@@ -17,7 +17,7 @@ import (
 	"roomreel"
 	"roomreel/internal/app"
 	"roomreel/internal/blob"
-	"roomreel/internal/matroska"
+	"roomreel/internal/media"
 	"roomreel/internal/store"
 	"roomreel/internal/store/storetest"
 )
@@ -46,12 +46,12 @@ func TestUpload_IsKeptByteForByte(t *testing.T) {
 		defer raw.Close()
 		data, err := io.ReadAll(raw)
 		check(t, err)
-		var index matroska.Index
+		var index media.Index
 		check(t, index.UnmarshalBinary(data))
 		if len(index.Packets) != 50 {
 			t.Errorf("the index holds %d packets", len(index.Packets))
 		}
-		left, err := f.store.Erasures(ctx, string(r.SID))
+		left, err := f.store.PendingDeletions(ctx, string(r.SID))
 		check(t, err)
 		if len(left) != 0 {
 			t.Errorf("what is kept is to be erased: %v", left)
@@ -201,7 +201,7 @@ func TestUpload_GoesWhereTheSettingsSay(t *testing.T) {
 			r.Destination.CredentialSID != credential.SID {
 			t.Errorf("recording is %+v", r)
 		}
-		if blobs(t, f.work, r.Media.WorkKey) != 1 || f.queue.count(store.JobDeliverRecording) != 1 {
+		if blobs(t, f.work, r.Media.CopyKey) != 1 || f.queue.count(store.JobDeliverRecording) != 1 {
 			t.Error("there is no working copy to deliver, or nobody to do it")
 		}
 		_, err = f.RecordingMedia(ctx, f.account, r.SID, app.MediaRequest{})

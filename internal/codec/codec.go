@@ -3,7 +3,7 @@
 // It knows nothing of rooms and films. It opens codecs by name from a short list of its own, never by guessing from
 // data, with one thread unless asked otherwise, and refuses pictures that are too large. It uses only what has not
 // changed from FFmpeg 4 to 8: sending and receiving packets and frames, and options by name. Everything that is opened must be
-// closed, [Open] counts; C never keeps a pointer into Go's memory. Start with [PictureDecoder] and [PictureEncoder].
+// closed, [Open] counts; C never keeps a pointer into Go's memory. Start with [VideoDecoder] and [VideoEncoder].
 package codec
 
 /*

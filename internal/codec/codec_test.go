@@ -15,7 +15,7 @@ import (
 // decode returns what a track's packets decode to, by calling shown with each picture, and the errors.
 func decode(t testing.TB, track codectest.Track, shown func(*codec.Picture)) (errs []error) {
 	t.Helper()
-	d, err := codec.OpenPictureDecoder(track.Codec, track.Private)
+	d, err := codec.OpenVideoDecoder(track.Codec, track.Private)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestPictureDecoder_SurvivesDamage(t *testing.T) {
 func TestOpenPictureDecoder_KnowsItsListOnly(t *testing.T) {
 	codectest.NoLeaks(t)
 	for _, name := range []string{"", "mpeg4", "libvpx", "VP8", "opus"} {
-		if _, err := codec.OpenPictureDecoder(name, nil); !errors.Is(err, codec.ErrUnsupported) {
+		if _, err := codec.OpenVideoDecoder(name, nil); !errors.Is(err, codec.ErrUnsupported) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
@@ -244,7 +244,7 @@ func TestSoundDecoder_DecodesEachPacketToItsLength(t *testing.T) {
 	} {
 		t.Run(test.output, func(t *testing.T) {
 			track := codectest.Make(t, "-f lavfi -i sine=440:d=1:r=48000 "+test.output)
-			d, err := codec.OpenSoundDecoder(track.Codec, track.Private, track.Rate, track.Channels)
+			d, err := codec.OpenAudioDecoder(track.Codec, track.Private, track.Rate, track.Channels)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -272,12 +272,12 @@ func TestSoundDecoder_Refuses(t *testing.T) {
 		"no_sound":  []byte("OpusHead\x01\x00\x38\x01\x80\xbb\x00\x00\x00\x00\x00"),
 		"not_a_one": []byte("OpusTags\x01\x02\x38\x01\x80\xbb\x00\x00\x00\x00\x00"),
 	} {
-		if _, err := codec.OpenSoundDecoder("opus", head, 48000, 2); !errors.Is(err, codec.ErrUnsupported) {
+		if _, err := codec.OpenAudioDecoder("opus", head, 48000, 2); !errors.Is(err, codec.ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for _, name := range []string{"aac", "", "libopus"} {
-		if _, err := codec.OpenSoundDecoder(name, nil, 48000, 2); !errors.Is(err, codec.ErrUnsupported) {
+		if _, err := codec.OpenAudioDecoder(name, nil, 48000, 2); !errors.Is(err, codec.ErrUnsupported) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
@@ -286,12 +286,12 @@ func TestSoundDecoder_Refuses(t *testing.T) {
 func TestEncoder_NamesTheOptionItDoesNotKnow(t *testing.T) {
 	codectest.NoLeaks(t)
 	config := codec.EncoderConfig{Codec: "h264", Options: map[string]string{"preset": "veryfast", "crv": "23"}}
-	_, err := codec.OpenPictureEncoder(config, 64, 64, 25, 1)
+	_, err := codec.OpenVideoEncoder(config, 64, 64, 25, 1)
 	if err == nil || !strings.Contains(err.Error(), `"crv"`) {
 		t.Errorf("got %v", err)
 	}
 	config.Options = map[string]string{"preset": "hasty"}
-	if _, err := codec.OpenPictureEncoder(config, 64, 64, 25, 1); err == nil {
+	if _, err := codec.OpenVideoEncoder(config, 64, 64, 25, 1); err == nil {
 		t.Error("a preset that does not exist was taken")
 	}
 }
@@ -317,7 +317,7 @@ func TestCanvas_RefusesToDrawBesideItself(t *testing.T) {
 
 func TestClose_ToleratesTwice(t *testing.T) {
 	codectest.NoLeaks(t)
-	d, err := codec.OpenPictureDecoder("vp8", nil)
+	d, err := codec.OpenVideoDecoder("vp8", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,7 +344,7 @@ func FuzzPictureDecoder(f *testing.F) {
 	f.Add("vp9", track.Packets[0].Data, track.Packets[1].Data)
 	f.Add("h264", []byte{0, 0, 0, 1, 0x67}, []byte{0, 0, 0, 1, 0x65})
 	f.Fuzz(func(t *testing.T, name string, a, b []byte) {
-		d, err := codec.OpenPictureDecoder(name, nil)
+		d, err := codec.OpenVideoDecoder(name, nil)
 		if err != nil {
 			return
 		}

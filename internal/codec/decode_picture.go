@@ -13,16 +13,16 @@ import (
 // pictureDecoders are libavcodec's own decoders, by our names of their codecs.
 var pictureDecoders = map[string]string{"vp8": "vp8", "vp9": "vp9", "h264": "h264"}
 
-// PictureDecoder decodes one track's pictures. Not for concurrent use.
-type PictureDecoder struct {
+// VideoDecoder decodes one track's pictures. Not for concurrent use.
+type VideoDecoder struct {
 	codec   string
 	context *C.AVCodecContext
 	packet  *C.AVPacket
 }
 
-// OpenPictureDecoder opens the decoder of vp8, vp9 or h264. private is Matroska's CodecPrivate (avcC for h264), and may
+// OpenVideoDecoder opens the decoder of vp8, vp9 or h264. private is Matroska's CodecPrivate (avcC for h264), and may
 // be empty where the stream itself says everything.
-func OpenPictureDecoder(codec string, private []byte) (*PictureDecoder, error) {
+func OpenVideoDecoder(codec string, private []byte) (*VideoDecoder, error) {
 	name, ok := pictureDecoders[codec]
 	if !ok {
 		return nil, fmt.Errorf("decoder %q: %w", codec, ErrUnsupported)
@@ -31,7 +31,7 @@ func OpenPictureDecoder(codec string, private []byte) (*PictureDecoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &PictureDecoder{codec: codec, context: context, packet: packet}, nil
+	return &VideoDecoder{codec: codec, context: context, packet: packet}, nil
 }
 
 // openDecoder opens libavcodec's decoder of the given name.
@@ -61,8 +61,8 @@ func openDecoder(name string, private []byte, config C.rr_decoder_config) (*C.AV
 }
 
 // Send gives the decoder one packet, or with no data the end: it then hands out what it still holds, and takes no more.
-// Call [PictureDecoder.Receive] until it has nothing more after every Send. pts comes back with the picture.
-func (d *PictureDecoder) Send(data []byte, pts int64) error {
+// Call [VideoDecoder.Receive] until it has nothing more after every Send. pts comes back with the picture.
+func (d *VideoDecoder) Send(data []byte, pts int64) error {
 	return send(d.context, d.packet, d.codec, data, pts)
 }
 
@@ -79,7 +79,7 @@ func send(context *C.AVCodecContext, packet *C.AVPacket, codec string, data []by
 // Receive puts the next decoded picture, in order of presentation, into p in place of what p held. It reports false
 // when the decoder wants another packet first. After an error (ErrDamaged, ErrTooLarge, ErrUnsupported or libavcodec's)
 // p is empty, and there may be more to receive.
-func (d *PictureDecoder) Receive(p *Picture) (bool, error) {
+func (d *VideoDecoder) Receive(p *Picture) (bool, error) {
 	p.Unref()
 	var info C.rr_frame_info
 	err := C.rr_receive_frame(d.context, p.frame, &info)
@@ -103,10 +103,10 @@ func (d *PictureDecoder) Receive(p *Picture) (bool, error) {
 }
 
 // Delay returns how many pictures the decoder holds back to put them in order. It is known only after some packets.
-func (d *PictureDecoder) Delay() int { return int(d.context.has_b_frames) }
+func (d *VideoDecoder) Delay() int { return int(d.context.has_b_frames) }
 
 // Close frees the decoder. Pictures received from it stay valid.
-func (d *PictureDecoder) Close() {
+func (d *VideoDecoder) Close() {
 	if d.context == nil {
 		return
 	}

@@ -18,17 +18,17 @@ var soundDecoders = map[string]string{"opus": "libopus", "pcmu": "pcm_mulaw", "p
 // maxPacketSamples bounds what one packet may decode to: far more than the 120 ms of Opus, for PCM in large blocks.
 const maxPacketSamples = 1 << 20
 
-// SoundDecoder decodes one track's sound. Not for concurrent use.
-type SoundDecoder struct {
+// AudioDecoder decodes one track's sound. Not for concurrent use.
+type AudioDecoder struct {
 	codec   string
 	context *C.AVCodecContext
 	packet  *C.AVPacket
 	frame   *C.AVFrame
 }
 
-// OpenSoundDecoder opens the decoder of opus, pcmu or pcma. private is the OpusHead, or empty. Opus decodes at 48 kHz
+// OpenAudioDecoder opens the decoder of opus, pcmu or pcma. private is the OpusHead, or empty. Opus decodes at 48 kHz
 // whatever rate says, and its pre-skip is *not* dropped: that is for whoever places the samples.
-func OpenSoundDecoder(codec string, private []byte, rate, channels int) (*SoundDecoder, error) {
+func OpenAudioDecoder(codec string, private []byte, rate, channels int) (*AudioDecoder, error) {
 	name, ok := soundDecoders[codec]
 	if !ok {
 		return nil, fmt.Errorf("decoder %q: %w", codec, ErrUnsupported)
@@ -48,7 +48,7 @@ func OpenSoundDecoder(codec string, private []byte, rate, channels int) (*SoundD
 	if err != nil {
 		return nil, err
 	}
-	d := &SoundDecoder{codec: codec, context: context, packet: packet, frame: C.av_frame_alloc()}
+	d := &AudioDecoder{codec: codec, context: context, packet: packet, frame: C.av_frame_alloc()}
 	if d.frame == nil {
 		d.Close()
 		return nil, failure("open decoder "+name, -C.ENOMEM)
@@ -80,7 +80,7 @@ func opusHead(head []byte, channels int) ([]byte, error) {
 
 // Decode appends the samples of one packet to dst as interleaved stereo, mono on both sides. On an error dst is
 // returned as it was.
-func (d *SoundDecoder) Decode(dst []float32, data []byte) ([]float32, error) {
+func (d *AudioDecoder) Decode(dst []float32, data []byte) ([]float32, error) {
 	if len(data) == 0 {
 		return dst, fmt.Errorf("decode %s: empty packet: %w", d.codec, ErrUnsupported)
 	}
@@ -113,7 +113,7 @@ func (d *SoundDecoder) Decode(dst []float32, data []byte) ([]float32, error) {
 }
 
 // Close frees the decoder.
-func (d *SoundDecoder) Close() {
+func (d *AudioDecoder) Close() {
 	if d.context == nil {
 		return
 	}

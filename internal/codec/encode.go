@@ -126,11 +126,11 @@ func (e *encoder) Close() {
 	open.Add(-1)
 }
 
-// PictureEncoder encodes canvases to h264 or vp8. Not for concurrent use.
-type PictureEncoder struct{ encoder }
+// VideoEncoder encodes canvases to h264 or vp8. Not for concurrent use.
+type VideoEncoder struct{ encoder }
 
-// OpenPictureEncoder opens an encoder for canvases of the given size, fpsNum/fpsDen of them per second.
-func OpenPictureEncoder(config EncoderConfig, width, height, fpsNum, fpsDen int) (*PictureEncoder, error) {
+// OpenVideoEncoder opens an encoder for canvases of the given size, fpsNum/fpsDen of them per second.
+func OpenVideoEncoder(config EncoderConfig, width, height, fpsNum, fpsDen int) (*VideoEncoder, error) {
 	if err := CheckSize(width, height); err != nil {
 		return nil, fmt.Errorf("encoder %q: %w", config.Codec, err)
 	}
@@ -143,11 +143,11 @@ func OpenPictureEncoder(config EncoderConfig, width, height, fpsNum, fpsDen int)
 	if err != nil {
 		return nil, err
 	}
-	return &PictureEncoder{e}, nil
+	return &VideoEncoder{e}, nil
 }
 
 // Send encodes the canvas as picture number pts. Once Receive has nothing more, the canvas may be drawn on again.
-func (e *PictureEncoder) Send(c *Canvas, pts int64) error {
+func (e *VideoEncoder) Send(c *Canvas, pts int64) error {
 	if err := C.rr_send_canvas(e.context, c.frame, C.int64_t(pts)); err < 0 {
 		return failure("encode "+e.codec, err)
 	}
@@ -155,16 +155,16 @@ func (e *PictureEncoder) Send(c *Canvas, pts int64) error {
 }
 
 // Delay returns by how many pictures decoding order runs ahead of the order of presentation: the B-frame delay.
-func (e *PictureEncoder) Delay() int { return int(e.context.has_b_frames) }
+func (e *VideoEncoder) Delay() int { return int(e.context.has_b_frames) }
 
-// SoundEncoder encodes stereo sound at 48 kHz to aac or opus. Not for concurrent use.
-type SoundEncoder struct {
+// AudioEncoder encodes stereo sound at 48 kHz to aac or opus. Not for concurrent use.
+type AudioEncoder struct {
 	encoder
 	frame *C.AVFrame
 }
 
-// OpenSoundEncoder opens an encoder.
-func OpenSoundEncoder(config EncoderConfig) (*SoundEncoder, error) {
+// OpenAudioEncoder opens an encoder.
+func OpenAudioEncoder(config EncoderConfig) (*AudioEncoder, error) {
 	if config.Codec != "aac" && config.Codec != "opus" {
 		return nil, fmt.Errorf("encoder %q: %w", config.Codec, ErrUnsupported)
 	}
@@ -177,17 +177,17 @@ func OpenSoundEncoder(config EncoderConfig) (*SoundEncoder, error) {
 		e.Close()
 		return nil, failure("open encoder "+config.Codec, -C.ENOMEM)
 	}
-	return &SoundEncoder{encoder: e, frame: frame}, nil
+	return &AudioEncoder{encoder: e, frame: frame}, nil
 }
 
 // FrameSize returns how many samples each Send takes; only the last may have fewer.
-func (e *SoundEncoder) FrameSize() int { return int(e.context.frame_size) }
+func (e *AudioEncoder) FrameSize() int { return int(e.context.frame_size) }
 
 // Delay returns how many samples of priming come before the first sample that was sent.
-func (e *SoundEncoder) Delay() int { return int(e.context.initial_padding) }
+func (e *AudioEncoder) Delay() int { return int(e.context.initial_padding) }
 
 // Send encodes interleaved stereo samples that begin at sample pts.
-func (e *SoundEncoder) Send(stereo []float32, pts int64) error {
+func (e *AudioEncoder) Send(stereo []float32, pts int64) error {
 	if len(stereo) == 0 || len(stereo)%2 != 0 || len(stereo)/2 > e.FrameSize() {
 		return fmt.Errorf("encode %s: %d values do not fit a frame of %d stereo samples", e.codec, len(stereo), e.FrameSize())
 	}
@@ -199,7 +199,7 @@ func (e *SoundEncoder) Send(stereo []float32, pts int64) error {
 }
 
 // Close frees the encoder.
-func (e *SoundEncoder) Close() {
+func (e *AudioEncoder) Close() {
 	C.av_frame_free(&e.frame)
 	e.encoder.Close()
 }

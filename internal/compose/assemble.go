@@ -7,16 +7,16 @@ import (
 	"io"
 
 	"roomreel"
-	"roomreel/internal/matroska"
-	"roomreel/internal/mp4"
-	"roomreel/internal/mux"
+	"roomreel/internal/media"
+	"roomreel/internal/media/matroska"
+	"roomreel/internal/media/mp4"
 )
 
 // Assemble joins the film's chunks and its sound by packet copy and writes the film to w, ready to be played while it is
 // still being downloaded. chunks are the keys of all chunks in order, sound is the key of the sound; it is not read when
 // the film has none.
 func (c *Composer) Assemble(ctx context.Context, p *Plan, chunks []string, sound string, w io.Writer) error {
-	var tracks []mux.Track
+	var tracks []media.OutputTrack
 	if p.Pictures > 0 {
 		track, err := c.pictureTrack(ctx, p, chunks)
 		if err != nil {
@@ -39,8 +39,8 @@ func (c *Composer) Assemble(ctx context.Context, p *Plan, chunks []string, sound
 
 // pictureTrack joins the chunks. They were encoded with the same settings, each begins with a keyframe that nothing
 // before it is needed for, and their headers must be the same to the byte: then the packets of all are one stream.
-func (c *Composer) pictureTrack(ctx context.Context, p *Plan, chunks []string) (mux.Track, error) {
-	track := mux.Track{
+func (c *Composer) pictureTrack(ctx context.Context, p *Plan, chunks []string) (media.OutputTrack, error) {
+	track := media.OutputTrack{
 		Codec: p.picture.Codec, Width: p.Canvas.W, Height: p.Canvas.H, TickNum: 1, TickDen: int64(p.FPS),
 		Length: int64(p.Pictures),
 	}
@@ -77,12 +77,12 @@ func (c *Composer) pictureTrack(ctx context.Context, p *Plan, chunks []string) (
 	return track, nil
 }
 
-func (c *Composer) soundTrack(ctx context.Context, p *Plan, key string) (mux.Track, error) {
+func (c *Composer) soundTrack(ctx context.Context, p *Plan, key string) (media.OutputTrack, error) {
 	sound, err := openPackets(ctx, c.Work, key)
 	if err != nil {
-		return mux.Track{}, fmt.Errorf("sound: %w", err)
+		return media.OutputTrack{}, fmt.Errorf("sound: %w", err)
 	}
-	return mux.Track{
+	return media.OutputTrack{
 		Codec: p.sound.Codec, Private: sound.private, Rate: sampleRate, Channels: 2, TickNum: 1, TickDen: sampleRate,
 		Delay: sound.delay, Length: p.Samples, Samples: sound.samples,
 		Open: func() (io.ReadCloser, error) {

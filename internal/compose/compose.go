@@ -14,7 +14,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/layout"
-	"roomreel/internal/matroska"
+	"roomreel/internal/media"
 )
 
 // Request is a film that somebody asked for, checked.
@@ -36,7 +36,7 @@ type Track struct {
 	Name        string
 	Kind        roomreel.TrackKind
 	Offset      time.Duration // room time of the first packet
-	Index       *matroska.Index
+	Index       *media.Index
 }
 
 // Options are the server's choices. The same options, request and tracks give the same plan.

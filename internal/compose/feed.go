@@ -7,7 +7,7 @@ import (
 	"sort"
 	"time"
 
-	"roomreel/internal/matroska"
+	"roomreel/internal/media"
 	"roomreel/internal/render"
 )
 
@@ -25,15 +25,15 @@ type feed struct {
 type feedTrack struct {
 	number  int // in the child's plan
 	shift   time.Duration
-	packets []matroska.Packet
+	packets []media.Packet
 	need    []time.Duration // when a packet is needed; nil when that is its own time throughout
 	ranges  [][2]int        // half-open ranges of packets to send, ascending
 	next    int             // the packet to send next
-	reader  *matroska.PacketReader
+	reader  *media.PacketReader
 }
 
 // add puts the packets in ranges of track t into the feed, as number number of the child's plan.
-func (f *feed) add(number int, track Placed, ranges [][2]int, media io.ReaderAt) {
+func (f *feed) add(number int, track Placed, ranges [][2]int, file io.ReaderAt) {
 	if len(ranges) == 0 {
 		return
 	}
@@ -44,7 +44,7 @@ func (f *feed) add(number int, track Placed, ranges [][2]int, media io.ReaderAt)
 		need:    needed(track.Index.Packets),
 		ranges:  ranges,
 		next:    ranges[0][0],
-		reader:  matroska.NewPacketReader(track.Index, media),
+		reader:  media.NewPacketReader(track.Index, file),
 	})
 }
 
@@ -101,7 +101,7 @@ func (t *feedTrack) advance() bool {
 }
 
 // needed returns for every packet the earliest time of it and all that follow, nil when packets are in time order.
-func needed(packets []matroska.Packet) []time.Duration {
+func needed(packets []media.Packet) []time.Duration {
 	if sort.SliceIsSorted(packets, func(i, j int) bool { return packets[i].Time < packets[j].Time }) {
 		return nil
 	}
@@ -149,7 +149,7 @@ func (p *Plan) pictureRanges(t, from, to int) [][2]int {
 }
 
 // lastKeyframe returns the last keyframe at or before packet i, or 0 when there is none.
-func lastKeyframe(packets []matroska.Packet, i int) int {
+func lastKeyframe(packets []media.Packet, i int) int {
 	for ; i > 0; i-- {
 		if packets[i].Key {
 			return i

@@ -9,7 +9,7 @@ import (
 	"io"
 
 	"roomreel/internal/blob"
-	"roomreel/internal/mux"
+	"roomreel/internal/media"
 	"roomreel/internal/render"
 )
 
@@ -98,7 +98,7 @@ type packets struct {
 	key     string
 	private []byte
 	delay   int64
-	samples []mux.Sample
+	samples []media.OutputSample
 	order   []int32 // PTS less the place in decoding order
 	payload int64   // bytes of all payloads
 }
@@ -143,7 +143,7 @@ func openPackets(ctx context.Context, store blob.Store, key string) (*packets, e
 	}
 	var payload int64
 	for count := number(); count > 0 && bad == nil; count-- {
-		sample := mux.Sample{Size: uint32(number()), Len: uint32(number())}
+		sample := media.OutputSample{Size: uint32(number()), Len: uint32(number())}
 		shift, err := binary.ReadVarint(table)
 		bad = errors.Join(bad, err)
 		sample.Key = number() == 1

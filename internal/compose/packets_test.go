@@ -11,7 +11,7 @@ import (
 
 	"roomreel/internal/blob"
 	"roomreel/internal/blob/dir"
-	"roomreel/internal/matroska"
+	"roomreel/internal/media"
 	"roomreel/internal/render"
 )
 
@@ -125,14 +125,14 @@ func TestPackets_StoreFailureEndsTheWriter(t *testing.T) {
 
 // track makes a recording whose packets hold one byte each, their number, at the given times.
 func feedTrackOf(times ...time.Duration) (Placed, io.ReaderAt) {
-	x := &matroska.Index{Codec: "vp8", Video: true}
-	var media strings.Builder
+	x := &media.Index{Codec: "vp8", Video: true}
+	var file strings.Builder
 	for i, at := range times {
-		x.Packets = append(x.Packets, matroska.Packet{Time: at, Pos: int64(i), Size: 1, Key: i == 0})
-		media.WriteByte(byte('a' + i))
+		x.Packets = append(x.Packets, media.Packet{Time: at, Pos: int64(i), Size: 1, Key: i == 0})
+		file.WriteByte(byte('a' + i))
 	}
 	x.Size = int64(len(times))
-	return Placed{Track: Track{Index: x}}, strings.NewReader(media.String())
+	return Placed{Track: Track{Index: x}}, strings.NewReader(file.String())
 }
 
 func TestFeed_GivesPacketsWhenTheyAreNeeded(t *testing.T) {

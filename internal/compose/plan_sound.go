@@ -42,8 +42,8 @@ func (p *Plan) voice(t int) Voice {
 }
 
 // soundPlan is what the sound child is asked for, leaving out the tracks in lost.
-func (p *Plan) soundPlan(voices []Voice) *render.SoundPlan {
-	plan := &render.SoundPlan{Samples: p.Samples, Encoder: p.sound}
+func (p *Plan) soundPlan(voices []Voice) *render.AudioPlan {
+	plan := &render.AudioPlan{Samples: p.Samples, Encoder: p.sound}
 	for _, v := range voices {
 		plan.Tracks = append(plan.Tracks, p.renderTrack(v.Track))
 		plan.Runs = append(plan.Runs, v.Runs)

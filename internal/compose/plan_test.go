@@ -15,7 +15,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/layout"
-	"roomreel/internal/matroska"
+	"roomreel/internal/media"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden plans")
@@ -117,12 +117,12 @@ func parseTracks(t *testing.T, text string) []Track {
 		}
 		track := Track{Kind: roomreel.TrackKind(words[0]), Identity: words[1], Name: words[2]}
 		track.Participant = roomreel.ParticipantSID("PA" + words[1])
-		index := &matroska.Index{Codec: "opus", Rate: 48000, Channels: 1}
+		index := &media.Index{Codec: "opus", Rate: 48000, Channels: 1}
 		step, length := 20*time.Millisecond, time.Duration(0)
 		keys := map[time.Duration]bool{0: true}
 		var gap, gapEnd time.Duration
 		if track.Kind == roomreel.Video {
-			index = &matroska.Index{Codec: "vp8", Video: true, Width: 640, Height: 480}
+			index = &media.Index{Codec: "vp8", Video: true, Width: 640, Height: 480}
 			step = 100 * time.Millisecond
 		}
 		for _, word := range words[3:] {
@@ -151,7 +151,7 @@ func parseTracks(t *testing.T, text string) []Track {
 			if at >= gap && at < gapEnd {
 				continue
 			}
-			packet := matroska.Packet{Time: at, Key: keys[at] || !index.Video}
+			packet := media.Packet{Time: at, Key: keys[at] || !index.Video}
 			if !index.Video {
 				packet.Duration = step
 			}

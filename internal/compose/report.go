@@ -46,7 +46,7 @@ type ReportTrack struct {
 	Heard       float64 `json:"heard_seconds,omitempty"`
 	Sizes       int     `json:"size_changes,omitempty"`
 	DriftMillis float64 `json:"drift_ms,omitempty"`
-	Torn        bool    `json:"torn,omitempty"`
+	Truncated   bool    `json:"truncated,omitempty"`
 	Lost        bool    `json:"lost,omitempty"` // its decoder died: left out from there on
 }
 
@@ -83,7 +83,7 @@ func (p *Plan) Report(outcomes ...Outcome) Report {
 			Used: t.Used, Length: t.Index.Length().Seconds(),
 			Packets: len(t.Index.Packets), Decoded: facts.Decoded, Errors: facts.Errors, Shown: facts.Shown,
 			Heard: float64(facts.Samples) / sampleRate, Sizes: facts.Sizes,
-			DriftMillis: float64(voices[i].Drift.Microseconds()) / 1000, Torn: t.Index.Torn, Lost: lost,
+			DriftMillis: float64(voices[i].Drift.Microseconds()) / 1000, Truncated: t.Index.Truncated, Lost: lost,
 		}
 		if t.Used {
 			line.Start = t.Shift.Seconds()
@@ -109,7 +109,7 @@ func warnings(t Placed, line ReportTrack, refused, resumed bool) []string {
 		}
 	}
 	say(line.Lost, "its decoder died; it is missing from there on")
-	say(line.Torn, "the file is torn; what came before the tear is used")
+	say(line.Truncated, "the file is torn; what came before the tear is used")
 	say(refused, "its time stamps drift from its sound by more than a clock can; they were not followed")
 	say(line.Errors > 0, "some packets could not be decoded; the last picture was held, or silence put")
 	say(t.Kind == roomreel.Video && line.Shown == 0 && !line.Lost && !resumed, "it is not seen in the film")
@@ -117,8 +117,8 @@ func warnings(t Placed, line ReportTrack, refused, resumed bool) []string {
 }
 
 // total adds up what all outcomes say of track t.
-func total(t int, outcomes []Outcome) (render.TrackFacts, bool) {
-	var sum render.TrackFacts
+func total(t int, outcomes []Outcome) (render.TrackStats, bool) {
+	var sum render.TrackStats
 	lost := false
 	for _, o := range outcomes {
 		facts := o.Tracks[t]

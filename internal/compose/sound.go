@@ -12,7 +12,7 @@ import (
 // Sound renders the whole sound of the film and stores it as a packets object under key. progress is called with the
 // number of samples done.
 func (c *Composer) Sound(ctx context.Context, p *Plan, media Media, key string, progress func(samples int64)) (Outcome, error) {
-	outcome := Outcome{Tracks: map[int]render.TrackFacts{}}
+	outcome := Outcome{Tracks: map[int]render.TrackStats{}}
 	for {
 		var voices []Voice
 		var tracks []int

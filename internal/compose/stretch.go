@@ -21,7 +21,7 @@ type Composer struct {
 
 // Outcome says what became of the recordings in one child's work, by index into Plan.Tracks.
 type Outcome struct {
-	Tracks map[int]render.TrackFacts
+	Tracks map[int]render.TrackStats
 	Lost   []int // left out because decoding them killed a child
 	Peak   float64
 
@@ -40,7 +40,7 @@ type Outcome struct {
 func (c *Composer) Stretch(ctx context.Context, p *Plan, s Stretch, from int, media Media,
 	keyOf func(chunk int) string, published func(chunk int) error, progress func(pictures int),
 ) (Outcome, error) {
-	outcome := Outcome{Tracks: map[int]render.TrackFacts{}}
+	outcome := Outcome{Tracks: map[int]render.TrackStats{}}
 	for {
 		chunks := s.Chunks[from-s.First:]
 		if len(chunks) == 0 {
@@ -100,7 +100,7 @@ func (o Outcome) After(before Outcome) Outcome {
 	return o
 }
 
-func (o *Outcome) add(tracks []int, facts render.Facts) {
+func (o *Outcome) add(tracks []int, facts render.Stats) {
 	for i, t := range tracks {
 		if i < len(facts.Tracks) {
 			o.Tracks[t] = facts.Tracks[i]
@@ -140,8 +140,8 @@ func (p *Plan) scenesIn(chunks []render.Chunk) []Scene {
 }
 
 // pictureJob is what a child needs to render chunks from the given tracks: its plan, and the packets one by one.
-func (p *Plan) pictureJob(chunks []render.Chunk, tracks []int, media Media) (*render.PicturePlan, func() (render.Packet, error), error) {
-	plan := &render.PicturePlan{
+func (p *Plan) pictureJob(chunks []render.Chunk, tracks []int, media Media) (*render.VideoPlan, func() (render.Packet, error), error) {
+	plan := &render.VideoPlan{
 		Width: p.Canvas.W, Height: p.Canvas.H, FPSNum: p.FPS, FPSDen: 1, Encoder: p.picture, Chunks: chunks,
 	}
 	var packets feed

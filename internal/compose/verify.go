@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"roomreel"
-	"roomreel/internal/matroska"
-	"roomreel/internal/mp4"
+	"roomreel/internal/media/matroska"
+	"roomreel/internal/media/mp4"
 )
 
 // Film is what a finished file was found to hold when it was read back.
@@ -78,7 +78,7 @@ func readWebM(film *Film, p *Plan, file io.ReaderAt, size int64) error {
 		if err != nil {
 			return err
 		}
-		if index.Torn {
+		if index.Truncated {
 			return errors.New("the file ends too early")
 		}
 		film.Duration = max(film.Duration, index.Length()-index.CodecDelay)

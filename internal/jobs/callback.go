@@ -80,13 +80,13 @@ func (r *Runner) deliverEvents(ctx context.Context, resource string) error {
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
 		defer cancel()
-		if err := r.Store.LetEventsGo(ctx, resource, r.node.ID); err != nil {
+		if err := r.Store.ReleaseEventLease(ctx, resource, r.node.ID); err != nil {
 			r.Log.Warn("callbacks are held until the hold ends by itself", "resource", resource, "err", err)
 		}
 	}()
 	for {
 		now := r.Store.Now()
-		held, err := r.Store.HoldEvents(ctx, resource, r.node.ID, now.Add(holdFor))
+		held, err := r.Store.AcquireEventLease(ctx, resource, r.node.ID, now.Add(holdFor))
 		if err != nil {
 			return err
 		}

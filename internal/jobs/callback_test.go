@@ -138,7 +138,7 @@ func TestCallbacks_AreOneNodesAtATime(t *testing.T) {
 		r, told := w.runner(t, nil), listen(t)
 		room := w.ending(t, told)
 		job := args{SID: string(room.SID)}
-		held, err := w.store.HoldEvents(t.Context(), job.SID, "another", w.store.Now().Add(holdFor))
+		held, err := w.store.AcquireEventLease(t.Context(), job.SID, "another", w.store.Now().Add(holdFor))
 		if err != nil || !held {
 			t.Fatal(held, err)
 		}
@@ -146,7 +146,7 @@ func TestCallbacks_AreOneNodesAtATime(t *testing.T) {
 		if got := told.events(); len(got) > 0 {
 			t.Errorf("told %v while another node was at it", got)
 		}
-		check(t, w.store.ForgetNode(t.Context(), "another")) // it died
+		check(t, w.store.RemoveNode(t.Context(), "another")) // it died
 		check(t, r.callback(t.Context(), job))
 		if got := told.events(); len(got) != 2 {
 			t.Errorf("told %v", got)
@@ -173,9 +173,9 @@ func TestHooks_MakeOneCompositionForEachRoom(t *testing.T) {
 		on, off := true, false
 		film := everyone
 		film.StatusCallback = told.url
-		hook, err := w.app.CreateHook(t.Context(), w.account, app.CreateHook{FriendlyName: "all", Enabled: &on, FilmRequest: film})
+		hook, err := w.app.CreateHook(t.Context(), w.account, app.CreateHook{FriendlyName: "all", Enabled: &on, FilmParams: film})
 		check(t, err)
-		_, err = w.app.CreateHook(t.Context(), w.account, app.CreateHook{FriendlyName: "none", Enabled: &off, FilmRequest: film})
+		_, err = w.app.CreateHook(t.Context(), w.account, app.CreateHook{FriendlyName: "none", Enabled: &off, FilmParams: film})
 		check(t, err)
 		start(t, r)
 		room := w.room(t, "")

@@ -41,7 +41,7 @@ type diary struct {
 	Chunks []render.Chunk // none for the sound
 }
 
-func child(plan render.Plan, conn *render.Conn) (render.Facts, error) {
+func child(plan render.Plan, conn *render.Conn) (render.Stats, error) {
 	dir := filepath.Dir(os.Args[0])
 	line := diary{Pid: os.Getpid()}
 	if plan.Picture != nil {
@@ -49,16 +49,16 @@ func child(plan render.Plan, conn *render.Conn) (render.Facts, error) {
 	}
 	text, err := json.Marshal(line)
 	if err != nil {
-		return render.Facts{}, err
+		return render.Stats{}, err
 	}
 	file, err := os.OpenFile(filepath.Join(dir, diaryFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		return render.Facts{}, err
+		return render.Stats{}, err
 	}
 	file.Write(append(text, '\n'))
 	file.Close()
 	if _, err := os.Stat(filepath.Join(dir, brokenFile)); err == nil {
-		return render.Facts{}, errors.New("this child does not work")
+		return render.Stats{}, errors.New("this child does not work")
 	}
 	if plan.Sound != nil {
 		return sound.Run(*plan.Sound, conn)

@@ -93,16 +93,16 @@ func (r *Runner) whyNoTracks(ctx context.Context, c roomreel.Composition) error 
 
 // replan makes the plan of w again. The error is a *roomreel.Error when it is the room's recordings that are at fault.
 func (r *Runner) replan(ctx context.Context, c roomreel.Composition, w work) (*compose.Plan, []roomreel.Recording, error) {
-	size, err := layout.ParseResolution(c.Film.Resolution)
+	size, err := layout.ParseResolution(c.Spec.Resolution)
 	if err != nil {
 		return nil, nil, err
 	}
 	req := compose.Request{
-		AudioSources: c.Film.AudioSources, AudioExcluded: c.Film.AudioSourcesExcluded,
-		Size: size, Format: c.Film.Format, Trim: c.Film.Trim,
+		AudioSources: c.Spec.AudioSources, AudioExcluded: c.Spec.AudioSourcesExcluded,
+		Size: size, Format: c.Spec.Format, Trim: c.Spec.Trim,
 	}
-	if c.Film.VideoLayout != "" {
-		if req.Layout, err = layout.Parse(c.Film.VideoLayout, size); err != nil {
+	if c.Spec.VideoLayout != "" {
+		if req.Layout, err = layout.Parse(c.Spec.VideoLayout, size); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -186,8 +186,8 @@ func (r *Runner) source(ctx context.Context, recording roomreel.Recording, start
 	switch media := recording.Media; {
 	case media.Key != "" && media.Envelope == nil:
 		return blob.NewReaderAt(ctx, r.Vault, media.Key, recording.Size), nil
-	case media.WorkKey != "" && started.Before(media.WorkEnds):
-		return blob.NewReaderAt(ctx, r.Work, media.WorkKey, recording.Size), nil
+	case media.CopyKey != "" && started.Before(media.CopyExpires):
+		return blob.NewReaderAt(ctx, r.Work, media.CopyKey, recording.Size), nil
 	}
 	return nil, &roomreel.Error{
 		Code: roomreel.Invalid, Twilio: recordingsDeleted,
@@ -197,7 +197,7 @@ func (r *Runner) source(ctx context.Context, recording roomreel.Recording, start
 
 // claim makes this attempt the one that renders a stretch, and opens the film for it unless the stretch is done.
 func (r *Runner) claim(ctx context.Context, sid roomreel.CompositionSID, stretch int) (store.Stretch, *rendering, error) {
-	claim, err := r.Store.ClaimStretch(ctx, sid, stretch)
+	claim, err := r.Store.AcquireTask(ctx, sid, stretch)
 	if err != nil || claim.Done {
 		return claim, nil, err
 	}
@@ -233,11 +233,11 @@ func (r *Runner) stretch(ctx context.Context, job args) error {
 		}
 		err = r.Store.PublishChunk(ctx, sid, job.Number, claim.Attempt, chunk, keyOf(chunk), info.Size)
 		if err != nil {
-			return r.discard(ctx, sid, err, store.Erasure{Place: store.Work, Key: keyOf(chunk)})
+			return r.discard(ctx, sid, err, store.PendingDeletion{Store: store.WorkingStore, Key: keyOf(chunk)})
 		}
 		if next := chunk + 1; next == s.First+len(s.Chunks) {
 			return nil
-		} else if err := r.reserve(ctx, sid, store.Work, keyOf(next)); err != nil {
+		} else if err := r.reserve(ctx, sid, store.WorkingStore, keyOf(next)); err != nil {
 			return err
 		}
 		if spent := time.Since(begun); spent > longTurn || spent > r.turn && r.othersWait(ctx) {
@@ -245,7 +245,7 @@ func (r *Runner) stretch(ctx context.Context, job args) error {
 		}
 		return nil
 	}
-	if err := r.reserve(ctx, sid, store.Work, keyOf(from)); err != nil {
+	if err := r.reserve(ctx, sid, store.WorkingStore, keyOf(from)); err != nil {
 		return err
 	}
 	var earlier compose.Outcome
@@ -261,7 +261,7 @@ func (r *Runner) stretch(ctx context.Context, job args) error {
 		outcome = outcome.After(earlier)
 	}
 	if err != nil && len(outcome.Lost) > 0 {
-		if err := r.Store.NoteFacts(ctx, sid, job.Number, claim.Attempt, outcomeText(outcome)); err != nil {
+		if err := r.Store.SaveTaskStats(ctx, sid, job.Number, claim.Attempt, outcomeText(outcome)); err != nil {
 			r.Log.Warn("a recording that was left out is not noted", "composition", sid, "err", err)
 		}
 	}
@@ -271,7 +271,7 @@ func (r *Runner) stretch(ctx context.Context, job args) error {
 	if err != nil {
 		return err
 	}
-	return r.Store.FinishStretch(ctx, sid, job.Number, claim.Attempt, outcomeText(outcome))
+	return r.Store.FinishTask(ctx, sid, job.Number, claim.Attempt, outcomeText(outcome))
 }
 
 // errTurnOver stops a stretch between two chunks because others wait. Its rest is rendered later.
@@ -279,14 +279,14 @@ var errTurnOver = errors.New("others wait")
 
 // reserve notes a blob before it is stored, so that it is erased in the end should nothing ever refer to it: whoever
 // stores it may die at any time.
-func (r *Runner) reserve(ctx context.Context, sid roomreel.CompositionSID, place store.Place, key string) error {
-	return r.Store.Reserve(ctx, store.Unpublished(sid), store.Erasure{Place: place, Key: key})
+func (r *Runner) reserve(ctx context.Context, sid roomreel.CompositionSID, place store.BlobStore, key string) error {
+	return r.Store.Reserve(ctx, store.Unpublished(sid), store.PendingDeletion{Store: place, Key: key})
 }
 
 // discard has a blob erased at once that was stored in vain, because of err, and returns err. When it is not certain that
 // nothing refers to the blob, its reservation decides.
-func (r *Runner) discard(ctx context.Context, sid roomreel.CompositionSID, err error, blob store.Erasure) error {
-	if !errors.Is(err, store.ErrOvertaken) && roomreel.CodeOf(err) != roomreel.Conflict {
+func (r *Runner) discard(ctx context.Context, sid roomreel.CompositionSID, err error, blob store.PendingDeletion) error {
+	if !errors.Is(err, store.ErrLeaseLost) && roomreel.CodeOf(err) != roomreel.Conflict {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
@@ -307,7 +307,7 @@ func (r *Runner) sound(ctx context.Context, job args) error {
 		progress = r.tellProgress(ctx, film, store.Sound)
 	}
 	key := workKey(film.composition, fmt.Sprintf("sound-%d", claim.Attempt))
-	if err := r.reserve(ctx, sid, store.Work, key); err != nil {
+	if err := r.reserve(ctx, sid, store.WorkingStore, key); err != nil {
 		return err
 	}
 	outcome, err := r.composer.Sound(ctx, film.Plan, film.media, key, progress)
@@ -319,7 +319,7 @@ func (r *Runner) sound(ctx context.Context, job args) error {
 		return err
 	}
 	if err := r.Store.PublishSound(ctx, sid, claim.Attempt, key, info.Size, outcomeText(outcome)); err != nil {
-		return r.discard(ctx, sid, err, store.Erasure{Place: store.Work, Key: key})
+		return r.discard(ctx, sid, err, store.PendingDeletion{Store: store.WorkingStore, Key: key})
 	}
 	return nil
 }
@@ -359,27 +359,27 @@ func (r *Runner) assemble(ctx context.Context, job args) error {
 	if err != nil {
 		return err
 	}
-	finished := store.Finished{Size: facts.Size, Duration: facts.Duration, Bitrate: facts.Bitrate, Report: report}
+	finished := store.FilmResult{Size: facts.Size, Duration: facts.Duration, Bitrate: facts.Bitrate, Report: report}
 	return r.handOver(ctx, film.composition, finished, path)
 }
 
 // handOver stores the film at path: where it is kept when that is the vault and nothing else is to be done to it, else
 // in the work store, from where its delivery takes it.
-func (r *Runner) handOver(ctx context.Context, c roomreel.Composition, finished store.Finished, path string) error {
+func (r *Runner) handOver(ctx context.Context, c roomreel.Composition, finished store.FilmResult, path string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	// A key of its own for each attempt: one that comes too late takes nothing away from the one before.
-	at := store.Erasure{Place: store.Work, Key: workKey(c, "film-"+rand.Text())}
+	at := store.PendingDeletion{Store: store.WorkingStore, Key: workKey(c, "film-"+rand.Text())}
 	target, options := r.Work, blob.PutOptions{}
 	direct := c.Destination == (roomreel.Destination{})
 	if direct {
-		at = store.Erasure{Place: store.Vault, Key: mediaKey(c)}
-		target, options = r.Vault, blob.PutOptions{ContentType: contentType(c.Film)}
+		at = store.PendingDeletion{Store: store.MediaStore, Key: mediaKey(c)}
+		target, options = r.Vault, blob.PutOptions{ContentType: contentType(c.Spec)}
 	}
-	if err := r.reserve(ctx, c.SID, at.Place, at.Key); err != nil {
+	if err := r.reserve(ctx, c.SID, at.Store, at.Key); err != nil {
 		return err
 	}
 	if _, err := target.Put(ctx, at.Key, file, finished.Size, options); err != nil {
@@ -389,7 +389,7 @@ func (r *Runner) handOver(ctx context.Context, c roomreel.Composition, finished 
 		finished.Media = roomreel.Media{Key: at.Key, Size: finished.Size}
 		_, err = r.Store.CompleteComposition(ctx, c.SID, finished)
 	} else {
-		finished.Media = roomreel.Media{WorkKey: at.Key}
+		finished.Media = roomreel.Media{CopyKey: at.Key}
 		err = r.Store.SaveFilm(ctx, c.SID, finished)
 	}
 	if err != nil {
@@ -431,8 +431,8 @@ func workKey(c roomreel.Composition, name string) string {
 
 // mediaKey names a composition's film in the vault.
 func mediaKey(c roomreel.Composition) string {
-	return fmt.Sprintf("%s/%s.%s", c.AccountSID, c.SID, c.Film.Format)
+	return fmt.Sprintf("%s/%s.%s", c.AccountSID, c.SID, c.Spec.Format)
 }
 
 // contentType is what a film is served as: video also when it is sound alone, as Twilio does.
-func contentType(f roomreel.Film) string { return "video/" + string(f.Format) }
+func contentType(f roomreel.FilmSpec) string { return "video/" + string(f.Format) }

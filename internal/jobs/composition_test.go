@@ -51,8 +51,8 @@ func TestComposition_OfSoundAloneAndOfPicturesAlone(t *testing.T) {
 		start(t, w.runner(t, nil))
 		room := w.room(t, "")
 		w.complete(t, room)
-		heard := w.compose(t, room, app.FilmRequest{AudioSources: []string{"*"}, Format: "webm"})
-		seen := w.compose(t, room, app.FilmRequest{VideoLayout: everyone.VideoLayout, Resolution: "160x120"})
+		heard := w.compose(t, room, app.FilmParams{AudioSources: []string{"*"}, Format: "webm"})
+		seen := w.compose(t, room, app.FilmParams{VideoLayout: everyone.VideoLayout, Resolution: "160x120"})
 		if report := reported(t, w.completed(t, heard)); !slices.Equal(report.Streams, []string{"opus"}) {
 			t.Errorf("sound alone has streams %v", report.Streams)
 		}
@@ -65,7 +65,7 @@ func TestComposition_OfSoundAloneAndOfPicturesAlone(t *testing.T) {
 func TestComposition_FailsWithTwiliosNumber(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		start(t, w.runner(t, nil))
-		for want, film := range map[int]app.FilmRequest{
+		for want, film := range map[int]app.FilmParams{
 			compose.ErrNoTracks.Twilio: {AudioSources: []string{"nobody"}, Format: "mp4"},
 			recordingsDeleted:          {AudioSources: []string{"*"}, Format: "mp4"},
 		} {
@@ -93,7 +93,7 @@ func TestComposition_FailsWhenARecordingIsDeletedUnderIt(t *testing.T) {
 		r.turn = 0
 		room := w.room(t, "")
 		w.complete(t, room)
-		sid := w.compose(t, room, app.FilmRequest{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"})
+		sid := w.compose(t, room, app.FilmParams{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"})
 		gate := w.atGate(t)
 		all, err := w.store.RecordingsOf(t.Context(), room.SID)
 		check(t, err)
@@ -189,7 +189,7 @@ func TestStretch_RemembersWhoWasLeftOutBefore(t *testing.T) {
 		start(t, r)
 		room := w.room(t, "")
 		w.complete(t, room)
-		pictures := app.FilmRequest{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"}
+		pictures := app.FilmParams{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"}
 		sid := w.compose(t, room, pictures)
 		gate := w.atGate(t)
 		w.published(t, sid, 1)
@@ -250,7 +250,7 @@ func TestStretch_OvertakenLeavesNothing(t *testing.T) {
 		sid := w.compose(t, room, everyone)
 		gate := w.atGate(t)
 		before := w.published(t, sid, 1)
-		_, err := w.store.ClaimStretch(t.Context(), sid, 0) // as another node does
+		_, err := w.store.AcquireTask(t.Context(), sid, 0) // as another node does
 		check(t, err)
 		w.openGate(t, gate)
 		eventually(t, "end of the first child", func() bool {
@@ -260,7 +260,7 @@ func TestStretch_OvertakenLeavesNothing(t *testing.T) {
 			t.Errorf("%d chunks are published by an attempt that was overtaken", len(after)-len(before))
 		}
 		check(t, w.store.InTx(t.Context(), func(tx *store.Tx) error {
-			return r.Enqueue(t.Context(), tx, store.Job{Kind: store.JobStretch, SID: string(sid)})
+			return r.Enqueue(t.Context(), tx, store.Job{Kind: store.JobRender, SID: string(sid)})
 		}))
 		w.completed(t, sid)
 	})
@@ -355,10 +355,10 @@ func TestStretch_MakesRoomForOthers(t *testing.T) {
 		start(t, r)
 		room := w.room(t, "")
 		w.complete(t, room)
-		pictures := app.FilmRequest{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"}
+		pictures := app.FilmParams{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"}
 		long := w.compose(t, room, pictures)
 		gate := w.atGate(t)
-		short := w.compose(t, room, app.FilmRequest{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "64x64"})
+		short := w.compose(t, room, app.FilmParams{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "64x64"})
 		eventually(t, "wait of the second composition", func() bool { return r.othersWait(t.Context()) })
 		w.openGate(t, gate)
 		w.completed(t, long)

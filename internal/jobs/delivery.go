@@ -177,11 +177,11 @@ func (r *Runner) deliver(ctx context.Context, job args) error {
 	}
 	film := *saved.Film
 	p := parcel{
-		account: c.AccountSID, sid: job.SID, extension: string(c.Film.Format), contentType: contentType(c.Film),
-		workKey: film.Media.WorkKey, size: film.Size, destination: c.Destination,
+		account: c.AccountSID, sid: job.SID, extension: string(c.Spec.Format), contentType: contentType(c.Spec),
+		workKey: film.Media.CopyKey, size: film.Size, destination: c.Destination,
 	}
 	if p.destination.S3URL == "" {
-		if err := r.reserve(ctx, sid, store.Vault, mediaKey(c)); err != nil {
+		if err := r.reserve(ctx, sid, store.MediaStore, mediaKey(c)); err != nil {
 			return err
 		}
 	}
@@ -189,7 +189,7 @@ func (r *Runner) deliver(ctx context.Context, job args) error {
 	if err == nil {
 		film.Media = media
 		if _, err = r.Store.CompleteComposition(ctx, sid, film); err != nil {
-			return r.discard(ctx, sid, err, store.Erasure{Place: store.Vault, Key: media.Key})
+			return r.discard(ctx, sid, err, store.PendingDeletion{Store: store.MediaStore, Key: media.Key})
 		}
 		return nil
 	}
@@ -227,22 +227,22 @@ func (r *Runner) deliverRecording(ctx context.Context, job args) error {
 	case recording.Status == roomreel.RecordingDeleted && recording.Destination.S3URL == "":
 		// An attempt that died may have stored it before it was deleted.
 		key := vaultKey(recording.AccountSID, job.SID, recording.Container)
-		return r.Store.Erase(ctx, job.SID, store.Erasure{Place: store.Vault, Key: key})
+		return r.Store.Erase(ctx, job.SID, store.PendingDeletion{Store: store.MediaStore, Key: key})
 	case recording.Status != roomreel.RecordingProcessing:
 		return nil
 	}
 	media, err := r.send(ctx, parcel{
 		account: recording.AccountSID, sid: job.SID, extension: recording.Container,
 		contentType: string(recording.Kind) + "/x-matroska",
-		workKey:     recording.Media.WorkKey, size: recording.Size, destination: recording.Destination,
+		workKey:     recording.Media.CopyKey, size: recording.Size, destination: recording.Destination,
 	})
 	if err == nil {
-		if !recording.Media.WorkEnds.IsZero() {
-			media.WorkKey, media.WorkEnds = recording.Media.WorkKey, recording.Media.WorkEnds
+		if !recording.Media.CopyExpires.IsZero() {
+			media.CopyKey, media.CopyExpires = recording.Media.CopyKey, recording.Media.CopyExpires
 		}
 		_, err = r.Store.CompleteRecording(ctx, sid, media)
 		if roomreel.CodeOf(err) == roomreel.Conflict && media.Key != "" {
-			return r.Store.Erase(context.WithoutCancel(ctx), job.SID, store.Erasure{Place: store.Vault, Key: media.Key})
+			return r.Store.Erase(context.WithoutCancel(ctx), job.SID, store.PendingDeletion{Store: store.MediaStore, Key: media.Key})
 		}
 		return over(err)
 	}

@@ -59,7 +59,7 @@ func (r *Runner) verdict(ctx context.Context, sid roomreel.CompositionSID, err e
 		return errors.Join(err, lookErr)
 	case !inProgress(c):
 		return nil
-	case errors.Is(err, store.ErrOvertaken):
+	case errors.Is(err, store.ErrLeaseLost):
 		// Another attempt has the work. Should that one die, its job may be marked as done by this one's end.
 		return later(lookAgain)
 	}

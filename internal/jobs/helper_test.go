@@ -163,13 +163,13 @@ func (w *world) complete(t *testing.T, room roomreel.Room) {
 }
 
 // everyone is a film of all that was recorded, small so that it is quick.
-var everyone = app.FilmRequest{
+var everyone = app.FilmParams{
 	VideoLayout: `{"grid":{"video_sources":["*"]}}`, AudioSources: []string{"*"}, Format: "mp4", Resolution: "160x120",
 }
 
-func (w *world) compose(t *testing.T, room roomreel.Room, film app.FilmRequest) roomreel.CompositionSID {
+func (w *world) compose(t *testing.T, room roomreel.Room, film app.FilmParams) roomreel.CompositionSID {
 	t.Helper()
-	c, err := w.app.CreateComposition(t.Context(), w.account, app.CreateComposition{RoomSID: string(room.SID), FilmRequest: film})
+	c, err := w.app.CreateComposition(t.Context(), w.account, app.CreateComposition{RoomSID: string(room.SID), FilmParams: film})
 	check(t, err)
 	return c.SID
 }
@@ -238,7 +238,7 @@ func (w *world) published(t *testing.T, sid roomreel.CompositionSID, n int) (don
 	t.Helper()
 	eventually(t, "published chunks", func() bool {
 		saved, err := w.store.Work(t.Context(), sid)
-		if errors.Is(err, store.ErrOvertaken) {
+		if errors.Is(err, store.ErrLeaseLost) {
 			return false
 		}
 		check(t, err)

@@ -143,7 +143,7 @@ const compositionAttempts = 10
 // queueOf says which queue a kind of job waits in, and how often it is tried before it is given up.
 func (r *Runner) queueOf(kind string) (queue string, attempts int) {
 	switch kind {
-	case store.JobStretch, store.JobSound, store.JobAssemble:
+	case store.JobRender, store.JobAudio, store.JobAssemble:
 		return renderQueue, r.attempts
 	case store.JobCompose:
 		return generalQueue, r.attempts

@@ -178,7 +178,7 @@ func (r *Runner) Stop(ctx context.Context) error {
 	err := r.client.stop(ctx)
 	r.stop()
 	r.done.Wait()
-	return errors.Join(err, r.Store.ForgetNode(context.WithoutCancel(ctx), r.node.ID), os.RemoveAll(r.scratch(r.node.ID)))
+	return errors.Join(err, r.Store.RemoveNode(context.WithoutCancel(ctx), r.node.ID), os.RemoveAll(r.scratch(r.node.ID)))
 }
 
 // beat says every few seconds that this node lives, and takes over what dead nodes left.
@@ -225,7 +225,7 @@ func (r *Runner) revive(ctx context.Context) error {
 		r.Log.Info("jobs of dead nodes are available again", "jobs", n)
 	}
 	for _, node := range dead {
-		if err := r.Store.ForgetNode(ctx, node); err != nil {
+		if err := r.Store.RemoveNode(ctx, node); err != nil {
 			return err
 		}
 		if err := os.RemoveAll(r.scratch(node)); err != nil {

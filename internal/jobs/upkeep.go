@@ -8,7 +8,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/blob"
-	"roomreel/internal/matroska"
+	"roomreel/internal/media"
 	"roomreel/internal/store"
 )
 
@@ -19,13 +19,13 @@ func (r *Runner) hook(ctx context.Context, job args) error {
 
 // erase deletes the blobs that a resource left. What cannot be deleted now stays noted.
 func (r *Runner) erase(ctx context.Context, job args) error {
-	blobs, err := r.Store.Erasures(ctx, job.SID)
+	blobs, err := r.Store.PendingDeletions(ctx, job.SID)
 	if err != nil {
 		return err
 	}
 	var failed []error
 	for _, left := range blobs {
-		if err := r.place(left.Place).Delete(ctx, left.Key); err != nil {
+		if err := r.place(left.Store).Delete(ctx, left.Key); err != nil {
 			failed = append(failed, fmt.Errorf("delete %s: %w", left.Key, err))
 			continue
 		}
@@ -34,8 +34,8 @@ func (r *Runner) erase(ctx context.Context, job args) error {
 	return errors.Join(failed...)
 }
 
-func (r *Runner) place(p store.Place) blob.Store {
-	if p == store.Work {
+func (r *Runner) place(p store.BlobStore) blob.Store {
+	if p == store.WorkingStore {
 		return r.Work
 	}
 	return r.Vault
@@ -47,7 +47,7 @@ func (r *Runner) expire(ctx context.Context, _ args) error {
 }
 
 // index reads a recording's packet index from the vault.
-func (r *Runner) index(ctx context.Context, key string) (*matroska.Index, error) {
+func (r *Runner) index(ctx context.Context, key string) (*media.Index, error) {
 	body, err := r.Vault.Get(ctx, key, 0, -1)
 	if err != nil {
 		return nil, err
@@ -57,6 +57,6 @@ func (r *Runner) index(ctx context.Context, key string) (*matroska.Index, error)
 	if err != nil {
 		return nil, err
 	}
-	index := new(matroska.Index)
+	index := new(media.Index)
 	return index, index.UnmarshalBinary(data)
 }

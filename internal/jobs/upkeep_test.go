@@ -41,7 +41,7 @@ func TestErase_IsTriedUntilNothingIsLeft(t *testing.T) {
 		if _, err := w.vault.Stat(t.Context(), all[0].Media.Key); !errors.Is(err, blob.ErrNotExist) {
 			t.Errorf("the media is still there: %v", err)
 		}
-		left, err := w.store.Erasures(t.Context(), job.SID)
+		left, err := w.store.PendingDeletions(t.Context(), job.SID)
 		if err != nil || len(left) > 0 {
 			t.Errorf("%v is still to be erased, %v", left, err)
 		}
@@ -75,7 +75,7 @@ func TestReserved_BlobsAreErasedWhenNothingRefersToThem(t *testing.T) {
 		lost, err := w.store.CompositionBySID(t.Context(), sid)
 		check(t, err)
 		key := workKey(lost, "chunk-00000-1")
-		check(t, r.reserve(t.Context(), sid, store.Work, key))
+		check(t, r.reserve(t.Context(), sid, store.WorkingStore, key))
 		_, err = w.work.Put(t.Context(), key, strings.NewReader(""), 0, blob.PutOptions{})
 		check(t, err) // and here its process dies
 		w.offset.Add(int64(25 * time.Hour))

@@ -31,14 +31,14 @@ func (r *Runner) workers() *river.Workers {
 	workers := river.NewWorkers()
 	for kind, do := range map[string]task{
 		store.JobCompose:          r.ofComposition(r.plan),
-		store.JobStretch:          r.ofComposition(r.stretch),
-		store.JobSound:            r.ofComposition(r.sound),
+		store.JobRender:           r.ofComposition(r.stretch),
+		store.JobAudio:            r.ofComposition(r.sound),
 		store.JobAssemble:         r.ofComposition(r.assemble),
 		store.JobDeliver:          r.ofComposition(r.deliver),
 		store.JobDeliverRecording: r.deliverRecording,
 		store.JobHook:             r.hook,
 		store.JobCallback:         r.callback,
-		store.JobErase:            r.erase,
+		store.JobDelete:           r.erase,
 		store.JobExpire:           r.expire,
 	} {
 		river.AddWorkerArgs(workers, args{kind: kind}, &worker{do: do, log: r.Log})

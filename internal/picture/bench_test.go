@@ -11,7 +11,7 @@ import (
 // BenchmarkRun composes ten seconds of four 480p cameras into a 720p grid.
 func BenchmarkRun(b *testing.B) {
 	const seconds = 10
-	plan := render.PicturePlan{
+	plan := render.VideoPlan{
 		Width: 1280, Height: 720, FPSNum: 25, FPSDen: 1,
 		Encoder: render.Encoder{Codec: "h264", Options: map[string]string{"preset": "superfast", "crf": "24"}, GOP: 250},
 		Scenes:  []render.Scene{{}},

@@ -40,7 +40,7 @@ func (p *parent) Progress(done int64) error    { p.done = done; return nil }
 var sharp = render.Encoder{Codec: "h264", Options: map[string]string{"preset": "veryfast", "crf": "6"}, GOP: 100}
 
 // add adds a recorded track to the plan, beginning at the given output time, and returns its packets as they are sent.
-func add(plan *render.PicturePlan, track codectest.Track, start time.Duration) []render.Packet {
+func add(plan *render.VideoPlan, track codectest.Track, start time.Duration) []render.Packet {
 	number := len(plan.Tracks)
 	plan.Tracks = append(plan.Tracks, render.Track{Codec: track.Codec, Private: track.Private})
 	packets := make([]render.Packet, len(track.Packets))
@@ -62,7 +62,7 @@ func merge(tracks ...[]render.Packet) []render.Packet {
 // film is what a viewer sees: every picture, whole.
 type film struct {
 	pictures []*codec.Canvas
-	facts    render.Facts
+	facts    render.Stats
 	parent   *parent
 }
 
@@ -73,7 +73,7 @@ func (f film) luma(n, x, y int) uint8 {
 }
 
 // compose runs the plan, checks what must hold of every film, joins the chunks and decodes the whole.
-func compose(t testing.TB, plan render.PicturePlan, packets []render.Packet) film {
+func compose(t testing.TB, plan render.VideoPlan, packets []render.Packet) film {
 	t.Helper()
 	p := &parent{packets: packets}
 	facts, err := Run(plan, p)
@@ -111,7 +111,7 @@ func compose(t testing.TB, plan render.PicturePlan, packets []render.Packet) fil
 
 func (f *film) decode(t testing.TB, track codectest.Track) {
 	t.Helper()
-	d, err := codec.OpenPictureDecoder(track.Codec, track.Private)
+	d, err := codec.OpenVideoDecoder(track.Codec, track.Private)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,9 +31,9 @@ type Conn interface {
 
 // Run carries out the plan. The facts count what was done; an error means that the film would be wrong: the plan is
 // impossible, the encoder failed or the connection broke. Damaged sources are no error.
-func Run(plan render.PicturePlan, conn Conn) (render.Facts, error) {
+func Run(plan render.VideoPlan, conn Conn) (render.Stats, error) {
 	if err := check(plan); err != nil {
-		return render.Facts{}, fmt.Errorf("picture plan: %w", err)
+		return render.Stats{}, fmt.Errorf("picture plan: %w", err)
 	}
 	c := &composer{plan: plan, conn: conn, tracks: make([]*source, len(plan.Tracks))}
 	c.begin(plan.Chunks[0].From)
@@ -47,17 +47,17 @@ func Run(plan render.PicturePlan, conn Conn) (render.Facts, error) {
 	}()
 	w, err := newWriter(plan, conn)
 	if err != nil {
-		return render.Facts{}, err
+		return render.Stats{}, err
 	}
 	c.out = w
 	err = c.run()
 	if cause := w.wait(); cause != nil {
-		return render.Facts{}, cause // then run's error only says that the writer stopped
+		return render.Stats{}, cause // then run's error only says that the writer stopped
 	}
 	if err != nil {
-		return render.Facts{}, err
+		return render.Stats{}, err
 	}
-	facts := render.Facts{Pictures: w.done}
+	facts := render.Stats{Pictures: w.done}
 	for _, s := range c.tracks {
 		facts.Tracks = append(facts.Tracks, s.facts)
 	}
@@ -65,7 +65,7 @@ func Run(plan render.PicturePlan, conn Conn) (render.Facts, error) {
 }
 
 // check refuses plans that a parent never makes, before anything is drawn where it does not belong.
-func check(p render.PicturePlan) error {
+func check(p render.VideoPlan) error {
 	if err := codec.CheckSize(p.Width, p.Height); err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func instant(n, fpsNum, fpsDen int) time.Duration {
 
 // composer takes packets and composes pictures. Its goroutine decodes and draws.
 type composer struct {
-	plan   render.PicturePlan
+	plan   render.VideoPlan
 	conn   Conn
 	tracks []*source
 	out    *writer

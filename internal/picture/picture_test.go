@@ -28,8 +28,8 @@ const (
 	h264  = "-c:v libx264 -crf 6 -bf 3 -b_strategy 0 -x264-params b-pyramid=normal:scenecut=0"
 )
 
-func onePlan(pictures int) render.PicturePlan {
-	return render.PicturePlan{
+func onePlan(pictures int) render.VideoPlan {
+	return render.VideoPlan{
 		Width: 128, Height: 96, FPSNum: 25, FPSDen: 1, Encoder: sharp,
 		Scenes: []render.Scene{{Cells: []render.Cell{{Track: 0, X: 0, Y: 0, W: 128, H: 96}}}},
 		Chunks: []render.Chunk{{From: 0, To: pictures}},
@@ -74,7 +74,7 @@ func TestRun_ShowsTheNewestPictureAtEveryInstant(t *testing.T) {
 
 // presented returns when a track's pictures are shown, in that order.
 func presented(track codectest.Track) []time.Duration {
-	var plan render.PicturePlan
+	var plan render.VideoPlan
 	var times []time.Duration
 	for _, p := range add(&plan, track, 0) {
 		i := len(times)
@@ -129,7 +129,7 @@ func TestRun_HoldsTheLastGoodPicture(t *testing.T) {
 					t.Errorf("picture %d is %d, want %d", n, got, want)
 				}
 			}
-			want := render.TrackFacts{Packets: 25, Decoded: 22, Errors: 3, Shown: 25}
+			want := render.TrackStats{Packets: 25, Decoded: 22, Errors: 3, Shown: 25}
 			if f.facts.Tracks[0] != want {
 				t.Errorf("facts: %+v, want %+v", f.facts.Tracks[0], want)
 			}
@@ -304,7 +304,7 @@ func TestRun_CountsATrackThatCannotBeDecoded(t *testing.T) {
 	track := footage(t, 64, 48, "25", 0.4, vp8)
 	track.Codec = "theora"
 	f := compose(t, plan, add(&plan, track, 0))
-	if got := f.facts.Tracks[0]; got != (render.TrackFacts{Packets: 10, Errors: 10}) {
+	if got := f.facts.Tracks[0]; got != (render.TrackStats{Packets: 10, Errors: 10}) {
 		t.Errorf("facts: %+v", got)
 	}
 }
@@ -384,20 +384,20 @@ func (p *torn) Next() (render.Packet, error) {
 
 func TestRun_RefusesPlansNoParentMakes(t *testing.T) {
 	codectest.NoLeaks(t)
-	for name, spoil := range map[string]func(*render.PicturePlan){
-		"odd canvas":     func(p *render.PicturePlan) { p.Width = 127 },
-		"huge canvas":    func(p *render.PicturePlan) { p.Width = 8192 },
-		"no rate":        func(p *render.PicturePlan) { p.FPSDen = 0 },
-		"no chunks":      func(p *render.PicturePlan) { p.Chunks = nil },
-		"empty chunk":    func(p *render.PicturePlan) { p.Chunks[0].To = 0 },
-		"gap":            func(p *render.PicturePlan) { p.Chunks = append(p.Chunks, render.Chunk{From: 11, To: 12}) },
-		"no scene":       func(p *render.PicturePlan) { p.Scenes = nil },
-		"late scene":     func(p *render.PicturePlan) { p.Scenes[0].From = 1 },
-		"no such track":  func(p *render.PicturePlan) { p.Scenes[0].Cells[0].Track = 1 },
-		"outside":        func(p *render.PicturePlan) { p.Scenes[0].Cells[0].X = 2 },
-		"odd cell":       func(p *render.PicturePlan) { p.Scenes[0].Cells[0].W = 3 },
-		"no such codec":  func(p *render.PicturePlan) { p.Encoder.Codec = "mpeg4" },
-		"no such option": func(p *render.PicturePlan) { p.Encoder.Options = map[string]string{"speed": "high"} },
+	for name, spoil := range map[string]func(*render.VideoPlan){
+		"odd canvas":     func(p *render.VideoPlan) { p.Width = 127 },
+		"huge canvas":    func(p *render.VideoPlan) { p.Width = 8192 },
+		"no rate":        func(p *render.VideoPlan) { p.FPSDen = 0 },
+		"no chunks":      func(p *render.VideoPlan) { p.Chunks = nil },
+		"empty chunk":    func(p *render.VideoPlan) { p.Chunks[0].To = 0 },
+		"gap":            func(p *render.VideoPlan) { p.Chunks = append(p.Chunks, render.Chunk{From: 11, To: 12}) },
+		"no scene":       func(p *render.VideoPlan) { p.Scenes = nil },
+		"late scene":     func(p *render.VideoPlan) { p.Scenes[0].From = 1 },
+		"no such track":  func(p *render.VideoPlan) { p.Scenes[0].Cells[0].Track = 1 },
+		"outside":        func(p *render.VideoPlan) { p.Scenes[0].Cells[0].X = 2 },
+		"odd cell":       func(p *render.VideoPlan) { p.Scenes[0].Cells[0].W = 3 },
+		"no such codec":  func(p *render.VideoPlan) { p.Encoder.Codec = "mpeg4" },
+		"no such option": func(p *render.VideoPlan) { p.Encoder.Options = map[string]string{"speed": "high"} },
 	} {
 		plan := onePlan(10)
 		plan.Tracks = []render.Track{{Codec: "vp8"}}

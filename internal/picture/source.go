@@ -26,7 +26,7 @@ const (
 // source is one track: its decoder, the picture it shows, and those that come next.
 type source struct {
 	track   render.Track
-	decoder *codec.PictureDecoder // nil before the first packet, and for good when it cannot be opened
+	decoder *codec.VideoDecoder // nil before the first packet, and for good when it cannot be opened
 	refused bool
 	shown   shown   // serial 0: nothing yet
 	queue   []shown // ascending by time, all after shown
@@ -36,7 +36,7 @@ type source struct {
 	serial  int64
 	width   int
 	height  int
-	facts   render.TrackFacts
+	facts   render.TrackStats
 }
 
 func newSource(t render.Track) *source { return &source{track: t} }
@@ -46,7 +46,7 @@ func newSource(t render.Track) *source { return &source{track: t} }
 func (s *source) decode(p render.Packet) {
 	s.facts.Packets++
 	if s.decoder == nil && !s.refused {
-		decoder, err := codec.OpenPictureDecoder(s.track.Codec, s.track.Private)
+		decoder, err := codec.OpenVideoDecoder(s.track.Codec, s.track.Private)
 		s.decoder, s.refused = decoder, err != nil
 	}
 	if s.refused || len(p.Data) == 0 {

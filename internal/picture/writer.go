@@ -23,7 +23,7 @@ type step struct {
 
 // writer encodes canvases in its own goroutine, chunk by chunk, and sends what comes out.
 type writer struct {
-	plan    render.PicturePlan
+	plan    render.VideoPlan
 	conn    Conn
 	steps   chan step
 	free    chan *canvas
@@ -31,7 +31,7 @@ type writer struct {
 	ring    []*canvas
 
 	// The goroutine's own until stopped is closed.
-	encoder *codec.PictureEncoder
+	encoder *codec.VideoEncoder
 	header  []byte
 	chunk   int
 	in, out int // pictures of this chunk that were sent to the encoder, and packets that came out
@@ -40,7 +40,7 @@ type writer struct {
 	err     error
 }
 
-func newWriter(plan render.PicturePlan, conn Conn) (*writer, error) {
+func newWriter(plan render.VideoPlan, conn Conn) (*writer, error) {
 	w := &writer{
 		plan:    plan,
 		conn:    conn,
@@ -157,7 +157,7 @@ func (w *writer) picture(c *canvas) error {
 // copying packets, so all must have the first one's header.
 func (w *writer) open() error {
 	e := w.plan.Encoder
-	encoder, err := codec.OpenPictureEncoder(codec.EncoderConfig{
+	encoder, err := codec.OpenVideoEncoder(codec.EncoderConfig{
 		Codec: e.Codec, Options: e.Options, Bitrate: e.Bitrate, GOP: e.GOP, Threads: e.Threads,
 	}, w.plan.Width, w.plan.Height, w.plan.FPSNum, w.plan.FPSDen)
 	if err != nil {

@@ -60,12 +60,12 @@ func lastLine(text string) string {
 }
 
 // verdict turns all that is known into what Do returns. cause is why the child was stopped, if it was.
-func (r *run) verdict(outer context.Context, cause error, exit *os.ProcessState) (Facts, error) {
+func (r *run) verdict(outer context.Context, cause error, exit *os.ProcessState) (Stats, error) {
 	if caller, ok := errors.AsType[callerError](cause); ok {
-		return Facts{}, caller.error
+		return Stats{}, caller.error
 	}
 	if cause != nil && outer.Err() != nil && errors.Is(cause, context.Cause(outer)) {
-		return Facts{}, cause
+		return Stats{}, cause
 	}
 	death := &ExitError{Track: r.child.page.suspect(), Code: -1, Stderr: r.child.stderr.String()}
 	if exit != nil {
@@ -77,23 +77,23 @@ func (r *run) verdict(outer context.Context, cause error, exit *os.ProcessState)
 	switch {
 	case errors.Is(cause, errStalled):
 		death.Stalled = true
-		return Facts{}, death
+		return Stats{}, death
 	case errors.Is(cause, errTimeout):
 		death.TimedOut = true
-		return Facts{}, death
+		return Stats{}, death
 	}
 	// The kernel's out-of-memory killer leaves no word. A pipe that ended by itself was not our doing.
 	abrupt := death.Signal == syscall.SIGKILL && (cause == nil || errors.Is(cause, errNoFacts))
 	death.OutOfMemory = abrupt || saysOutOfMemory(death.Stderr)
 	if cause != nil && !(errors.Is(cause, errNoFacts) && (death.Code > 0 || death.Signal != 0)) {
 		death.Err = cause
-		return Facts{}, death
+		return Stats{}, death
 	}
 	if death.Code != 0 {
-		return Facts{}, death
+		return Stats{}, death
 	}
 	if death.Err = r.check(); death.Err != nil {
-		return Facts{}, death
+		return Stats{}, death
 	}
 	return r.facts, nil
 }

@@ -21,11 +21,11 @@ const (
 
 // Main is the whole of a child's main function: it confines the process, then serves its parent on the standard pipes,
 // and exits.
-func Main(do func(Plan, *Conn) (Facts, error)) {
+func Main(do func(Plan, *Conn) (Stats, error)) {
 	os.Exit(child(do))
 }
 
-func child(do func(Plan, *Conn) (Facts, error)) int {
+func child(do func(Plan, *Conn) (Stats, error)) int {
 	page, err := inherit()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -34,7 +34,7 @@ func child(do func(Plan, *Conn) (Facts, error)) int {
 	return childWith(page, do)
 }
 
-func childWith(page *shared, do func(Plan, *Conn) (Facts, error)) int {
+func childWith(page *shared, do func(Plan, *Conn) (Stats, error)) int {
 	if err := confine(page); err != nil {
 		if page.modeOrdered() == Require || page.probe != 0 {
 			fmt.Fprintln(os.Stderr, err)

@@ -10,8 +10,8 @@ import "time"
 
 // Plan is what one child does, decided in full by the parent. Exactly one of Picture and Sound is set.
 type Plan struct {
-	Picture *PicturePlan `json:"picture,omitempty"`
-	Sound   *SoundPlan   `json:"sound,omitempty"`
+	Picture *VideoPlan `json:"picture,omitempty"`
+	Sound   *AudioPlan `json:"sound,omitempty"`
 }
 
 // Track describes one source's packets. Tracks are numbered by their place in the plan's Tracks.
@@ -24,9 +24,9 @@ type Track struct {
 	MaxH     int    `json:"max_h,omitempty"` // largest picture the index saw; a decoder refuses more than 4096x2304
 }
 
-// PicturePlan asks for pictures First.. of a film, encoded as consecutive chunks. Picture n is shown at n*FPSDen/FPSNum
+// VideoPlan asks for pictures First.. of a film, encoded as consecutive chunks. Picture n is shown at n*FPSDen/FPSNum
 // seconds of output time and shows, in each cell, the newest decoded picture of its source with time <= that instant.
-type PicturePlan struct {
+type VideoPlan struct {
 	Width, Height  int
 	FPSNum, FPSDen int
 	Encoder        Encoder
@@ -60,8 +60,8 @@ type Encoder struct {
 	Threads int               `json:",omitempty"` // 0 means 1
 }
 
-// SoundPlan asks for the whole sound of a film: stereo, 48 kHz, exactly Samples samples, encoded once.
-type SoundPlan struct {
+// AudioPlan asks for the whole sound of a film: stereo, 48 kHz, exactly Samples samples, encoded once.
+type AudioPlan struct {
 	Samples int64
 	Encoder Encoder
 	Tracks  []Track
@@ -97,16 +97,16 @@ type Header struct {
 	Delay   int    // samples of encoder priming at the start of the sound (AAC 1024, Opus pre-skip); 0 for pictures
 }
 
-// Facts come last, when the child did all it was asked for.
-type Facts struct {
+// Stats come last, when the child did all it was asked for.
+type Stats struct {
 	Pictures int   // pictures encoded
 	Samples  int64 // samples encoded, without priming and padding
-	Tracks   []TrackFacts
+	Tracks   []TrackStats
 	Peak     float64 // sound: largest sample of the mix before the limiter, 1.0 is full scale
 }
 
-// TrackFacts says what became of one track's packets.
-type TrackFacts struct {
+// TrackStats says what became of one track's packets.
+type TrackStats struct {
 	Packets int   // packets received
 	Decoded int   // pictures or packets decoded without an error
 	Errors  int   // packets that a decoder refused; the last good picture was held, or silence put

@@ -31,7 +31,7 @@ func TestDo_RealChildWorksInTheSandbox(t *testing.T) {
 	film := func(encoder Encoder, tracks []Track, cells []Cell, next func() (Packet, error)) []Packet {
 		t.Helper()
 		var r recorder
-		facts, err := Do(t.Context(), c, Plan{Picture: &PicturePlan{
+		facts, err := Do(t.Context(), c, Plan{Picture: &VideoPlan{
 			Width: 640, Height: 360, FPSNum: 25, FPSDen: 1, Encoder: encoder, Tracks: tracks,
 			Scenes: []Scene{{Cells: cells}}, Chunks: []Chunk{{0, 25}, {25, 50}},
 		}}, next, &r)
@@ -60,7 +60,7 @@ func TestDo_RealChildWorksInTheSandbox(t *testing.T) {
 		const length = 48000
 		feed := packets(50, string(make([]byte, 160))) // 20 ms of pcmu each
 		var r recorder
-		facts, err := Do(t.Context(), c, Plan{Sound: &SoundPlan{
+		facts, err := Do(t.Context(), c, Plan{Sound: &AudioPlan{
 			Samples: length, Encoder: Encoder{Codec: codec, Bitrate: 96_000},
 			Tracks: []Track{{Codec: "pcmu", Rate: 8000, Channels: 1}},
 			Runs:   [][]Run{{{Packets: 50, Decoded: length, Length: length}}},

@@ -37,12 +37,12 @@ func TestMain(m *testing.M) {
 }
 
 // behave is the test child's work. The plan's codec names it.
-func behave(plan Plan, c *Conn) (Facts, error) {
+func behave(plan Plan, c *Conn) (Stats, error) {
 	if plan.Sound != nil {
-		return Facts{}, errors.New("no ear")
+		return Stats{}, errors.New("no ear")
 	}
 	p := plan.Picture
-	facts := Facts{Tracks: make([]TrackFacts, len(p.Tracks))}
+	facts := Stats{Tracks: make([]TrackStats, len(p.Tracks))}
 	if err := c.Header(Header{Private: []byte("header")}); err != nil {
 		return facts, err
 	}
@@ -156,7 +156,7 @@ func (r *recorder) Progress(n int64) error {
 }
 
 func picturePlan(codec string, chunks int) Plan {
-	p := &PicturePlan{Encoder: Encoder{Codec: codec}, Tracks: make([]Track, 2)}
+	p := &VideoPlan{Encoder: Encoder{Codec: codec}, Tracks: make([]Track, 2)}
 	for i := range chunks {
 		p.Chunks = append(p.Chunks, Chunk{i * 10, i*10 + 10})
 	}
@@ -245,7 +245,7 @@ func TestDo_CarriesPacketsBothWays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := Facts{Pictures: 30, Tracks: []TrackFacts{{Packets: 15}, {Packets: 15}}}
+			want := Stats{Pictures: 30, Tracks: []TrackStats{{Packets: 15}, {Packets: 15}}}
 			if diff := cmp.Diff(want, facts); diff != "" {
 				t.Error(diff)
 			}
@@ -496,9 +496,9 @@ func TestServe_RefusesPlansThatAreNone(t *testing.T) {
 		"cut":    "P\xff\x00\x00\x00{",
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := Serve(strings.NewReader(in), io.Discard, func(Plan, *Conn) (Facts, error) {
+			err := Serve(strings.NewReader(in), io.Discard, func(Plan, *Conn) (Stats, error) {
 				t.Error("was called")
-				return Facts{}, nil
+				return Stats{}, nil
 			})
 			if err == nil || !strings.Contains(err.Error(), "read plan") {
 				t.Errorf("got %v", err)

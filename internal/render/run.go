@@ -61,7 +61,7 @@ type Handler interface {
 // The error is h's or next's own when they failed, the context's cause when that ended, and otherwise an [*ExitError]
 // which says how the child died and for which track. A child that exits well without facts, or with facts that do
 // not match what it was asked for and what it sent, has failed too.
-func Do(ctx context.Context, cmd Command, plan Plan, next func() (Packet, error), h Handler) (Facts, error) {
+func Do(ctx context.Context, cmd Command, plan Plan, next func() (Packet, error), h Handler) (Stats, error) {
 	cmd = cmd.withDefaults()
 	outer := ctx
 	if cmd.Timeout > 0 {
@@ -75,9 +75,9 @@ func Do(ctx context.Context, cmd Command, plan Plan, next func() (Packet, error)
 	child, err := start(ctx, cmd)
 	if err != nil {
 		if outer.Err() != nil {
-			return Facts{}, context.Cause(outer)
+			return Stats{}, context.Cause(outer)
 		}
-		return Facts{}, fmt.Errorf("start render child: %w", err)
+		return Stats{}, fmt.Errorf("start render child: %w", err)
 	}
 	defer child.release()
 	r := newRun(child, plan, next, h, stop)
@@ -120,7 +120,7 @@ type run struct {
 
 	sent   []atomic.Int64 // by track, for the facts
 	tally  tally
-	facts  Facts
+	facts  Stats
 	finish bool // facts came
 }
 

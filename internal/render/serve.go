@@ -14,11 +14,11 @@ const bufferSize = 64 << 10
 
 // Serve speaks the child's side: it reads the plan from in, lets do carry it out, and sends the facts to out. It
 // neither confines the process nor exits; [Main] does both and is what a real child calls.
-func Serve(in io.Reader, out io.Writer, do func(Plan, *Conn) (Facts, error)) error {
+func Serve(in io.Reader, out io.Writer, do func(Plan, *Conn) (Stats, error)) error {
 	return serve(in, out, new(shared), do)
 }
 
-func serve(in io.Reader, out io.Writer, page *shared, do func(Plan, *Conn) (Facts, error)) error {
+func serve(in io.Reader, out io.Writer, page *shared, do func(Plan, *Conn) (Stats, error)) error {
 	c := &Conn{in: bufio.NewReaderSize(in, bufferSize), out: bufio.NewWriterSize(out, bufferSize), page: page}
 	kind, body, err := readFrame(c.in)
 	if err != nil {

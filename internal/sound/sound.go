@@ -29,30 +29,30 @@ type Conn interface {
 
 // Run carries out the plan: exactly plan.Samples samples are encoded, whatever the tracks hold. An error means that
 // the film would be wrong: the plan is impossible, the encoder failed or the connection broke.
-func Run(plan render.SoundPlan, conn Conn) (render.Facts, error) {
+func Run(plan render.AudioPlan, conn Conn) (render.Stats, error) {
 	if plan.Samples < 1 || len(plan.Runs) != len(plan.Tracks) {
-		return render.Facts{}, fmt.Errorf("sound plan: %d samples, %d tracks, runs for %d", plan.Samples, len(plan.Tracks), len(plan.Runs))
+		return render.Stats{}, fmt.Errorf("sound plan: %d samples, %d tracks, runs for %d", plan.Samples, len(plan.Tracks), len(plan.Runs))
 	}
 	w, err := newWriter(plan, conn)
 	if err != nil {
-		return render.Facts{}, err
+		return render.Stats{}, err
 	}
 	defer w.close()
 	m := newMixer(plan.Samples, newLimiter(w.write))
 	tracks := make([]*track, len(plan.Tracks))
 	for i, t := range plan.Tracks {
 		if tracks[i], err = newTrack(t, plan.Runs[i], m); err != nil {
-			return render.Facts{}, fmt.Errorf("sound plan: track %d: %w", i, err)
+			return render.Stats{}, fmt.Errorf("sound plan: track %d: %w", i, err)
 		}
 		defer tracks[i].close()
 	}
 	if err := feed(conn, m, tracks); err != nil {
-		return render.Facts{}, err
+		return render.Stats{}, err
 	}
 	if err := w.end(); err != nil {
-		return render.Facts{}, err
+		return render.Stats{}, err
 	}
-	facts := render.Facts{Samples: w.in, Peak: m.peak}
+	facts := render.Stats{Samples: w.in, Peak: m.peak}
 	for _, t := range tracks {
 		facts.Tracks = append(facts.Tracks, t.facts)
 	}
@@ -100,7 +100,7 @@ func feed(conn Conn, m *mixer, tracks []*track) error {
 // writer encodes the finished sound and sends it.
 type writer struct {
 	conn    Conn
-	encoder *codec.SoundEncoder
+	encoder *codec.AudioEncoder
 	frame   []float32 // samples that wait for a full frame
 	size    int       // values of a full frame
 	in      int64     // samples encoded
@@ -109,9 +109,9 @@ type writer struct {
 	delay   int64
 }
 
-func newWriter(plan render.SoundPlan, conn Conn) (*writer, error) {
+func newWriter(plan render.AudioPlan, conn Conn) (*writer, error) {
 	e := plan.Encoder
-	encoder, err := codec.OpenSoundEncoder(codec.EncoderConfig{
+	encoder, err := codec.OpenAudioEncoder(codec.EncoderConfig{
 		Codec: e.Codec, Options: e.Options, Bitrate: e.Bitrate, Threads: e.Threads,
 	})
 	if err != nil {

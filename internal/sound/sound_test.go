@@ -47,7 +47,7 @@ func opus(t testing.TB, seconds float64, options string) codectest.Track {
 }
 
 // voice adds a recorded track to the plan as one run that begins at sample at, and returns its packets as they are sent.
-func voice(plan *render.SoundPlan, track codectest.Track, at int64) []render.Packet {
+func voice(plan *render.AudioPlan, track codectest.Track, at int64) []render.Packet {
 	number := len(plan.Tracks)
 	plan.Tracks = append(plan.Tracks, render.Track{
 		Codec: track.Codec, Private: track.Private, Channels: track.Channels, Rate: track.Rate,
@@ -74,12 +74,12 @@ func merge(tracks ...[]render.Packet) []render.Packet {
 // mixed is what the mix of a plan sounds like, before it is encoded.
 type mixed struct {
 	stereo []float32
-	tracks []render.TrackFacts
+	tracks []render.TrackStats
 	peak   float64
 	window int // the largest window, in samples
 }
 
-func mix(t testing.TB, plan render.SoundPlan, packets []render.Packet) mixed {
+func mix(t testing.TB, plan render.AudioPlan, packets []render.Packet) mixed {
 	t.Helper()
 	var result mixed
 	m := newMixer(plan.Samples, newLimiter(func(stereo []float32) error {
@@ -143,7 +143,7 @@ func TestFeed_PlacesOpusToTheSample(t *testing.T) {
 		track := opus(t, 2, options)
 		for _, at := range []int64{0, 4321, -10000} {
 			t.Run(fmt.Sprintf("%s at %d", options, at), func(t *testing.T) {
-				plan := render.SoundPlan{Samples: 2 * Rate}
+				plan := render.AudioPlan{Samples: 2 * Rate}
 				packets := voice(&plan, track, at)
 				m := mix(t, plan, packets)
 				var want []int
@@ -164,7 +164,7 @@ func TestFeed_PlacesOpusToTheSample(t *testing.T) {
 func TestFeed_LeavesExactSilenceBetweenRuns(t *testing.T) {
 	codectest.NoLeaks(t)
 	track := opus(t, 2, "-ac 1")
-	plan := render.SoundPlan{Samples: 4 * Rate}
+	plan := render.AudioPlan{Samples: 4 * Rate}
 	packets := voice(&plan, track, 1000)
 	first := plan.Runs[0][0]
 	half := 50 // packets of 20 ms
@@ -199,7 +199,7 @@ func TestFeed_KeepsItsPlaceOverDamage(t *testing.T) {
 		"too_long":  {0xfb, 0x3f, 0x00},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plan := render.SoundPlan{Samples: 2 * Rate}
+			plan := render.AudioPlan{Samples: 2 * Rate}
 			packets := voice(&plan, track, 0)
 			for i := 30; i < 33; i++ {
 				packets[i].Data = data
@@ -221,7 +221,7 @@ func TestFeed_KeepsItsPlaceOverDamage(t *testing.T) {
 
 func TestFeed_StretchesEvenly(t *testing.T) {
 	codectest.NoLeaks(t)
-	plan := render.SoundPlan{Samples: 3 * Rate}
+	plan := render.AudioPlan{Samples: 3 * Rate}
 	packets := voice(&plan, opus(t, 2, "-ac 2"), 500)
 	run := &plan.Runs[0][0]
 	run.Length = run.Decoded * 103 / 100
@@ -242,7 +242,7 @@ func TestFeed_BringsTelephoneSoundTo48kHz(t *testing.T) {
 	codectest.NoLeaks(t)
 	for _, name := range []string{"pcm_mulaw", "pcm_alaw"} {
 		track := codectest.Make(t, "-f lavfi -i aevalsrc=0.8*eq(mod(n\\,4000)\\,2000):s=8000:d=2 -c:a "+name)
-		plan := render.SoundPlan{Samples: 2 * Rate}
+		plan := render.AudioPlan{Samples: 2 * Rate}
 		m := mix(t, plan, voice(&plan, track, 600))
 		sameWithin(t, clicks(m.stereo), []int{12600, 36600, 60600, 84600}, 1)
 	}
@@ -253,7 +253,7 @@ func TestFeed_AddsTracksUpAndPutsMonoOnBothSides(t *testing.T) {
 	const tone = "-f lavfi -i aevalsrc=0.25*sin(2*PI*250*t)%s:s=8000:d=1 -c:a pcm_mulaw"
 	mono := codectest.Make(t, fmt.Sprintf(tone, ""))
 	right := codectest.Make(t, fmt.Sprintf(tone, "*0|0.25*sin(2*PI*250*t)"))
-	plan := render.SoundPlan{Samples: Rate}
+	plan := render.AudioPlan{Samples: Rate}
 	m := mix(t, plan, merge(voice(&plan, mono, 0), voice(&plan, mono, 0), voice(&plan, right, 0)))
 	loudest := [2]float32{}
 	for i, v := range m.stereo[Rate/2 : 3*Rate/2] { // away from the edges
@@ -271,7 +271,7 @@ func TestFeed_AddsTracksUpAndPutsMonoOnBothSides(t *testing.T) {
 
 func TestFeed_DoesNotBufferWhatComesLate(t *testing.T) {
 	codectest.NoLeaks(t)
-	plan := render.SoundPlan{Samples: 602 * Rate}
+	plan := render.AudioPlan{Samples: 602 * Rate}
 	early, late := opus(t, 1, "-ac 1"), opus(t, 1, "-ac 1")
 	m := mix(t, plan, merge(voice(&plan, early, 0), voice(&plan, late, 600*Rate)))
 	sameWithin(t, clicks(m.stereo), []int{12000, 36000, 600*Rate + 12000, 600*Rate + 36000}, 1)
@@ -282,7 +282,7 @@ func TestFeed_DoesNotBufferWhatComesLate(t *testing.T) {
 
 func TestFeed_BoundsWhatWaitsForALiar(t *testing.T) {
 	codectest.NoLeaks(t)
-	plan := render.SoundPlan{Samples: 200 * Rate}
+	plan := render.AudioPlan{Samples: 200 * Rate}
 	track := opus(t, 1, "-ac 1")
 	honest := voice(&plan, track, 0)
 	liar := voice(&plan, track, 100*Rate)
@@ -302,7 +302,7 @@ func TestRun_EncodesExactlyWithItsPriming(t *testing.T) {
 	for _, encoder := range []render.Encoder{{Codec: "aac", Bitrate: 192_000}, {Codec: "opus", Bitrate: 192_000}} {
 		for _, samples := range []int64{2*Rate + 123, 2 * 47 * 1024, 1} {
 			t.Run(fmt.Sprintf("%s_%d", encoder.Codec, samples), func(t *testing.T) {
-				plan := render.SoundPlan{Samples: samples, Encoder: encoder}
+				plan := render.AudioPlan{Samples: samples, Encoder: encoder}
 				p := &parent{packets: voice(&plan, track, 0)}
 				facts, err := Run(plan, p)
 				if err != nil {
@@ -335,7 +335,7 @@ func TestRun_EncodesExactlyWithItsPriming(t *testing.T) {
 func listen(t testing.TB, name string, p *parent) []float32 {
 	t.Helper()
 	if name == "opus" {
-		d, err := codec.OpenSoundDecoder("opus", p.header.Private, Rate, 2)
+		d, err := codec.OpenAudioDecoder("opus", p.header.Private, Rate, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -373,7 +373,7 @@ func listen(t testing.TB, name string, p *parent) []float32 {
 func TestRun_IsSilentWithoutTracks(t *testing.T) {
 	codectest.NoLeaks(t)
 	p := &parent{}
-	facts, err := Run(render.SoundPlan{Samples: Rate, Encoder: render.Encoder{Codec: "aac", Bitrate: 96_000}}, p)
+	facts, err := Run(render.AudioPlan{Samples: Rate, Encoder: render.Encoder{Codec: "aac", Bitrate: 96_000}}, p)
 	if err != nil || facts.Samples != Rate || facts.Peak != 0 {
 		t.Errorf("%+v, %v", facts, err)
 	}
@@ -381,7 +381,7 @@ func TestRun_IsSilentWithoutTracks(t *testing.T) {
 
 func TestRun_CountsATrackThatCannotBeDecoded(t *testing.T) {
 	codectest.NoLeaks(t)
-	plan := render.SoundPlan{Samples: Rate, Encoder: render.Encoder{Codec: "aac", Bitrate: 96_000}}
+	plan := render.AudioPlan{Samples: Rate, Encoder: render.Encoder{Codec: "aac", Bitrate: 96_000}}
 	packets := voice(&plan, opus(t, 1, "-ac 1"), 0)
 	plan.Tracks[0].Private = []byte("OpusHead")
 	facts, err := Run(plan, &parent{packets: packets})
@@ -392,7 +392,7 @@ func TestRun_CountsATrackThatCannotBeDecoded(t *testing.T) {
 
 func TestRun_EndsWhenTheConnectionBreaks(t *testing.T) {
 	codectest.NoLeaks(t)
-	plan := render.SoundPlan{Samples: Rate, Encoder: render.Encoder{Codec: "aac", Bitrate: 96_000}}
+	plan := render.AudioPlan{Samples: Rate, Encoder: render.Encoder{Codec: "aac", Bitrate: 96_000}}
 	gone := errors.New("gone")
 	if _, err := Run(plan, &parent{packets: voice(&plan, opus(t, 1, "-ac 1"), 0), broken: gone}); !errors.Is(err, gone) {
 		t.Errorf("got %v", err)
@@ -401,16 +401,16 @@ func TestRun_EndsWhenTheConnectionBreaks(t *testing.T) {
 
 func TestRun_RefusesPlansNoParentMakes(t *testing.T) {
 	codectest.NoLeaks(t)
-	for name, spoil := range map[string]func(*render.SoundPlan){
-		"no samples":     func(p *render.SoundPlan) { p.Samples = 0 },
-		"no runs":        func(p *render.SoundPlan) { p.Runs = nil },
-		"negative run":   func(p *render.SoundPlan) { p.Runs[0][0].Decoded = -1 },
-		"empty run":      func(p *render.SoundPlan) { p.Runs[0][0].Packets = 0 },
-		"endless run":    func(p *render.SoundPlan) { p.Runs[0][0].Length = math.MaxInt64 },
-		"no such codec":  func(p *render.SoundPlan) { p.Encoder.Codec = "mp3" },
-		"no such option": func(p *render.SoundPlan) { p.Encoder.Options = map[string]string{"speed": "high"} },
+	for name, spoil := range map[string]func(*render.AudioPlan){
+		"no samples":     func(p *render.AudioPlan) { p.Samples = 0 },
+		"no runs":        func(p *render.AudioPlan) { p.Runs = nil },
+		"negative run":   func(p *render.AudioPlan) { p.Runs[0][0].Decoded = -1 },
+		"empty run":      func(p *render.AudioPlan) { p.Runs[0][0].Packets = 0 },
+		"endless run":    func(p *render.AudioPlan) { p.Runs[0][0].Length = math.MaxInt64 },
+		"no such codec":  func(p *render.AudioPlan) { p.Encoder.Codec = "mp3" },
+		"no such option": func(p *render.AudioPlan) { p.Encoder.Options = map[string]string{"speed": "high"} },
 	} {
-		plan := render.SoundPlan{
+		plan := render.AudioPlan{
 			Samples: 100, Tracks: []render.Track{{Codec: "opus"}}, Encoder: render.Encoder{Codec: "aac", Bitrate: 96_000},
 			Runs: [][]render.Run{{{Packets: 1, Decoded: 960, Length: 960}}},
 		}
@@ -424,7 +424,7 @@ func TestRun_RefusesPlansNoParentMakes(t *testing.T) {
 // BenchmarkRun mixes a minute of four microphones.
 func BenchmarkRun(b *testing.B) {
 	const seconds = 60
-	plan := render.SoundPlan{Samples: seconds * Rate, Encoder: render.Encoder{Codec: "aac", Bitrate: 96_000}}
+	plan := render.AudioPlan{Samples: seconds * Rate, Encoder: render.Encoder{Codec: "aac", Bitrate: 96_000}}
 	var tracks [][]render.Packet
 	for i := range 4 {
 		microphone := codectest.Make(b, fmt.Sprintf("-f lavfi -i sine=%d:d=%d:r=48000 -c:a libopus -b:a 32k -application voip", 200+40*i, seconds))

@@ -15,9 +15,9 @@ type track struct {
 	rate    int64 // of what its packets hold
 	runs    []render.Run
 	mixer   *mixer
-	decoder *codec.SoundDecoder // nil before the first packet, and for good when it cannot be opened
+	decoder *codec.AudioDecoder // nil before the first packet, and for good when it cannot be opened
 	refused bool
-	facts   render.TrackFacts
+	facts   render.TrackStats
 
 	// The current run, runs[0].
 	packets int   // received
@@ -116,7 +116,7 @@ func (t *track) decode(dst []float32, data []byte) []float32 {
 
 func (t *track) try(dst []float32, data []byte) ([]float32, error) {
 	if t.decoder == nil && !t.refused {
-		decoder, err := codec.OpenSoundDecoder(t.track.Codec, t.track.Private, int(t.rate), t.channels())
+		decoder, err := codec.OpenAudioDecoder(t.track.Codec, t.track.Private, int(t.rate), t.channels())
 		t.decoder, t.refused = decoder, err != nil
 	}
 	if t.refused {

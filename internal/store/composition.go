@@ -9,14 +9,14 @@ import (
 
 const filmColumns = `video_layout, audio_sources, audio_sources_excluded, resolution, format, trim, callback_url, callback_method`
 
-func filmArgs(f roomreel.Film) []any {
+func filmArgs(f roomreel.FilmSpec) []any {
 	return []any{
 		f.VideoLayout, text(f.AudioSources), text(f.AudioSourcesExcluded), f.Resolution, f.Format, f.Trim,
 		f.StatusCallback.URL, f.StatusCallback.Method,
 	}
 }
 
-func filmDest(f *roomreel.Film) []any {
+func filmDest(f *roomreel.FilmSpec) []any {
 	return []any{
 		&f.VideoLayout,
 		fromText{&f.AudioSources},
@@ -30,7 +30,7 @@ const compositionColumns = filmColumns + `, sid, account_sid, room_sid, hook_sid
 	progress, bitrate, size, duration, media, destination, failure, report`
 
 func scanComposition(row scanner) (c roomreel.Composition, err error) {
-	err = row.Scan(append(filmDest(&c.Film), &c.SID, &c.AccountSID, &c.RoomSID, &c.HookSID, &c.Status, instant{&c.Created},
+	err = row.Scan(append(filmDest(&c.Spec), &c.SID, &c.AccountSID, &c.RoomSID, &c.HookSID, &c.Status, instant{&c.Created},
 		instant{&c.Started}, instant{&c.Completed}, instant{&c.Deleted}, &c.Progress, &c.Bitrate, &c.Size, &c.Duration,
 		fromText{&c.Media}, fromText{&c.Destination}, fromText{&c.Failure}, &c.Report)...)
 	return c, err
@@ -61,7 +61,7 @@ func (s *Store) CreateComposition(ctx context.Context, c roomreel.Composition, h
 			}
 		}
 		c.Status, c.Created = roomreel.CompositionEnqueued, s.now()
-		args := append(filmArgs(c.Film), c.SID, c.AccountSID, c.RoomSID, c.HookSID, c.Status, micros(c.Created), 0, 0, 0,
+		args := append(filmArgs(c.Spec), c.SID, c.AccountSID, c.RoomSID, c.HookSID, c.Status, micros(c.Created), 0, 0, 0,
 			0, 0, 0, 0, text(c.Media), text(c.Destination), text(c.Failure), "", 0)
 		if _, err := tx.Exec(ctx, `INSERT INTO composition (`+compositionColumns+`, attempt) VALUES ($1, $2, $3, $4, $5, $6, $7,
 			$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)`, args...); err != nil {
@@ -96,7 +96,7 @@ func (s *Store) HookFailed(ctx context.Context, room roomreel.RoomSID, hook room
 		params["FailedOperation"], params["ErrorMessage"] = failure.Operation, failure.Message
 		return s.emit(ctx, tx, roomreel.Event{
 			ID: id, AccountSID: hook.AccountSID, Resource: string(hook.SID), Type: roomreel.CompositionHookFailedEvent,
-			Callback: hook.Film.StatusCallback, Params: params,
+			Callback: hook.Spec.StatusCallback, Params: params,
 		})
 	})
 }
@@ -202,7 +202,7 @@ func (s *Store) DeleteComposition(ctx context.Context, acct roomreel.AccountSID,
 		if c.Status == roomreel.CompositionFailed && !force {
 			return roomreel.Errorf(roomreel.Conflict, "a composition that failed cannot be deleted")
 		}
-		left := []Erasure{{Vault, c.Media.Key}, {Work, c.Media.WorkKey}}
+		left := []PendingDeletion{{MediaStore, c.Media.Key}, {WorkingStore, c.Media.CopyKey}}
 		c.Media = roomreel.Media{External: c.Media.External}
 		if err := s.setComposition(ctx, tx, c, roomreel.CompositionDeleted); err != nil {
 			return err
@@ -252,8 +252,8 @@ func (s *Store) SetProgress(ctx context.Context, sid roomreel.CompositionSID, pe
 	return err
 }
 
-// Finished is what became of a composition's work.
-type Finished struct {
+// FilmResult is what became of a composition's work.
+type FilmResult struct {
 	Size     int64 // bytes of the film
 	Duration time.Duration
 	Bitrate  int // kbit/s
@@ -264,13 +264,13 @@ type Finished struct {
 
 // CompleteComposition notes that the film is where it belongs. It succeeds once: a composition that was deleted, failed or
 // completed meanwhile is a Conflict.
-func (s *Store) CompleteComposition(ctx context.Context, sid roomreel.CompositionSID, film Finished) (roomreel.Composition, error) {
+func (s *Store) CompleteComposition(ctx context.Context, sid roomreel.CompositionSID, film FilmResult) (roomreel.Composition, error) {
 	return s.change(ctx, sid, func(tx *Tx, c *roomreel.Composition) error {
 		c.Size, c.Duration, c.Bitrate, c.Media, c.Report = film.Size, film.Duration, film.Bitrate, film.Media, film.Report
 		if err := s.setComposition(ctx, tx, c, roomreel.CompositionCompleted); err != nil {
 			return err
 		}
-		if err := keep(ctx, tx, Erasure{Vault, film.Media.Key}); err != nil {
+		if err := keep(ctx, tx, PendingDeletion{MediaStore, film.Media.Key}); err != nil {
 			return err
 		}
 		return s.clearWork(ctx, tx, c.SID)

@@ -48,16 +48,16 @@ func (s *Store) PendingEvent(ctx context.Context, resource string) (Pending, boo
 	return p, err == nil, err
 }
 
-// HoldEvents makes a node the only one that delivers a resource's events, until that time or LetEventsGo, and reports
+// AcquireEventLease makes a node the only one that delivers a resource's events, until that time or ReleaseEventLease, and reports
 // whether it could. A node may hold on for longer by calling it again.
-func (s *Store) HoldEvents(ctx context.Context, resource, node string, until time.Time) (bool, error) {
+func (s *Store) AcquireEventLease(ctx context.Context, resource, node string, until time.Time) (bool, error) {
 	n, err := s.read().Exec(ctx, `UPDATE event_sequence SET holder = $2, held_until = $3
 		WHERE resource = $1 AND (holder = $2 OR held_until <= $4)`, resource, node, micros(until), micros(s.now()))
 	return n > 0, err
 }
 
-// LetEventsGo ends a hold.
-func (s *Store) LetEventsGo(ctx context.Context, resource, node string) error {
+// ReleaseEventLease ends a hold.
+func (s *Store) ReleaseEventLease(ctx context.Context, resource, node string) error {
 	_, err := s.read().Exec(ctx, `UPDATE event_sequence SET holder = '', held_until = 0 WHERE resource = $1 AND holder = $2`, resource, node)
 	return err
 }

@@ -87,7 +87,7 @@ func TestNodes_TheSilentAreDead(t *testing.T) {
 		dead, err = f.DeadNodes(ctx, -time.Hour)
 		check(t, err)
 		wantEqual(t, "dead nodes", len(dead), 1)
-		check(t, f.ForgetNode(ctx, "n1"))
+		check(t, f.RemoveNode(ctx, "n1"))
 	})
 }
 

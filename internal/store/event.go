@@ -125,7 +125,7 @@ func (s *Store) emitComposition(ctx context.Context, tx *Tx, c roomreel.Composit
 		params["ErrorMessage"] = c.Failure.Message
 	}
 	return s.emit(ctx, tx, roomreel.Event{
-		AccountSID: c.AccountSID, Resource: string(c.SID), Type: kind, Callback: c.Film.StatusCallback, Params: params,
+		AccountSID: c.AccountSID, Resource: string(c.SID), Type: kind, Callback: c.Spec.StatusCallback, Params: params,
 	})
 }
 

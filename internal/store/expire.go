@@ -110,12 +110,12 @@ func (s *Store) expireCopies(ctx context.Context, now time.Time) error {
 				if err != nil {
 					return err
 				}
-				copied := r.Media.WorkKey
-				r.Media.WorkKey, r.Media.WorkEnds = "", time.Time{}
+				copied := r.Media.CopyKey
+				r.Media.CopyKey, r.Media.CopyExpires = "", time.Time{}
 				if _, err := tx.Exec(ctx, `UPDATE recording SET media = $2, work_ends = 0 WHERE sid = $1`, sid, text(r.Media)); err != nil {
 					return err
 				}
-				return s.erase(ctx, tx, string(sid), Erasure{Work, copied})
+				return s.erase(ctx, tx, string(sid), PendingDeletion{WorkingStore, copied})
 			})
 			if err != nil {
 				return err

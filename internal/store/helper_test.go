@@ -71,7 +71,7 @@ func (f *fixture) composition(t *testing.T, room roomreel.Room) roomreel.Composi
 	t.Helper()
 	c, err := f.CreateComposition(t.Context(), roomreel.Composition{
 		SID: roomreel.NewSID[roomreel.CompositionSID](), AccountSID: room.AccountSID, RoomSID: room.SID,
-		Film: roomreel.Film{VideoLayout: "{}", AudioSources: []string{"*"}, Resolution: "640x480", Format: roomreel.MP4, Trim: true, StatusCallback: told},
+		Spec: roomreel.FilmSpec{VideoLayout: "{}", AudioSources: []string{"*"}, Resolution: "640x480", Format: roomreel.MP4, Trim: true, StatusCallback: told},
 	}, nil)
 	check(t, err)
 	return c

@@ -10,7 +10,7 @@ import (
 const hookColumns = filmColumns + `, sid, account_sid, friendly_name, enabled, created, updated`
 
 func scanHook(row scanner) (h roomreel.Hook, err error) {
-	err = row.Scan(append(filmDest(&h.Film), &h.SID, &h.AccountSID, &h.FriendlyName, &h.Enabled,
+	err = row.Scan(append(filmDest(&h.Spec), &h.SID, &h.AccountSID, &h.FriendlyName, &h.Enabled,
 		instant{&h.Created}, instant{&h.Updated})...)
 	return h, err
 }
@@ -30,7 +30,7 @@ func nameTaken(err error) error {
 // CreateHook adds a hook. A friendly name that another of the account's hooks has is a Conflict.
 func (s *Store) CreateHook(ctx context.Context, h roomreel.Hook) (roomreel.Hook, error) {
 	h.Created = s.now()
-	args := append(filmArgs(h.Film), h.SID, h.AccountSID, h.FriendlyName, h.Enabled, micros(h.Created), 0, strings.ToLower(h.FriendlyName))
+	args := append(filmArgs(h.Spec), h.SID, h.AccountSID, h.FriendlyName, h.Enabled, micros(h.Created), 0, strings.ToLower(h.FriendlyName))
 	_, err := s.read().Exec(ctx, `INSERT INTO hook (`+hookColumns+`, friendly_lower)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`, args...)
 	return h, nameTaken(err)
@@ -39,7 +39,7 @@ func (s *Store) CreateHook(ctx context.Context, h roomreel.Hook) (roomreel.Hook,
 // UpdateHook replaces all of a hook but its SID and when it was created.
 func (s *Store) UpdateHook(ctx context.Context, h roomreel.Hook) (roomreel.Hook, error) {
 	h.Updated = s.now()
-	args := append(filmArgs(h.Film), h.AccountSID, h.SID, h.FriendlyName, strings.ToLower(h.FriendlyName), h.Enabled, micros(h.Updated))
+	args := append(filmArgs(h.Spec), h.AccountSID, h.SID, h.FriendlyName, strings.ToLower(h.FriendlyName), h.Enabled, micros(h.Updated))
 	err := s.read().QueryRow(ctx, `UPDATE hook SET video_layout = $1, audio_sources = $2, audio_sources_excluded = $3,
 		resolution = $4, format = $5, trim = $6, callback_url = $7, callback_method = $8, friendly_name = $11,
 		friendly_lower = $12, enabled = $13, updated = $14 WHERE account_sid = $9 AND sid = $10 RETURNING created`, args...).

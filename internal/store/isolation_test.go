@@ -15,7 +15,7 @@ func TestAccounts_NeverSeeEachOther(t *testing.T) {
 		recording, composition := f.recording(t, room, "alice", "camera"), f.composition(t, room)
 		hook, err := f.CreateHook(ctx, roomreel.Hook{
 			SID: roomreel.NewSID[roomreel.HookSID](), AccountSID: f.account, FriendlyName: "h",
-			Film: roomreel.Film{Format: roomreel.MP4},
+			Spec: roomreel.FilmSpec{Format: roomreel.MP4},
 		})
 		check(t, err)
 		credential, err := f.CreateCredential(ctx, roomreel.Credential{
@@ -45,7 +45,7 @@ func TestAccounts_NeverSeeEachOther(t *testing.T) {
 			"delete composition": f.DeleteComposition(ctx, stranger, composition.SID, true),
 			"new composition":    second(f.CreateComposition(ctx, roomreel.Composition{AccountSID: stranger, RoomSID: room.SID}, nil)),
 			"hook":               second(f.Hook(ctx, stranger, hook.SID)),
-			"update hook":        second(f.UpdateHook(ctx, roomreel.Hook{SID: hook.SID, AccountSID: stranger, Film: hook.Film})),
+			"update hook":        second(f.UpdateHook(ctx, roomreel.Hook{SID: hook.SID, AccountSID: stranger, Spec: hook.Spec})),
 			"delete hook":        f.DeleteHook(ctx, stranger, hook.SID),
 			"credential":         second(f.Credential(ctx, stranger, roomreel.AWSCredential, credential.SID)),
 			"credential's kind":  second(f.Credential(ctx, f.account, roomreel.PublicKey, credential.SID)),

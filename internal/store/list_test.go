@@ -197,13 +197,13 @@ func TestHooks_ByName(t *testing.T) {
 		for _, name := range []string{"Morgen-Ärger", "100%", "a_b", `back\slash`, "axb"} {
 			_, err := f.CreateHook(t.Context(), roomreel.Hook{
 				SID: roomreel.NewSID[roomreel.HookSID](), AccountSID: f.account,
-				FriendlyName: name, Enabled: name != "axb", Film: roomreel.Film{Format: roomreel.MP4},
+				FriendlyName: name, Enabled: name != "axb", Spec: roomreel.FilmSpec{Format: roomreel.MP4},
 			})
 			check(t, err)
 		}
 		_, err := f.CreateHook(t.Context(), roomreel.Hook{
 			SID: roomreel.NewSID[roomreel.HookSID](), AccountSID: f.account,
-			FriendlyName: "100%", Film: roomreel.Film{Format: roomreel.MP4},
+			FriendlyName: "100%", Spec: roomreel.FilmSpec{Format: roomreel.MP4},
 		})
 		wantCode(t, err, roomreel.Conflict)
 		no := false

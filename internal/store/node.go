@@ -39,8 +39,8 @@ func (s *Store) DeadNodes(ctx context.Context, silence time.Duration) ([]Node, e
 		micros(s.now().Add(-silence)))
 }
 
-// ForgetNode removes a node that stopped, or whose jobs have been taken from it. What it held is free.
-func (s *Store) ForgetNode(ctx context.Context, id string) error {
+// RemoveNode removes a node that stopped, or whose jobs have been taken from it. What it held is free.
+func (s *Store) RemoveNode(ctx context.Context, id string) error {
 	return s.InTx(ctx, func(tx *Tx) error {
 		if _, err := tx.Exec(ctx, `UPDATE event_sequence SET holder = '', held_until = 0 WHERE holder = $1`, id); err != nil {
 			return err

@@ -23,14 +23,14 @@ type Job struct {
 // The kinds of job, and what SID is.
 const (
 	JobCompose          = "compose"           // composition: plan it
-	JobStretch          = "stretch"           // composition, Number: render a row of chunks
-	JobSound            = "sound"             // composition: mix and encode the sound
+	JobRender           = "stretch"           // composition, Number: render a row of chunks
+	JobAudio            = "sound"             // composition: mix and encode the sound
 	JobAssemble         = "assemble"          // composition: join what was rendered
 	JobDeliver          = "deliver"           // composition: take the film to where it is kept
 	JobDeliverRecording = "deliver_recording" // recording: take it to where it is kept
 	JobHook             = "hook"              // room: run the account's hooks
 	JobCallback         = "callback"          // resource: deliver its first pending event
-	JobErase            = "erase"             // resource: delete what it left in the vault and the work store
+	JobDelete           = "erase"             // resource: delete what it left in the vault and the work store
 	JobExpire           = "expire"            // periodic: remove what has had its time; no SID
 )
 

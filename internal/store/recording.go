@@ -87,7 +87,7 @@ func insertRecording(ctx context.Context, tx *Tx, r roomreel.Recording, digest s
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
 		r.SID, r.AccountSID, r.RoomSID, r.ParticipantSID, r.Identity, r.TrackSID, r.TrackName, r.Kind, r.Status, r.Codec,
 		r.Container, r.Size, int64(r.Duration), int64(r.Offset), micros(r.Created), micros(r.Completed), micros(r.Deleted),
-		text(r.Media), r.Index, text(r.Destination), text(r.Failure), micros(r.Media.WorkEnds), digest)
+		text(r.Media), r.Index, text(r.Destination), text(r.Failure), micros(r.Media.CopyExpires), digest)
 	return err
 }
 
@@ -108,7 +108,7 @@ func (s *Store) setRecording(ctx context.Context, tx *Tx, room roomreel.Room, r 
 	}
 	if _, err := tx.Exec(ctx, `UPDATE recording SET status = $2, completed = $3, deleted = $4, media = $5, work_ends = $6,
 		index_key = $7, failure = $8 WHERE sid = $1`,
-		r.SID, r.Status, micros(r.Completed), micros(r.Deleted), text(r.Media), micros(r.Media.WorkEnds),
+		r.SID, r.Status, micros(r.Completed), micros(r.Deleted), text(r.Media), micros(r.Media.CopyExpires),
 		r.Index, text(r.Failure)); err != nil {
 		return err
 	}
@@ -147,10 +147,10 @@ func (s *Store) DeleteRecording(ctx context.Context, acct roomreel.AccountSID, s
 		if r.Status == roomreel.RecordingDeleted {
 			return nil
 		}
-		left := []Erasure{
-			{Vault, r.Media.Key},
-			{Vault, r.Index},
-			{Work, r.Media.WorkKey},
+		left := []PendingDeletion{
+			{MediaStore, r.Media.Key},
+			{MediaStore, r.Index},
+			{WorkingStore, r.Media.CopyKey},
 		}
 		r.Media = roomreel.Media{External: r.Media.External}
 		r.Index = ""
@@ -200,13 +200,13 @@ func (s *Store) settleRecording(ctx context.Context, sid roomreel.RecordingSID,
 }
 
 // replaced lists what media no longer refers to after a change.
-func replaced(before, after roomreel.Media) []Erasure {
-	var left []Erasure
+func replaced(before, after roomreel.Media) []PendingDeletion {
+	var left []PendingDeletion
 	if before.Key != after.Key {
-		left = append(left, Erasure{Vault, before.Key})
+		left = append(left, PendingDeletion{MediaStore, before.Key})
 	}
-	if before.WorkKey != after.WorkKey {
-		left = append(left, Erasure{Work, before.WorkKey})
+	if before.CopyKey != after.CopyKey {
+		left = append(left, PendingDeletion{WorkingStore, before.CopyKey})
 	}
 	return left
 }

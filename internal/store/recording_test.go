@@ -75,9 +75,9 @@ func TestDeleteRecording_ErasesAndHides(t *testing.T) {
 		kept, r := f.recording(t, room, "alice", "camera"), f.recording(t, room, "bob", "camera")
 		check(t, f.DeleteRecording(store.WithActor(t.Context(), "SK1"), f.account, r.SID))
 		check(t, f.DeleteRecording(t.Context(), f.account, r.SID))
-		left, err := f.Erasures(t.Context(), string(r.SID))
+		left, err := f.PendingDeletions(t.Context(), string(r.SID))
 		check(t, err)
-		if diff := cmp.Diff([]store.Erasure{{Place: store.Vault, Key: r.Index}, {Place: store.Vault, Key: r.Media.Key}}, left); diff != "" {
+		if diff := cmp.Diff([]store.PendingDeletion{{Store: store.MediaStore, Key: r.Index}, {Store: store.MediaStore, Key: r.Media.Key}}, left); diff != "" {
 			t.Error(diff)
 		}
 		for _, e := range left {
@@ -104,10 +104,10 @@ func TestDeleteRecording_ErasesAndHides(t *testing.T) {
 func TestErase_NeverWhatARowRefersTo(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		r := f.recording(t, f.room(t, "r"), "alice", "camera")
-		check(t, f.Erase(t.Context(), string(r.SID), store.Erasure{Place: store.Vault, Key: r.Media.Key}, store.Erasure{Place: store.Vault, Key: "other"}))
-		left, err := f.Erasures(t.Context(), string(r.SID))
+		check(t, f.Erase(t.Context(), string(r.SID), store.PendingDeletion{Store: store.MediaStore, Key: r.Media.Key}, store.PendingDeletion{Store: store.MediaStore, Key: "other"}))
+		left, err := f.PendingDeletions(t.Context(), string(r.SID))
 		check(t, err)
-		if diff := cmp.Diff([]store.Erasure{{Place: store.Vault, Key: "other"}}, left); diff != "" {
+		if diff := cmp.Diff([]store.PendingDeletion{{Store: store.MediaStore, Key: "other"}}, left); diff != "" {
 			t.Error(diff)
 		}
 	})
@@ -119,7 +119,7 @@ func TestExpire(t *testing.T) {
 		room := f.room(t, "r")
 		r, c := f.recording(t, room, "alice", "camera"), f.composition(t, room)
 		u := f.upload(room, "bob", "camera")
-		u.Recording.Media = roomreel.Media{WorkKey: "copy", WorkEnds: f.Now().Add(time.Hour)}
+		u.Recording.Media = roomreel.Media{CopyKey: "copy", CopyExpires: f.Now().Add(time.Hour)}
 		copied, _, err := f.AddRecording(ctx, u)
 		check(t, err)
 		check(t, f.DeleteRecording(ctx, f.account, r.SID))
@@ -130,8 +130,8 @@ func TestExpire(t *testing.T) {
 		check(t, err)
 		after, err := f.Recording(ctx, f.account, copied.SID)
 		check(t, err)
-		wantEqual(t, "working copy after its window", after.Media.WorkKey, "")
-		left, err := f.Erasures(ctx, string(copied.SID))
+		wantEqual(t, "working copy after its window", after.Media.CopyKey, "")
+		left, err := f.PendingDeletions(ctx, string(copied.SID))
 		check(t, err)
 		wantEqual(t, "blobs to erase", len(left), 1)
 
@@ -150,11 +150,11 @@ func TestExpire(t *testing.T) {
 
 func TestExpire_RemindsOfWhatWasReserved(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
-		check(t, f.Reserve(t.Context(), "RTlost", store.Erasure{Place: store.Vault, Key: "lost"}))
+		check(t, f.Reserve(t.Context(), "RTlost", store.PendingDeletion{Store: store.MediaStore, Key: "lost"}))
 		check(t, f.Expire(t.Context(), f.Now().Add(time.Hour)))
-		wantEqual(t, "jobs while the upload may still run", f.queue.count(store.JobErase, "RTlost"), 0)
+		wantEqual(t, "jobs while the upload may still run", f.queue.count(store.JobDelete, "RTlost"), 0)
 		check(t, f.Expire(t.Context(), f.Now().Add(25*time.Hour)))
-		wantEqual(t, "jobs a day later", f.queue.count(store.JobErase, "RTlost"), 1)
+		wantEqual(t, "jobs a day later", f.queue.count(store.JobDelete, "RTlost"), 1)
 	})
 }
 
@@ -164,14 +164,14 @@ func TestReserve_AnewIsYoungAgain(t *testing.T) {
 	config := storetest.SQLite(t)
 	config.Now = func() time.Time { return now }
 	f := newFixture(t, storetest.Open(t, config))
-	blob := store.Erasure{Place: store.Vault, Key: "slow"}
+	blob := store.PendingDeletion{Store: store.MediaStore, Key: "slow"}
 	check(t, f.Reserve(t.Context(), "RTslow", blob))
 	now = now.Add(23 * time.Hour)
 	check(t, f.Reserve(t.Context(), "RTslow", blob))
 	check(t, f.Expire(t.Context(), now.Add(2*time.Hour)))
-	wantEqual(t, "jobs after the second attempt", f.queue.count(store.JobErase, "RTslow"), 0)
+	wantEqual(t, "jobs after the second attempt", f.queue.count(store.JobDelete, "RTslow"), 0)
 	check(t, f.Expire(t.Context(), now.Add(25*time.Hour)))
-	wantEqual(t, "jobs a day after it", f.queue.count(store.JobErase, "RTslow"), 1)
+	wantEqual(t, "jobs a day after it", f.queue.count(store.JobDelete, "RTslow"), 1)
 }
 
 func TestExpire_KeepsAsLongAsConfigured(t *testing.T) {

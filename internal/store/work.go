@@ -10,15 +10,15 @@ import (
 // Sound is the number of the stretch, and of its one chunk, that is a composition's whole sound.
 const Sound = -1
 
-// ErrOvertaken means that what a worker wants to write is no longer its to write: another attempt has taken its place, or
+// ErrLeaseLost means that what a worker wants to write is no longer its to write: another attempt has taken its place, or
 // the composition has come to its end. The worker stops and deletes what it stored.
-var ErrOvertaken = errors.New("store: overtaken by another attempt")
+var ErrLeaseLost = errors.New("store: overtaken by another attempt")
 
 // CompositionWork is what a composition in progress has to do.
 type CompositionWork struct {
 	Plan   string // JSON, as internal/compose likes it
 	Chunks []Chunk
-	Film   *Finished // the assembled film in the work store; nil until there is one
+	Film   *FilmResult // the assembled film in the work store; nil until there is one
 }
 
 // Chunk is a part of a composition that is rendered, published and resumed as one. Chunks of the same stretch are
@@ -41,7 +41,7 @@ type Stretch struct {
 	Done    bool    // all is published and counted: nothing to do
 	Chunks  []Chunk // in order, those already published too
 	Plan    string
-	Facts   string // what NoteFacts was told by the attempts before; "" for nothing
+	Facts   string // what SaveTaskStats was told by the attempts before; "" for nothing
 }
 
 // SaveWork writes down what is to be done and enqueues the sound and the first of the stretches, at most parallel; the
@@ -54,7 +54,7 @@ func (s *Store) SaveWork(ctx context.Context, sid roomreel.CompositionSID, attem
 			return err
 		}
 		if c.Status != roomreel.CompositionProcessing || current != attempt {
-			return ErrOvertaken
+			return ErrLeaseLost
 		}
 		err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM composition_work WHERE composition_sid = $1`, sid).Scan(&saved)
 		if err != nil || saved > 0 {
@@ -98,9 +98,9 @@ func (s *Store) enqueueStretches(ctx context.Context, tx *Tx, sid roomreel.Compo
 		if _, err := tx.Exec(ctx, `UPDATE stretch SET status = 'enqueued' WHERE composition_sid = $1 AND number = $2`, sid, number); err != nil {
 			return err
 		}
-		job := Job{Kind: JobStretch, SID: string(sid), Number: number}
+		job := Job{Kind: JobRender, SID: string(sid), Number: number}
 		if number == Sound {
-			job = Job{Kind: JobSound, SID: string(sid)}
+			job = Job{Kind: JobAudio, SID: string(sid)}
 		}
 		if err := s.queue.Enqueue(ctx, tx, job); err != nil {
 			return err
@@ -119,15 +119,15 @@ func scanInt(row scanner) (n int, err error) {
 	return n, err
 }
 
-// ClaimStretch makes the caller the one who may publish a stretch's chunks.
-func (s *Store) ClaimStretch(ctx context.Context, sid roomreel.CompositionSID, number int) (Stretch, error) {
+// AcquireTask makes the caller the one who may publish a stretch's chunks.
+func (s *Store) AcquireTask(ctx context.Context, sid roomreel.CompositionSID, number int) (Stretch, error) {
 	var claim Stretch
 	err := s.InTx(ctx, func(tx *Tx) error {
 		var status string
 		err := tx.QueryRow(ctx, `UPDATE stretch SET attempt = attempt + 1 WHERE composition_sid = $1 AND number = $2
 			RETURNING attempt, status, facts`, sid, number).Scan(&claim.Attempt, &status, &claim.Facts)
 		if isNoRow(err) {
-			return ErrOvertaken
+			return ErrLeaseLost
 		}
 		if err != nil {
 			return err
@@ -151,7 +151,7 @@ func scanChunk(row scanner) (c Chunk, err error) {
 }
 
 // PublishChunk notes that a chunk is in the work store under key, which no other attempt may ever use. Unless the attempt
-// holds the stretch and the chunk is still to be published, nothing changes and the error is ErrOvertaken.
+// holds the stretch and the chunk is still to be published, nothing changes and the error is ErrLeaseLost.
 func (s *Store) PublishChunk(ctx context.Context, sid roomreel.CompositionSID, stretch, attempt, chunk int, key string, size int64) error {
 	return s.InTx(ctx, func(tx *Tx) error { return s.publishChunk(ctx, tx, sid, stretch, attempt, chunk, key, size) })
 }
@@ -163,12 +163,12 @@ func (s *Store) publishChunk(ctx context.Context, tx *Tx, sid roomreel.Compositi
 	n, err := tx.Exec(ctx, `UPDATE chunk SET status = 'done', work_key = $4, size = $5
 		WHERE composition_sid = $1 AND stretch = $2 AND number = $3 AND status = 'waiting'`, sid, stretch, chunk, key, size)
 	if err == nil && n == 0 {
-		err = ErrOvertaken
+		err = ErrLeaseLost
 	}
 	if err != nil {
 		return err
 	}
-	return keep(ctx, tx, Erasure{Work, key})
+	return keep(ctx, tx, PendingDeletion{WorkingStore, key})
 }
 
 // holdStretch locks a stretch that attempt still holds.
@@ -177,13 +177,13 @@ func (s *Store) holdStretch(ctx context.Context, tx *Tx, sid roomreel.Compositio
 	err := tx.QueryRow(ctx, `SELECT attempt FROM stretch WHERE composition_sid = $1 AND number = $2 AND status = 'enqueued'`+s.forUpdate,
 		sid, number).Scan(&holder)
 	if isNoRow(err) || err == nil && holder != attempt {
-		return ErrOvertaken
+		return ErrLeaseLost
 	}
 	return err
 }
 
-// NoteFacts keeps what an attempt saw that did not come to the end of its stretch, for the attempt after it.
-func (s *Store) NoteFacts(ctx context.Context, sid roomreel.CompositionSID, number, attempt int, facts string) error {
+// SaveTaskStats keeps what an attempt saw that did not come to the end of its stretch, for the attempt after it.
+func (s *Store) SaveTaskStats(ctx context.Context, sid roomreel.CompositionSID, number, attempt int, facts string) error {
 	return s.InTx(ctx, func(tx *Tx) error {
 		if err := s.holdStretch(ctx, tx, sid, number, attempt); err != nil {
 			return err
@@ -193,9 +193,9 @@ func (s *Store) NoteFacts(ctx context.Context, sid roomreel.CompositionSID, numb
 	})
 }
 
-// FinishStretch notes that all chunks of a stretch are published, and what was seen on the way (JSON). It enqueues the
+// FinishTask notes that all chunks of a stretch are published, and what was seen on the way (JSON). It enqueues the
 // next stretch that waits; whoever finishes the last one enqueues the assembling, exactly once.
-func (s *Store) FinishStretch(ctx context.Context, sid roomreel.CompositionSID, number, attempt int, facts string) error {
+func (s *Store) FinishTask(ctx context.Context, sid roomreel.CompositionSID, number, attempt int, facts string) error {
 	_, err := s.change(ctx, sid, func(tx *Tx, _ *roomreel.Composition) error {
 		return s.finishStretch(ctx, tx, sid, number, attempt, facts)
 	})
@@ -229,13 +229,13 @@ func (s *Store) PublishSound(ctx context.Context, sid roomreel.CompositionSID, a
 	return err
 }
 
-// Work returns what a composition in progress has to do and what of it is done; ErrOvertaken when it is not in progress.
+// Work returns what a composition in progress has to do and what of it is done; ErrLeaseLost when it is not in progress.
 func (s *Store) Work(ctx context.Context, sid roomreel.CompositionSID) (CompositionWork, error) {
 	var work CompositionWork
 	var film string
 	err := s.read().QueryRow(ctx, `SELECT plan, film FROM composition_work WHERE composition_sid = $1`, sid).Scan(&work.Plan, &film)
 	if isNoRow(err) {
-		return work, ErrOvertaken
+		return work, ErrLeaseLost
 	}
 	if err == nil && film != "" {
 		err = fromText{&work.Film}.Scan(film)
@@ -247,7 +247,7 @@ func (s *Store) Work(ctx context.Context, sid roomreel.CompositionSID) (Composit
 	return work, err
 }
 
-// Facts returns what FinishStretch was told, by number of the stretch.
+// Facts returns what FinishTask was told, by number of the stretch.
 func (s *Store) Facts(ctx context.Context, sid roomreel.CompositionSID) (map[int]string, error) {
 	type stretch struct {
 		number int
@@ -265,17 +265,17 @@ func (s *Store) Facts(ctx context.Context, sid roomreel.CompositionSID) (map[int
 }
 
 // SaveFilm notes that the film is assembled and lies in the work store, and enqueues its delivery. When one was saved
-// before, the error is ErrOvertaken.
-func (s *Store) SaveFilm(ctx context.Context, sid roomreel.CompositionSID, film Finished) error {
+// before, the error is ErrLeaseLost.
+func (s *Store) SaveFilm(ctx context.Context, sid roomreel.CompositionSID, film FilmResult) error {
 	_, err := s.change(ctx, sid, func(tx *Tx, _ *roomreel.Composition) error {
 		n, err := tx.Exec(ctx, `UPDATE composition_work SET film = $2 WHERE composition_sid = $1 AND film = ''`, sid, text(film))
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			return ErrOvertaken
+			return ErrLeaseLost
 		}
-		if err := keep(ctx, tx, Erasure{Work, film.Media.WorkKey}); err != nil {
+		if err := keep(ctx, tx, PendingDeletion{WorkingStore, film.Media.CopyKey}); err != nil {
 			return err
 		}
 		return s.queue.Enqueue(ctx, tx, Job{Kind: JobDeliver, SID: string(sid)})
@@ -298,19 +298,19 @@ func (s *Store) clearWork(ctx context.Context, tx *Tx, sid roomreel.CompositionS
 	if err != nil {
 		return err
 	}
-	var left []Erasure
+	var left []PendingDeletion
 	for _, key := range keys {
-		left = append(left, Erasure{Work, key})
+		left = append(left, PendingDeletion{WorkingStore, key})
 	}
 	for _, saved := range films {
 		if saved == "" {
 			continue
 		}
-		var film Finished
+		var film FilmResult
 		if err := (fromText{&film}).Scan(saved); err != nil {
 			return err
 		}
-		left = append(left, Erasure{Work, film.Media.WorkKey})
+		left = append(left, PendingDeletion{WorkingStore, film.Media.CopyKey})
 	}
 	return s.erase(ctx, tx, string(sid), left...)
 }

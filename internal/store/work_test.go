@@ -11,7 +11,7 @@ import (
 	"roomreel/internal/store"
 )
 
-func overtaken(err error) bool { return errors.Is(err, store.ErrOvertaken) }
+func overtaken(err error) bool { return errors.Is(err, store.ErrLeaseLost) }
 
 // started returns a composition in progress with n stretches of one chunk each, and a sound.
 func (f *fixture) started(t *testing.T, n, parallel int) roomreel.Composition {
@@ -30,7 +30,7 @@ func (f *fixture) started(t *testing.T, n, parallel int) roomreel.Composition {
 }
 
 func (f *fixture) publish(t *testing.T, sid roomreel.CompositionSID, n int) error {
-	claim, err := f.ClaimStretch(t.Context(), sid, n)
+	claim, err := f.AcquireTask(t.Context(), sid, n)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (f *fixture) publish(t *testing.T, sid roomreel.CompositionSID, n int) erro
 	if err := f.PublishChunk(t.Context(), sid, n, claim.Attempt, n, key, 1); err != nil {
 		return err
 	}
-	return f.FinishStretch(t.Context(), sid, n, claim.Attempt, "{}")
+	return f.FinishTask(t.Context(), sid, n, claim.Attempt, "{}")
 }
 
 func TestFinishStretch_AssemblesOnce(t *testing.T) {
@@ -58,9 +58,9 @@ func TestFinishStretch_AssemblesOnce(t *testing.T) {
 func TestSaveWork_EnqueuesAFewStretchesAtATime(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		c := f.started(t, 5, 2)
-		jobs := func() int { return f.queue.count(store.JobStretch, string(c.SID)) }
+		jobs := func() int { return f.queue.count(store.JobRender, string(c.SID)) }
 		wantEqual(t, "stretches at first", jobs(), 2)
-		wantEqual(t, "sounds", f.queue.count(store.JobSound, string(c.SID)), 1)
+		wantEqual(t, "sounds", f.queue.count(store.JobAudio, string(c.SID)), 1)
 		check(t, f.publish(t, c.SID, 0))
 		wantEqual(t, "stretches after one is done", jobs(), 3)
 		_, attempt, err := f.StartComposition(t.Context(), c.SID)
@@ -82,25 +82,25 @@ func TestPublishChunk_FencesOffGhosts(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
 		c := f.started(t, 1, 1)
-		ghost, err := f.ClaimStretch(ctx, c.SID, 0)
+		ghost, err := f.AcquireTask(ctx, c.SID, 0)
 		check(t, err)
-		claim, err := f.ClaimStretch(ctx, c.SID, 0)
+		claim, err := f.AcquireTask(ctx, c.SID, 0)
 		check(t, err)
 		if err := f.PublishChunk(ctx, c.SID, 0, ghost.Attempt, 0, "ghost", 1); !overtaken(err) {
 			t.Errorf("the ghost publishes: %v", err)
 		}
-		if err := f.FinishStretch(ctx, c.SID, 0, claim.Attempt, "{}"); err == nil || overtaken(err) {
+		if err := f.FinishTask(ctx, c.SID, 0, claim.Attempt, "{}"); err == nil || overtaken(err) {
 			t.Errorf("a stretch finishes before its chunks are published: %v", err)
 		}
 		check(t, f.PublishChunk(ctx, c.SID, 0, claim.Attempt, 0, "mine", 1))
 		if err := f.PublishChunk(ctx, c.SID, 0, claim.Attempt, 0, "twice", 1); !overtaken(err) {
 			t.Errorf("published twice: %v", err)
 		}
-		if err := f.FinishStretch(ctx, c.SID, 0, ghost.Attempt, "{}"); !overtaken(err) {
+		if err := f.FinishTask(ctx, c.SID, 0, ghost.Attempt, "{}"); !overtaken(err) {
 			t.Errorf("the ghost finishes: %v", err)
 		}
-		check(t, f.FinishStretch(ctx, c.SID, 0, claim.Attempt, "{}"))
-		again, err := f.ClaimStretch(ctx, c.SID, 0)
+		check(t, f.FinishTask(ctx, c.SID, 0, claim.Attempt, "{}"))
+		again, err := f.AcquireTask(ctx, c.SID, 0)
 		check(t, err)
 		if !again.Done || again.Chunks[0].Key != "mine" {
 			t.Errorf("after the end: %+v", again)
@@ -112,9 +112,9 @@ func TestPublishChunk_ManyClaimantsOneWins(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		c := f.started(t, 1, 1)
 		won := atOnce(t, 8, func(i int) error {
-			claim, err := f.ClaimStretch(t.Context(), c.SID, 0)
+			claim, err := f.AcquireTask(t.Context(), c.SID, 0)
 			if err != nil || claim.Done {
-				return store.ErrOvertaken
+				return store.ErrLeaseLost
 			}
 			return f.PublishChunk(t.Context(), c.SID, 0, claim.Attempt, 0, fmt.Sprint("key", i), 1)
 		}, overtaken)
@@ -126,23 +126,23 @@ func TestDeleteComposition_StopsItsWork(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
 		c := f.started(t, 2, 2)
-		claim, err := f.ClaimStretch(ctx, c.SID, 0)
+		claim, err := f.AcquireTask(ctx, c.SID, 0)
 		check(t, err)
 		check(t, f.PublishChunk(ctx, c.SID, 0, claim.Attempt, 0, "chunk-0", 1))
 		check(t, f.DeleteComposition(ctx, f.account, c.SID, false))
 		check(t, f.DeleteComposition(ctx, f.account, c.SID, false))
-		if err := f.FinishStretch(ctx, c.SID, 0, claim.Attempt, "{}"); !overtaken(err) {
+		if err := f.FinishTask(ctx, c.SID, 0, claim.Attempt, "{}"); !overtaken(err) {
 			t.Errorf("finishing after the end: %v", err)
 		}
-		if _, err := f.ClaimStretch(ctx, c.SID, 1); !overtaken(err) {
+		if _, err := f.AcquireTask(ctx, c.SID, 1); !overtaken(err) {
 			t.Errorf("claiming after the end: %v", err)
 		}
-		left, err := f.Erasures(ctx, string(c.SID))
+		left, err := f.PendingDeletions(ctx, string(c.SID))
 		check(t, err)
-		if diff := cmp.Diff([]store.Erasure{{Place: store.Work, Key: "chunk-0"}}, left); diff != "" {
+		if diff := cmp.Diff([]store.PendingDeletion{{Store: store.WorkingStore, Key: "chunk-0"}}, left); diff != "" {
 			t.Error(diff)
 		}
-		_, err = f.CompleteComposition(ctx, c.SID, store.Finished{})
+		_, err = f.CompleteComposition(ctx, c.SID, store.FilmResult{})
 		wantCode(t, err, roomreel.Conflict)
 	})
 }
@@ -168,8 +168,8 @@ func TestComposition_EndsOnce(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
 		c := f.started(t, 1, 1)
-		check(t, f.SaveFilm(ctx, c.SID, store.Finished{Media: roomreel.Media{WorkKey: "film"}}))
-		if err := f.SaveFilm(ctx, c.SID, store.Finished{Media: roomreel.Media{WorkKey: "film 2"}}); !overtaken(err) {
+		check(t, f.SaveFilm(ctx, c.SID, store.FilmResult{Media: roomreel.Media{CopyKey: "film"}}))
+		if err := f.SaveFilm(ctx, c.SID, store.FilmResult{Media: roomreel.Media{CopyKey: "film 2"}}); !overtaken(err) {
 			t.Errorf("a second film: %v", err)
 		}
 		wantEqual(t, "deliveries", f.queue.count(store.JobDeliver, string(c.SID)), 1)
@@ -178,13 +178,13 @@ func TestComposition_EndsOnce(t *testing.T) {
 				_, err := f.FailComposition(ctx, c.SID, roomreel.Failure{Message: "no"}, "")
 				return err
 			}
-			_, err := f.CompleteComposition(ctx, c.SID, store.Finished{Size: 1, Duration: 1, Bitrate: 1, Media: roomreel.Media{Key: "k"}})
+			_, err := f.CompleteComposition(ctx, c.SID, store.FilmResult{Size: 1, Duration: 1, Bitrate: 1, Media: roomreel.Media{Key: "k"}})
 			return err
 		}, func(err error) bool { return roomreel.CodeOf(err) == roomreel.Conflict })
 		wantEqual(t, "ends", won, 1)
 		events := f.events(t, string(c.SID))
 		wantEqual(t, "events", len(events), 2)
-		left, err := f.Erasures(ctx, string(c.SID))
+		left, err := f.PendingDeletions(ctx, string(c.SID))
 		check(t, err)
 		wantEqual(t, "work to erase", len(left), 1)
 	})
@@ -196,7 +196,7 @@ func TestSetProgress_TellsEveryTenth(t *testing.T) {
 		for _, percent := range []int{3, 9, 12, 8, 15, 47, 100} {
 			check(t, f.SetProgress(t.Context(), c.SID, percent))
 		}
-		_, err := f.CompleteComposition(t.Context(), c.SID, store.Finished{})
+		_, err := f.CompleteComposition(t.Context(), c.SID, store.FilmResult{})
 		check(t, err)
 		want := []roomreel.EventType{
 			roomreel.CompositionStartedEvent, roomreel.CompositionProgressEvent, roomreel.CompositionProgressEvent,
@@ -213,7 +213,7 @@ func TestComposition_OnlyPromisedTransitions(t *testing.T) {
 		ctx := t.Context()
 		room := f.room(t, "r")
 		c := f.composition(t, room)
-		_, err := f.CompleteComposition(ctx, c.SID, store.Finished{})
+		_, err := f.CompleteComposition(ctx, c.SID, store.FilmResult{})
 		wantCode(t, err, roomreel.Conflict)
 		_, err = f.FailComposition(ctx, c.SID, roomreel.Failure{Code: 53630}, "")
 		check(t, err)
@@ -232,14 +232,14 @@ func TestCreateComposition_AHookMakesOnePerRoom(t *testing.T) {
 		room := f.room(t, "r")
 		hook, err := f.CreateHook(ctx, roomreel.Hook{
 			SID: roomreel.NewSID[roomreel.HookSID](), AccountSID: f.account, FriendlyName: "all",
-			Film: roomreel.Film{Format: roomreel.MP4, StatusCallback: told},
+			Spec: roomreel.FilmSpec{Format: roomreel.MP4, StatusCallback: told},
 		})
 		check(t, err)
 		sids := make([]roomreel.CompositionSID, 6)
 		atOnce(t, 6, func(i int) error {
 			c, err := f.CreateComposition(ctx, roomreel.Composition{
 				SID:        roomreel.NewSID[roomreel.CompositionSID](),
-				AccountSID: f.account, RoomSID: room.SID, Film: hook.Film,
+				AccountSID: f.account, RoomSID: room.SID, Spec: hook.Spec,
 			}, &hook)
 			sids[i] = c.SID
 			return err

@@ -12,7 +12,8 @@ import (
 
 	"roomreel"
 	"roomreel/internal/codec"
-	"roomreel/internal/matroska"
+	"roomreel/internal/media"
+	"roomreel/internal/media/matroska"
 )
 
 // Track is one recorded track and its packets in the order of the file.
@@ -69,7 +70,7 @@ func Read(t testing.TB, file string) Track {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reader := matroska.NewPacketReader(index, bytes.NewReader(data))
+	reader := media.NewPacketReader(index, bytes.NewReader(data))
 	track := Track{
 		Codec: index.Codec, Private: index.Private, CodecDelay: index.CodecDelay, Rate: index.Rate, Channels: index.Channels,
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"roomreel"
+	"roomreel/internal/media"
 )
 
 // track is a TrackEntry, as far as it concerns us.
@@ -26,9 +27,6 @@ type track struct {
 	prefix     []byte
 	unreadable string // why the track's packets cannot be read; "" when they can
 }
-
-// maxPrefix bounds what header stripping may put in front of packets. Real ones are a few bytes.
-const maxPrefix = 1024
 
 // Values of ContentEncodingType and ContentCompAlgo. Source: RFC 9559, 5.1.4.1.31.
 const (
@@ -87,9 +85,9 @@ func (t *track) parseVideo(b []byte) {
 	children(b, func(id uint32, data []byte) {
 		switch id {
 		case idPixelWidth:
-			t.width = int(min(uintOf(data), maxSide))
+			t.width = int(min(uintOf(data), media.MaxSide))
 		case idPixelHeight:
-			t.height = int(min(uintOf(data), maxSide))
+			t.height = int(min(uintOf(data), media.MaxSide))
 		}
 	})
 }
@@ -98,21 +96,14 @@ func (t *track) parseAudio(b []byte) {
 	children(b, func(id uint32, data []byte) {
 		switch id {
 		case idSamplingFrequency:
-			if hz := floatOf(data); hz >= 1 && hz <= maxRate {
+			if hz := floatOf(data); hz >= 1 && hz <= media.MaxRate {
 				t.rate = int(hz)
 			}
 		case idChannels:
-			t.channels = int(min(max(uintOf(data), 1), maxChannels))
+			t.channels = int(min(max(uintOf(data), 1), media.MaxChannels))
 		}
 	})
 }
-
-// Bounds of what a track header may claim, so that arithmetic on it is safe.
-const (
-	maxSide     = 1 << 16
-	maxRate     = 768_000
-	maxChannels = 255
-)
 
 func (t *track) parseEncodings(b []byte) {
 	encodings := 0
@@ -146,7 +137,7 @@ func (t *track) parseEncodings(b []byte) {
 		case algo != compHeaderStrip:
 			name := map[uint64]string{compZlib: "zlib", compBzlib: "bzlib", compLZO: "LZO"}[algo]
 			t.unreadable = strings.TrimSpace("its packets are compressed with "+name) + "; write the file without compression"
-		case len(settings) > maxPrefix:
+		case len(settings) > media.MaxPrefix:
 			t.unreadable = "its header stripping is damaged"
 		case scope&1 != 0:
 			t.prefix = settings
@@ -189,10 +180,10 @@ func (t *track) resolve() {
 			t.codecID = fmt.Sprintf("A_MS/ACM with format tag %d", tag)
 			return
 		}
-		if n := int(binary.LittleEndian.Uint16(t.private[2:])); n >= 1 && n <= maxChannels {
+		if n := int(binary.LittleEndian.Uint16(t.private[2:])); n >= 1 && n <= media.MaxChannels {
 			t.channels = n
 		}
-		if hz := binary.LittleEndian.Uint32(t.private[4:]); hz >= 1 && hz <= maxRate {
+		if hz := binary.LittleEndian.Uint32(t.private[4:]); hz >= 1 && hz <= media.MaxRate {
 			t.rate = int(hz)
 		}
 	}

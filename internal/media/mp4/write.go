@@ -7,7 +7,7 @@ import (
 	"io"
 	"math"
 
-	"roomreel/internal/mux"
+	"roomreel/internal/media"
 )
 
 // Write writes a film of H.264 pictures and AAC sound to w in one pass, moov first. Memory is for tables only.
@@ -15,7 +15,7 @@ import (
 // H.264 payloads are read twice: their start codes become lengths, so sizes are known only once all have been seen.
 // Every track is shown from film time 0 for exactly Length ticks. Chunk offsets are 64 bits wide when the file needs it.
 // The error is a reader's or writer's, or says which rule the tracks break; then nothing or part of a file was written.
-func Write(w io.Writer, tracks []mux.Track) error {
+func Write(w io.Writer, tracks []media.OutputTrack) error {
 	f, err := plan(tracks)
 	if err != nil {
 		return fmt.Errorf("write mp4: %w", err)

@@ -1,4 +1,4 @@
-package matroska
+package media
 
 import (
 	"fmt"

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"roomreel/internal/mux"
+	"roomreel/internal/media"
 )
 
 var sets = []byte{0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x0a, 0x11, 0, 0, 1, 0x68, 0xce}
@@ -48,9 +48,9 @@ func TestWrite_RefusesPicturesThatDoNotFit(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := Write(io.Discard, []mux.Track{{
+			err := Write(io.Discard, []media.OutputTrack{{
 				Codec: "h264", Private: sets, Width: 16, Height: 16, TickNum: 1, TickDen: 25, Length: 1,
-				Samples: []mux.Sample{{Size: uint32(len(test.picture)), Len: 1, Key: true}}, Open: opener(test.picture),
+				Samples: []media.OutputSample{{Size: uint32(len(test.picture)), Len: 1, Key: true}}, Open: opener(test.picture),
 			}})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)

@@ -9,7 +9,7 @@ import (
 	"io"
 	"time"
 
-	"roomreel/internal/mux"
+	"roomreel/internal/media"
 )
 
 const (
@@ -29,7 +29,7 @@ const (
 // Times are rounded to the millisecond, which is what WebM's players expect; the film's duration is exact, and so is
 // the end of the sound, by a DiscardPadding. Sound samples that lie past Length as a whole are left out. The error is a
 // reader's or writer's, or says which rule the tracks break.
-func WriteWebM(w io.Writer, tracks []mux.Track) error {
+func WriteWebM(w io.Writer, tracks []media.OutputTrack) error {
 	f, err := planWebM(tracks)
 	if err != nil {
 		return fmt.Errorf("write webm: %w", err)
@@ -54,7 +54,7 @@ type film struct {
 }
 
 type filmTrack struct {
-	mux.Track
+	media.OutputTrack
 	discard int64 // ticks at the end of the last sample that are not heard
 	first   int64 // PTS of the first sample
 }
@@ -74,7 +74,7 @@ type block struct {
 	time   int64 // milliseconds
 }
 
-func planWebM(tracks []mux.Track) (*film, error) {
+func planWebM(tracks []media.OutputTrack) (*film, error) {
 	if len(tracks) == 0 || len(tracks) > 126 {
 		return nil, fmt.Errorf("a film has 1 to 126 tracks, not %d", len(tracks))
 	}
@@ -90,8 +90,8 @@ func planWebM(tracks []mux.Track) (*film, error) {
 	return f, nil
 }
 
-func planTrack(t mux.Track) (filmTrack, error) {
-	ft := filmTrack{Track: t}
+func planTrack(t media.OutputTrack) (filmTrack, error) {
+	ft := filmTrack{OutputTrack: t}
 	switch {
 	case t.Codec != "vp8" && t.Codec != "opus":
 		return ft, fmt.Errorf("WebM films hold vp8 and opus, not %q", t.Codec)
@@ -108,8 +108,8 @@ func planTrack(t mux.Track) (filmTrack, error) {
 		if int64(s.Shift) != ft.first {
 			return ft, fmt.Errorf("sample %d is presented out of order, which neither vp8 nor opus does", i)
 		}
-		if s.Size > maxBlock-4 {
-			return ft, fmt.Errorf("sample %d has %d bytes, more than %d", i, s.Size, maxBlock-4)
+		if s.Size > media.MaxPacketSize-4 {
+			return ft, fmt.Errorf("sample %d has %d bytes, more than %d", i, s.Size, media.MaxPacketSize-4)
 		}
 		total += int64(s.Len)
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"io"
 	"time"
+
+	"roomreel/internal/media"
 )
 
 const (
@@ -69,8 +71,8 @@ func (s *scanner) frame(at time.Duration, size int64, flag bool) (time.Duration,
 	if size == 0 {
 		return s.track.spacing, nil
 	}
-	if len(s.index.Packets) >= MaxPackets {
-		return 0, invalid("the file holds more than %d packets: split it into shorter recordings", MaxPackets)
+	if len(s.index.Packets) >= media.MaxPackets {
+		return 0, invalid("the file holds more than %d packets: split it into shorter recordings", media.MaxPackets)
 	}
 	look := int64(pictureHead)
 	if !s.index.Video {
@@ -83,7 +85,7 @@ func (s *scanner) frame(at time.Duration, size int64, flag bool) (time.Duration,
 	if p := s.index.Prefix; len(p) > 0 {
 		head = append(p[:len(p):len(p)], head...)
 	}
-	p := Packet{Pos: s.pos, Size: int(size), Key: true}
+	p := media.Packet{Pos: s.pos, Size: int(size), Key: true}
 	advance := s.track.spacing
 	if s.index.Video {
 		pic := s.picture(head)

@@ -1,4 +1,4 @@
-package matroska
+package media
 
 import (
 	"encoding/binary"
@@ -32,8 +32,8 @@ const (
 // Bits of an index's flag byte.
 const (
 	indexVideo = 1 << iota
-	indexTorn
-	indexUnknown = ^byte(indexVideo | indexTorn)
+	indexTruncated
+	indexUnknown = ^byte(indexVideo | indexTruncated)
 )
 
 var errIndex = errors.New("packet index is damaged")
@@ -50,8 +50,8 @@ func (x *Index) MarshalBinary() ([]byte, error) {
 	if x.Video {
 		flags |= indexVideo
 	}
-	if x.Torn {
-		flags |= indexTorn
+	if x.Truncated {
+		flags |= indexTruncated
 	}
 	b = append(b, flags)
 	for _, s := range [][]byte{[]byte(x.Codec), x.Private, x.Prefix} {
@@ -134,20 +134,20 @@ func (x *Index) UnmarshalBinary(b []byte) error {
 	r := indexReader{b: b[len(indexMagic)+1 : n]}
 	var y Index
 	flags := r.byte()
-	y.Video, y.Torn = flags&indexVideo != 0, flags&indexTorn != 0
+	y.Video, y.Truncated = flags&indexVideo != 0, flags&indexTruncated != 0
 	y.Codec = string(r.bytes())
 	y.Private = r.bytes()
 	y.Prefix = r.bytes()
 	y.CodecDelay = time.Duration(r.between(0, int64(time.Second)))
-	y.Rate = int(r.between(0, maxRate))
-	y.Channels = int(r.between(0, maxChannels))
-	y.Width = int(r.between(0, maxSide))
-	y.Height = int(r.between(0, maxSide))
+	y.Rate = int(r.between(0, MaxRate))
+	y.Channels = int(r.between(0, MaxChannels))
+	y.Width = int(r.between(0, MaxSide))
+	y.Height = int(r.between(0, MaxSide))
 	y.Size = r.between(0, math.MaxInt64)
 	unit := time.Duration(r.between(1, int64(maxTime)))
 	const least = 3 // bytes of the smallest packet
 	count := r.between(0, min(MaxPackets, int64(len(r.b)/least)))
-	if r.bad || flags&indexUnknown != 0 || len(y.Prefix) > maxPrefix {
+	if r.bad || flags&indexUnknown != 0 || len(y.Prefix) > MaxPrefix {
 		return errIndex
 	}
 	if count > 0 {
@@ -183,7 +183,7 @@ func (r *indexReader) packet(last Packet, unit time.Duration, end int64) Packet 
 	p := Packet{Key: flags&packetKey != 0, Duration: last.Duration}
 	t := int64(last.Time / unit)
 	p.Time = time.Duration(t+r.between(-t, units-t)) * unit
-	p.Size = int(r.uint(maxBlock))
+	p.Size = int(r.uint(MaxPacketSize))
 	p.Pos = last.Pos + int64(last.Size)
 	if flags&packetBeyond != 0 {
 		p.Pos += r.between(-p.Pos, end-p.Pos)
@@ -195,7 +195,7 @@ func (r *indexReader) packet(last Packet, unit time.Duration, end int64) Packet 
 		p.Duration = time.Duration(r.between(0, units)) * unit
 	}
 	if flags&packetSized != 0 {
-		p.Width, p.Height = int(r.uint(maxSide)), int(r.uint(maxSide))
+		p.Width, p.Height = int(r.uint(MaxSide)), int(r.uint(MaxSide))
 	}
 	return p
 }

@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"roomreel/internal/mux"
+	"roomreel/internal/media"
 )
 
 // run runs a program, and fails the test when it fails or complains.
@@ -32,7 +32,7 @@ func run(t testing.TB, name string, args ...string) []byte {
 	return out
 }
 
-func write(t testing.TB, tracks ...mux.Track) string {
+func write(t testing.TB, tracks ...media.OutputTrack) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := Write(&b, tracks); err != nil {
@@ -50,7 +50,7 @@ func opener(b []byte) func() (io.ReadCloser, error) {
 }
 
 // pictures264 encodes n pictures with B-frames at num/den pictures a second.
-func pictures264(t testing.TB, n int, num, den int64) mux.Track {
+func pictures264(t testing.TB, n int, num, den int64) media.OutputTrack {
 	t.Helper()
 	dir := t.TempDir()
 	made, stream := filepath.Join(dir, "made.mp4"), filepath.Join(dir, "made.h264")
@@ -62,7 +62,7 @@ func pictures264(t testing.TB, n int, num, den int64) mux.Track {
 	if err != nil {
 		t.Fatal(err)
 	}
-	track := mux.Track{Codec: "h264", Width: 160, Height: 120, TickNum: den, TickDen: num, Length: int64(n), Open: opener(b)}
+	track := media.OutputTrack{Codec: "h264", Width: 160, Height: 120, TickNum: den, TickDen: num, Length: int64(n), Open: opener(b)}
 	var probed struct {
 		Packets []struct {
 			PTS, DTS int64
@@ -81,7 +81,7 @@ func pictures264(t testing.TB, n int, num, den int64) mux.Track {
 	for i, p := range probed.Packets {
 		shift := (p.PTS - probed.Packets[0].DTS) / den
 		reordered = reordered || p.PTS != p.DTS
-		track.Samples = append(track.Samples, mux.Sample{
+		track.Samples = append(track.Samples, media.OutputSample{
 			Size: uint32(len(delimiter) + len(units[i])), Len: 1, Shift: int32(shift - int64(i)), Key: p.Flags[0] == 'K',
 		})
 	}
@@ -101,7 +101,7 @@ func pictures264(t testing.TB, n int, num, den int64) mux.Track {
 }
 
 // soundAAC encodes an expression of t in seconds, n samples of it, in stereo.
-func soundAAC(t testing.TB, expression string, n int64) mux.Track {
+func soundAAC(t testing.TB, expression string, n int64) media.OutputTrack {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sound.aac")
 	run(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "aevalsrc="+expression+":s=48000", "-af", fmt.Sprintf("atrim=end_sample=%d", n),
@@ -110,7 +110,7 @@ func soundAAC(t testing.TB, expression string, n int64) mux.Track {
 	if err != nil {
 		t.Fatal(err)
 	}
-	track := mux.Track{Codec: "aac", Rate: 48000, Channels: 2, TickNum: 1, TickDen: 48000, Delay: 1024, Length: n}
+	track := media.OutputTrack{Codec: "aac", Rate: 48000, Channels: 2, TickNum: 1, TickDen: 48000, Delay: 1024, Length: n}
 	var payload []byte
 	for len(b) > 0 {
 		h := b[:7]
@@ -119,7 +119,7 @@ func soundAAC(t testing.TB, expression string, n int64) mux.Track {
 			object, frequency, channels := h[2]>>6+1, h[2]>>2&15, h[2]&1<<2|h[3]>>6
 			track.Private = []byte{object<<3 | frequency>>1, frequency<<7 | channels<<3}
 		}
-		track.Samples = append(track.Samples, mux.Sample{Size: uint32(size - 7), Len: 1024, Key: true})
+		track.Samples = append(track.Samples, media.OutputSample{Size: uint32(size - 7), Len: 1024, Key: true})
 		payload = append(payload, b[7:size]...)
 		b = b[size:]
 	}
@@ -244,7 +244,7 @@ func TestReadInfo_SaysWhatWasWritten(t *testing.T) {
 }
 
 func TestWrite_InterleavesBySeconds(t *testing.T) {
-	f, err := plan([]mux.Track{pictures264(t, 77, 25, 1), soundAAC(t, "sin(2*PI*440*t)", 147840)})
+	f, err := plan([]media.OutputTrack{pictures264(t, 77, 25, 1), soundAAC(t, "sin(2*PI*440*t)", 147840)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,15 +307,15 @@ func (w *headWriter) ReadAt(b []byte, at int64) (int, error) {
 }
 
 func TestWrite_FilmsBeyond4GiBHaveWideOffsets(t *testing.T) {
-	track := mux.Track{Codec: "aac", Private: []byte{0x11, 0x90}, Rate: 48000, Channels: 2, TickNum: 1, TickDen: 48000}
+	track := media.OutputTrack{Codec: "aac", Private: []byte{0x11, 0x90}, Rate: 48000, Channels: 2, TickNum: 1, TickDen: 48000}
 	const count, size = 5000, 1 << 20
 	for range count {
-		track.Samples = append(track.Samples, mux.Sample{Size: size, Len: 48000, Key: true})
+		track.Samples = append(track.Samples, media.OutputSample{Size: size, Len: 48000, Key: true})
 		track.Length += 48000
 	}
 	track.Open = func() (io.ReadCloser, error) { return io.NopCloser(&zeros{count * size}), nil }
 	var w headWriter
-	if err := Write(&w, []mux.Track{track}); err != nil {
+	if err := Write(&w, []media.OutputTrack{track}); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Contains(w.head, []byte("co64")) || bytes.Contains(w.head, []byte("stco")) {
@@ -333,21 +333,21 @@ func TestWrite_FilmsBeyond4GiBHaveWideOffsets(t *testing.T) {
 func TestWrite_RefusesWhatItCannotExpress(t *testing.T) {
 	good := soundAAC(t, "sin(2*PI*440*t)", 48000)
 	tests := map[string]struct {
-		change func(t *mux.Track)
+		change func(t *media.OutputTrack)
 		want   string
 	}{
-		"codec":    {func(t *mux.Track) { t.Codec = "opus" }, "mp4 films hold h264 and aac"},
-		"empty":    {func(t *mux.Track) { t.Samples = nil }, "no samples"},
-		"short":    {func(t *mux.Track) { t.Length = 60000 }, "less than delay"},
-		"early":    {func(t *mux.Track) { t.Open = opener(nil) }, "unexpected EOF"},
-		"no_asc":   {func(t *mux.Track) { t.Private = nil }, "AudioSpecificConfig"},
-		"h264_set": {func(t *mux.Track) { t.Codec, t.Private = "h264", []byte{0, 0, 1, 9} }, "SPS"},
+		"codec":    {func(t *media.OutputTrack) { t.Codec = "opus" }, "mp4 films hold h264 and aac"},
+		"empty":    {func(t *media.OutputTrack) { t.Samples = nil }, "no samples"},
+		"short":    {func(t *media.OutputTrack) { t.Length = 60000 }, "less than delay"},
+		"early":    {func(t *media.OutputTrack) { t.Open = opener(nil) }, "unexpected EOF"},
+		"no_asc":   {func(t *media.OutputTrack) { t.Private = nil }, "AudioSpecificConfig"},
+		"h264_set": {func(t *media.OutputTrack) { t.Codec, t.Private = "h264", []byte{0, 0, 1, 9} }, "SPS"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			track := good
 			test.change(&track)
-			err := Write(io.Discard, []mux.Track{track})
+			err := Write(io.Discard, []media.OutputTrack{track})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}

@@ -1,17 +1,13 @@
-// Package mux is the shape that encoded tracks have on their way into a container, whichever container that is.
-//
-// A Track's tables fit in memory, its payload need not: [Track.Open] streams it. Package mp4 and package matroska write
-// films from it. Start with [Track].
-package mux
+package media
 
 import "io"
 
-// Track is one encoded track, ready to be put into a container.
+// OutputTrack is one encoded track, ready to be put into a container.
 //
 // Sample i is decoded at the sum of Len of the samples before it, and presented Shift ticks after that, less the shift
 // of the picture that is presented first: pictures always begin at film time 0. Of what sound samples decode to, players
 // skip Delay ticks and then play Length ticks.
-type Track struct {
+type OutputTrack struct {
 	Codec            string // h264, vp8, aac, opus
 	Private          []byte // h264: Annex B SPS and PPS; aac: AudioSpecificConfig; opus: OpusHead; vp8: empty
 	Width, Height    int    // pictures: pixels
@@ -19,15 +15,15 @@ type Track struct {
 	TickNum, TickDen int64  // one tick is TickNum/TickDen seconds: 1/25 for 25 pictures a second, 1/48000 for sound
 	Delay            int64  // ticks of priming at the front that players must skip; 0 for pictures
 	Length           int64  // ticks that are seen or heard after Delay
-	Samples          []Sample
+	Samples          []OutputSample
 
 	// Open returns the payloads of all samples back to back, in the order of Samples. h264 payloads are Annex B.
 	// It may be called more than once, one reader after the other: mp4 reads h264 once more beforehand, to learn sizes.
 	Open func() (io.ReadCloser, error)
 }
 
-// Sample is one encoded picture or piece of sound, in decoding order.
-type Sample struct {
+// OutputSample is one encoded picture or piece of sound, in decoding order.
+type OutputSample struct {
 	Size  uint32 // bytes that Open yields for it
 	Len   uint32 // ticks until the next sample is decoded
 	Shift int32  // ticks from decoding to presentation, before the first picture is moved to time 0; never negative
@@ -35,4 +31,4 @@ type Sample struct {
 }
 
 // Video says whether the track holds pictures.
-func (t *Track) Video() bool { return t.Codec == "h264" || t.Codec == "vp8" }
+func (t *OutputTrack) Video() bool { return t.Codec == "h264" || t.Codec == "vp8" }

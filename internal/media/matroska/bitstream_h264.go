@@ -3,6 +3,8 @@ package matroska
 import (
 	"bytes"
 	"encoding/binary"
+
+	"roomreel/internal/media"
 )
 
 // NAL unit types. Source: ITU-T H.264, table 7-1.
@@ -155,7 +157,7 @@ func parseSPS(nal []byte) (width, height int) {
 		w -= unitX * (int64(r.ue()) + int64(r.ue()))
 		h -= unitY * (int64(r.ue()) + int64(r.ue()))
 	}
-	if r.short || w <= 0 || h <= 0 || w > maxSide || h > maxSide {
+	if r.short || w <= 0 || h <= 0 || w > media.MaxSide || h > media.MaxSide {
 		return 0, 0
 	}
 	return int(w), int(h)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"roomreel"
+	"roomreel/internal/media"
 )
 
 // ffmpeg runs ffmpeg with the given arguments, the last of which is a file name in a directory of the test, and returns
@@ -86,7 +87,7 @@ func makeFixtures(t testing.TB) map[string][]byte {
 	return out
 }
 
-func index(t testing.TB, b []byte, kind roomreel.TrackKind) *Index {
+func index(t testing.TB, b []byte, kind roomreel.TrackKind) *media.Index {
 	t.Helper()
 	x, err := ReadIndex(bytes.NewReader(b), kind)
 	if err != nil {
@@ -146,7 +147,7 @@ func TestReadIndex_AgreesWithFFprobe(t *testing.T) {
 				if d := cmp.Diff(want, got); d != "" {
 					t.Error(d)
 				}
-				if x.Torn {
+				if x.Truncated {
 					t.Error("whole file counts as torn")
 				}
 				if x.Size != int64(len(b)) {
@@ -206,7 +207,7 @@ func TestPacketReader_ReadsWhatWasRecorded(t *testing.T) {
 	for name, b := range fixtures(t) {
 		t.Run(name, func(t *testing.T) {
 			x := index(t, b, "")
-			r := NewPacketReader(x, bytes.NewReader(b))
+			r := media.NewPacketReader(x, bytes.NewReader(b))
 			for _, i := range []int{len(x.Packets) - 1, 0, len(x.Packets) / 2} {
 				got, err := r.Read(i)
 				if err != nil {
@@ -229,7 +230,7 @@ func TestIndex_SurvivesMarshal(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var y Index
+			var y media.Index
 			if err := y.UnmarshalBinary(data); err != nil {
 				t.Fatal(err)
 			}
@@ -267,7 +268,7 @@ func TestReadIndex_FindsH264SizesInEveryForm(t *testing.T) {
 				t.Errorf("lengths: %+v", p)
 			}
 			// The same packet behind start codes, without private data.
-			first, err := NewPacketReader(x, bytes.NewReader(b)).Read(0)
+			first, err := media.NewPacketReader(x, bytes.NewReader(b)).Read(0)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"roomreel/internal/mux"
+	"roomreel/internal/media"
 )
 
 // run runs a program, and fails the test when it fails or complains.
@@ -33,10 +33,10 @@ func run(t testing.TB, name string, args ...string) []byte {
 }
 
 // encoded reads the packets of a recording as a track that is to be written.
-func encoded(t testing.TB, b []byte, track mux.Track, length uint32) mux.Track {
+func encoded(t testing.TB, b []byte, track media.OutputTrack, length uint32) media.OutputTrack {
 	t.Helper()
 	x := index(t, b, "")
-	r := NewPacketReader(x, bytes.NewReader(b))
+	r := media.NewPacketReader(x, bytes.NewReader(b))
 	var payload []byte
 	for i, p := range x.Packets {
 		data, err := r.Read(i)
@@ -44,7 +44,7 @@ func encoded(t testing.TB, b []byte, track mux.Track, length uint32) mux.Track {
 			t.Fatal(err)
 		}
 		payload = append(payload, data...)
-		track.Samples = append(track.Samples, mux.Sample{Size: uint32(len(data)), Len: length, Key: p.Key})
+		track.Samples = append(track.Samples, media.OutputSample{Size: uint32(len(data)), Len: length, Key: p.Key})
 	}
 	track.Codec = x.Codec
 	if !x.Video {
@@ -55,18 +55,18 @@ func encoded(t testing.TB, b []byte, track mux.Track, length uint32) mux.Track {
 	return track
 }
 
-func picturesVP8(t testing.TB, n int, num, den int64, gop int) mux.Track {
+func picturesVP8(t testing.TB, n int, num, den int64, gop int) media.OutputTrack {
 	t.Helper()
 	b := ffmpeg(t, args(lavfi(fmt.Sprintf("testsrc2=size=160x120:rate=%d/%d", num, den)),
 		fmt.Sprintf("-frames:v %d -c:v libvpx -deadline realtime -b:v 100k -auto-alt-ref 0 -g %d -keyint_min %d vp8.mkv", n, gop, gop))...)
-	return encoded(t, b, mux.Track{TickNum: den, TickDen: num, Length: int64(n)}, 1)
+	return encoded(t, b, media.OutputTrack{TickNum: den, TickDen: num, Length: int64(n)}, 1)
 }
 
 // soundOpus encodes n samples of an expression of t in seconds.
-func soundOpus(t testing.TB, expression string, n int64) mux.Track {
+func soundOpus(t testing.TB, expression string, n int64) media.OutputTrack {
 	t.Helper()
 	b := ffmpeg(t, append(args(lavfi("aevalsrc="+expression+":s=48000")), args(fmt.Sprintf("-af atrim=end_sample=%d -ac 2 -c:a libopus sound.mka", n))...)...)
-	track := encoded(t, b, mux.Track{TickNum: 1, TickDen: 48000, Length: n}, 960)
+	track := encoded(t, b, media.OutputTrack{TickNum: 1, TickDen: 48000, Length: n}, 960)
 	head, ok := parseOpusHead(track.Private)
 	if !ok {
 		t.Fatal("no OpusHead")
@@ -75,7 +75,7 @@ func soundOpus(t testing.TB, expression string, n int64) mux.Track {
 	return track
 }
 
-func writeWebM(t testing.TB, tracks ...mux.Track) (path string, film []byte) {
+func writeWebM(t testing.TB, tracks ...media.OutputTrack) (path string, film []byte) {
 	t.Helper()
 	var b bytes.Buffer
 	if err := WriteWebM(&b, tracks); err != nil {
@@ -135,7 +135,7 @@ func TestWriteWebM_PlaysFromZeroForExactlyItsLength(t *testing.T) {
 					t.Fatalf("picture %d is at %v, want %v", i, k.Time, exact)
 				}
 			}
-			if v.Torn || a.Torn {
+			if v.Truncated || a.Truncated {
 				t.Error("whole film counts as torn")
 			}
 			if got := a.Length() - a.CodecDelay - samples(test.samples, 48000); got.Abs() > time.Millisecond/2 {
@@ -217,22 +217,22 @@ func TestWriteWebM_SoundIsSampleExact(t *testing.T) {
 func TestWriteWebM_RefusesWhatItCannotExpress(t *testing.T) {
 	good := soundOpus(t, "sin(2*PI*440*t)", 9600)
 	tests := map[string]struct {
-		change func(t *mux.Track)
+		change func(t *media.OutputTrack)
 		want   string
 	}{
-		"codec": {func(t *mux.Track) { t.Codec = "aac" }, "WebM films hold vp8 and opus"},
-		"empty": {func(t *mux.Track) { t.Samples = nil }, "no samples"},
-		"short": {func(t *mux.Track) { t.Length = 1e6 }, "less than delay"},
-		"early": {func(t *mux.Track) {
+		"codec": {func(t *media.OutputTrack) { t.Codec = "aac" }, "WebM films hold vp8 and opus"},
+		"empty": {func(t *media.OutputTrack) { t.Samples = nil }, "no samples"},
+		"short": {func(t *media.OutputTrack) { t.Length = 1e6 }, "less than delay"},
+		"early": {func(t *media.OutputTrack) {
 			t.Open = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("x")), nil }
 		}, "ends early"},
-		"no_tick": {func(t *mux.Track) { t.TickDen = 0 }, "tick"},
+		"no_tick": {func(t *media.OutputTrack) { t.TickDen = 0 }, "tick"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			track := good
 			test.change(&track)
-			err := WriteWebM(io.Discard, []mux.Track{track})
+			err := WriteWebM(io.Discard, []media.OutputTrack{track})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"roomreel"
+	"roomreel/internal/media"
 )
 
 // The reader treats a file as a flat sequence of elements: it steps into segments, clusters and block groups, whose
@@ -16,10 +17,6 @@ import (
 // read like those whose sizes are right. What is no element is garbage: reading goes on at the next cluster.
 
 const (
-	// MaxPackets bounds an index. 24 h of sound in packets of 20 ms are 4.3 million, of video at 60/s 5.2 million.
-	MaxPackets = 6_000_000
-
-	maxBlock  = 16 << 20  // bytes; a larger block is garbage. A 4K keyframe stays below 8 MiB
 	maxTracks = 1 << 20   // bytes of a track list
 	maxSkip   = 64 << 20  // bytes of an element to step over; past it, clusters are looked for inside
 	maxAlien  = 32 << 10  // bytes of an element with an unknown ID, which must be followed by a known one
@@ -33,9 +30,9 @@ const (
 // ReadIndex reads a recording to its end and says what its first usable track of the given kind holds ("" for either
 // kind). Memory grows with the number of packets only.
 //
-// It keeps every whole packet that it can find, however damaged the file; Index.Torn says that something is missing at
+// It keeps every whole packet that it can find, however damaged the file; Index.Truncated says that something is missing at
 // the end. A *roomreel.Error with code invalid says in a sentence why a file holds nothing usable; any other error is r's.
-func ReadIndex(r io.Reader, kind roomreel.TrackKind) (*Index, error) {
+func ReadIndex(r io.Reader, kind roomreel.TrackKind) (*media.Index, error) {
 	s := &scanner{r: bufio.NewReaderSize(r, window), kind: kind, scale: time.Millisecond}
 	if err := s.begin(); err != nil {
 		return nil, err
@@ -83,7 +80,7 @@ type scanner struct {
 	segment int64 // position where the current segment claims to end
 	group   int   // packets[group:] came from the last block, which following elements may say more about
 	clock   clock
-	index   Index
+	index   media.Index
 	torn    bool
 }
 
@@ -214,7 +211,7 @@ func (s *scanner) element() error {
 	case idTimestamp, idBlockDuration, idReferenceBlock, idDiscardPadding:
 		return s.fact(id, header, size)
 	case idSimpleBlock, idBlock:
-		if size > maxBlock {
+		if size > media.MaxPacketSize {
 			return errGarbage
 		}
 		if s.pos+header+size > s.end {
@@ -323,7 +320,7 @@ func (s *scanner) tracks(b []byte) error {
 		}
 		s.track = t
 		s.clock.video = t.kind == roomreel.Video
-		s.index = Index{
+		s.index = media.Index{
 			Codec: t.codec, Video: t.kind == roomreel.Video, Private: t.private, CodecDelay: t.delay,
 			Prefix: t.prefix,
 		}
@@ -390,10 +387,10 @@ func (s *scanner) ticks(n int64) time.Duration {
 }
 
 // finish concludes at the end of the file.
-func (s *scanner) finish() (*Index, error) {
+func (s *scanner) finish() (*media.Index, error) {
 	x := &s.index
 	x.Size = s.pos
-	x.Torn = s.torn || s.pos < s.end && s.end != unknownSize || s.pos < s.segment && s.segment != unknownSize
+	x.Truncated = s.torn || s.pos < s.end && s.end != unknownSize || s.pos < s.segment && s.segment != unknownSize
 	switch {
 	case s.track == nil && s.refusal != nil:
 		return nil, s.refusal

@@ -8,7 +8,7 @@ import (
 	"math"
 	"slices"
 
-	"roomreel/internal/mux"
+	"roomreel/internal/media"
 )
 
 const (
@@ -36,7 +36,7 @@ type film struct {
 }
 
 type track struct {
-	mux.Track
+	media.OutputTrack
 	scale int64 // timescale
 	tick  int64 // units of scale in a tick
 	avc   avcConfig
@@ -51,7 +51,7 @@ type chunk struct {
 	offset              int64
 }
 
-func plan(tracks []mux.Track) (*film, error) {
+func plan(tracks []media.OutputTrack) (*film, error) {
 	if len(tracks) == 0 {
 		return nil, errors.New("a film has at least one track")
 	}
@@ -74,8 +74,8 @@ func plan(tracks []mux.Track) (*film, error) {
 	return f, nil
 }
 
-func planTrack(t mux.Track) (track, error) {
-	p := track{Track: t}
+func planTrack(t media.OutputTrack) (track, error) {
+	p := track{OutputTrack: t}
 	switch {
 	case t.Codec != "h264" && t.Codec != "aac":
 		return p, fmt.Errorf("mp4 films hold h264 and aac, not %q", t.Codec)

@@ -1,8 +1,9 @@
 package matroska
 
 import (
-	"slices"
 	"time"
+
+	"roomreel/internal/media"
 )
 
 // clock turns the timestamps of blocks into times from the first packet, in the face of what recorders get wrong:
@@ -38,7 +39,7 @@ const (
 
 // place returns the time of the next packet, whose timestamp is raw and which holds d of sound, if that is known.
 // It may correct the times of packets, which are those already placed.
-func (c *clock) place(packets []Packet, raw, d time.Duration) time.Duration {
+func (c *clock) place(packets []media.Packet, raw, d time.Duration) time.Duration {
 	if !c.begun {
 		c.begun, c.shift, c.step = true, -raw, d
 		return 0
@@ -87,7 +88,7 @@ func (c *clock) follow(raw time.Duration) time.Duration {
 }
 
 // undo moves the packets since the leap back to where it began, but not past next, the time of the packet after them.
-func (c *clock) undo(packets []Packet, next time.Duration) {
+func (c *clock) undo(packets []media.Packet, next time.Duration) {
 	first := packets[c.leap].Time
 	c.high = c.leapFrom
 	limit := max(next, c.leapFrom)
@@ -97,32 +98,4 @@ func (c *clock) undo(packets []Packet, next time.Duration) {
 		c.high = max(c.high, p.Time)
 	}
 	c.leap = 0
-}
-
-func (x *Index) length() time.Duration {
-	if len(x.Packets) == 0 {
-		return 0
-	}
-	var end time.Duration
-	if !x.Video {
-		for _, p := range x.Packets {
-			end = max(end, p.Time+p.Duration)
-		}
-		return end
-	}
-	times := make([]time.Duration, len(x.Packets))
-	for i, p := range x.Packets {
-		times[i] = p.Time
-	}
-	slices.Sort(times)
-	end = times[len(times)-1]
-	gaps := times[:len(times)-1]
-	for i := range gaps {
-		gaps[i] = times[i+1] - times[i]
-	}
-	if len(gaps) == 0 {
-		return end
-	}
-	slices.Sort(gaps)
-	return end + gaps[len(gaps)/2]
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"runtime"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"roomreel"
+	"roomreel/internal/media"
 )
 
 // The files of this test are built element by element, as recorders of all kinds build them.
@@ -52,7 +54,7 @@ func at(ms uint64) []byte { return uintElement(idTimestamp, ms) }
 func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
 // times returns the packets' times in milliseconds.
-func times(x *Index) []int64 {
+func times(x *media.Index) []int64 {
 	var list []int64
 	for _, p := range x.Packets {
 		list = append(list, p.Time.Milliseconds())
@@ -61,9 +63,9 @@ func times(x *Index) []int64 {
 }
 
 // payloads returns the packets' bytes.
-func contents(t testing.TB, x *Index, file []byte) [][]byte {
+func contents(t testing.TB, x *media.Index, file []byte) [][]byte {
 	t.Helper()
-	r := NewPacketReader(x, bytes.NewReader(file))
+	r := media.NewPacketReader(x, bytes.NewReader(file))
 	var list [][]byte
 	for i := range x.Packets {
 		b, err := r.Read(i)
@@ -179,8 +181,8 @@ func TestReadIndex_TakesEveryShape(t *testing.T) {
 			if d := cmp.Diff(test.data, contents(t, x, test.file)); d != "" {
 				t.Error(d)
 			}
-			if x.Torn != test.torn {
-				t.Errorf("torn is %v", x.Torn)
+			if x.Truncated != test.torn {
+				t.Errorf("torn is %v", x.Truncated)
 			}
 			if x.Size != int64(len(test.file)) {
 				t.Errorf("size %d of %d", x.Size, len(test.file))
@@ -409,7 +411,7 @@ func TestReadIndex_BitFlipsCostLittle(t *testing.T) {
 }
 
 // check fails when an index breaks its promises about file.
-func check(t testing.TB, x *Index, file []byte) {
+func check(t testing.TB, x *media.Index, file []byte) {
 	t.Helper()
 	if len(x.Packets) == 0 || x.Packets[0].Time != 0 || x.Size != int64(len(file)) || x.Length() < 0 {
 		t.Fatalf("%d packets, size %d of %d, length %v", len(x.Packets), x.Size, len(file), x.Length())
@@ -428,7 +430,7 @@ func check(t testing.TB, x *Index, file []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var y Index
+	var y media.Index
 	if err := y.UnmarshalBinary(b); err != nil {
 		t.Fatal(err)
 	}
@@ -462,15 +464,15 @@ func FuzzUnmarshalIndex(f *testing.F) {
 	}
 	f.Add(b[:len(b)-4])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var x Index
-		if x.UnmarshalBinary(sum(b)) != nil {
+		var x media.Index
+		if x.UnmarshalBinary(binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))) != nil {
 			return
 		}
 		if x.Length() < 0 {
 			t.Fatalf("lasts %v", x.Length())
 		}
 		for i, p := range x.Packets {
-			if p.Pos < 0 || p.Size < 0 || p.Size > maxBlock || p.Pos+int64(p.Size) > x.Size || p.Time < 0 || p.Duration < 0 {
+			if p.Pos < 0 || p.Size < 0 || p.Size > media.MaxPacketSize || p.Pos+int64(p.Size) > x.Size || p.Time < 0 || p.Duration < 0 {
 				t.Fatalf("packet %d: %+v", i, p)
 			}
 		}

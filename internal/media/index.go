@@ -1,6 +1,21 @@
-package matroska
+package media
 
-import "time"
+import (
+	"slices"
+	"time"
+)
+
+// Bounds of what a file may claim, so that arithmetic on it is safe and no claim costs memory.
+const (
+	// MaxPackets bounds an index. 24 h of audio in packets of 20 ms are 4.3 million, of video at 60/s 5.2 million.
+	MaxPackets = 6_000_000
+
+	MaxPacketSize = 16 << 20 // bytes; a 4K keyframe stays below 8 MiB
+	MaxSide       = 1 << 16  // pixels
+	MaxRate       = 768_000  // samples per second
+	MaxChannels   = 255
+	MaxPrefix     = 1024 // bytes of Index.Prefix; real ones are a few
+)
 
 // Index says what a recording holds, packet by packet, without its payload. It is made once, when the recording
 // arrives, and drives everything after: seeking, gaps, drift, chunk borders and the report.
@@ -14,7 +29,7 @@ type Index struct {
 	Width      int           // video: largest picture seen at a keyframe, else the header's
 	Height     int
 	Prefix     []byte // bytes that Matroska's header stripping took off the front of every packet
-	Torn       bool   // the file ends in the middle of something
+	Truncated  bool   // the file ends in the middle of something
 	Size       int64  // bytes of the file that were read
 	Packets    []Packet
 }
@@ -32,4 +47,30 @@ type Packet struct {
 
 // Length is how long the track lasts: from its first packet to the end of its last. A video track's last picture
 // counts as long as its usual distance between pictures.
-func (x *Index) Length() time.Duration { return x.length() }
+func (x *Index) Length() time.Duration {
+	if len(x.Packets) == 0 {
+		return 0
+	}
+	var end time.Duration
+	if !x.Video {
+		for _, p := range x.Packets {
+			end = max(end, p.Time+p.Duration)
+		}
+		return end
+	}
+	times := make([]time.Duration, len(x.Packets))
+	for i, p := range x.Packets {
+		times[i] = p.Time
+	}
+	slices.Sort(times)
+	end = times[len(times)-1]
+	gaps := times[:len(times)-1]
+	for i := range gaps {
+		gaps[i] = times[i+1] - times[i]
+	}
+	if len(gaps) == 0 {
+		return end
+	}
+	slices.Sort(gaps)
+	return end + gaps[len(gaps)/2]
+}
