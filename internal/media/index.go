@@ -34,19 +34,31 @@ type Index struct {
 	Packets    []Packet
 }
 
-// Packet is one encoded picture or piece of sound and where its bytes are.
+// Packet is one encoded frame or piece of audio and where its bytes are.
 type Packet struct {
 	Time     time.Duration // from the recording's first packet; the first is 0. In file (decoding) order
 	Duration time.Duration // audio: from the Opus TOC or the sample count; video: 0 when unknown
 	Pos      int64         // where its bytes begin in the file
 	Size     int           // how many bytes are there, without Prefix
 	Key      bool
-	Width    int // video keyframes: picture size; else 0
+	Width    int // video keyframes: frame size; else 0
 	Height   int
+
+	// Need is the earliest time of this packet and all that follow it in the file: from then on a decoder may need it.
+	// It is Time unless frames are reordered. Readers of containers leave it 0; an index that was stored has it.
+	Need time.Duration
+
+	Rest []Span // further byte ranges, where a packet is not contiguous in the file
 }
 
-// Length is how long the track lasts: from its first packet to the end of its last. A video track's last picture
-// counts as long as its usual distance between pictures.
+// Span is a range of bytes of a file.
+type Span struct {
+	Pos  int64
+	Size int
+}
+
+// Length is how long the track lasts: from its first packet to the end of its last. A video track's last frame lasts as
+// long as the usual distance between frames. A track of one frame, or whose packets hold no audio, has length 0.
 func (x *Index) Length() time.Duration {
 	if len(x.Packets) == 0 {
 		return 0

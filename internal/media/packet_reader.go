@@ -22,35 +22,55 @@ func NewPacketReader(x *Index, r io.ReaderAt) *PacketReader {
 	return &PacketReader{x: x, r: r}
 }
 
-// Read returns packet i, with what header stripping took off put back. The slice is the caller's.
+// Read returns packet i of the index. See ReadPacket.
 func (p *PacketReader) Read(i int) ([]byte, error) {
-	k := p.x.Packets[i]
-	if k.Pos < p.at || k.Pos+int64(k.Size) > p.at+int64(len(p.buf)) {
-		if err := p.fill(k); err != nil {
-			return nil, fmt.Errorf("read packet %d: %w", i, err)
-		}
+	data, err := p.ReadPacket(p.x.Packets[i])
+	if err != nil {
+		return nil, fmt.Errorf("read packet %d: %w", i, err)
 	}
-	at := int(k.Pos - p.at)
-	data := make([]byte, 0, len(p.x.Prefix)+k.Size)
-	data = append(data, p.x.Prefix...)
-	return append(data, p.buf[at:at+k.Size]...), nil
+	return data, nil
 }
 
-// fill makes the buffer begin with packet k.
-func (p *PacketReader) fill(k Packet) error {
-	n := max(readAhead, k.Size)
+// ReadPacket returns a packet of the recording, with what header stripping took off put back. The slice is the caller's.
+func (p *PacketReader) ReadPacket(k Packet) ([]byte, error) {
+	size := len(p.x.Prefix) + k.Size
+	for _, span := range k.Rest {
+		size += span.Size
+	}
+	data := make([]byte, 0, size)
+	data = append(data, p.x.Prefix...)
+	data, err := p.appendSpan(data, Span{k.Pos, k.Size})
+	for i := 0; i < len(k.Rest) && err == nil; i++ {
+		data, err = p.appendSpan(data, k.Rest[i])
+	}
+	return data, err
+}
+
+func (p *PacketReader) appendSpan(data []byte, s Span) ([]byte, error) {
+	if s.Pos < p.at || s.Pos+int64(s.Size) > p.at+int64(len(p.buf)) {
+		if err := p.fill(s); err != nil {
+			return nil, err
+		}
+	}
+	at := int(s.Pos - p.at)
+	return append(data, p.buf[at:at+s.Size]...), nil
+}
+
+// fill makes the buffer begin with the span.
+func (p *PacketReader) fill(s Span) error {
+	n := max(readAhead, s.Size)
 	if cap(p.buf) < n {
 		p.buf = make([]byte, n)
 	}
 	p.buf = p.buf[:n]
-	got, err := p.r.ReadAt(p.buf, k.Pos)
-	p.buf, p.at = p.buf[:got], k.Pos
-	if got >= k.Size {
-		return nil // an error past this packet shows when it is in the way
+	got, err := p.r.ReadAt(p.buf, s.Pos)
+	p.buf, p.at = p.buf[:got], s.Pos
+	if got >= s.Size {
+		return nil // an error past this span is reported when the span it affects is read
 	}
 	p.buf = p.buf[:0]
 	if err == io.EOF {
-		return fmt.Errorf("the recording ends before byte %d: %w", k.Pos+int64(k.Size), io.ErrUnexpectedEOF)
+		return fmt.Errorf("the recording ends before byte %d: %w", s.Pos+int64(s.Size), io.ErrUnexpectedEOF)
 	}
 	return err
 }

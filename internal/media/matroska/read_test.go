@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"roomreel"
 	"roomreel/internal/media"
@@ -190,7 +191,7 @@ func TestReadIndex_RecoversEveryWholeBlockOfATornFile(t *testing.T) {
 				for i, p := range x.Packets {
 					q := whole.Packets[i]
 					q.Duration, p.Duration = 0, 0 // how much of the last is padding may be cut off
-					if p != q {
+					if !cmp.Equal(p, q) {
 						t.Fatalf("cut at %d: packet %d is %+v, want %+v", cut, i, p, q)
 					}
 				}
@@ -234,7 +235,7 @@ func TestIndex_SurvivesMarshal(t *testing.T) {
 			if err := y.UnmarshalBinary(data); err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(x, &y); d != "" {
+			if d := cmp.Diff(x, &y, cmpopts.IgnoreFields(media.Packet{}, "Need")); d != "" {
 				t.Error(d)
 			}
 			for i := range data {
