@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"internal/manifest":         {},
 	"internal/media":            {},
 	"internal/media/matroska":   {"internal/media"},
-	"internal/media/mp4":        {"internal/media"},
+	"internal/media/mp4":        {"internal/media", "internal/timeline"},
 	"internal/progress":         {},
 	"internal/seal":             {},
 	"internal/timeline":         {},
@@ -49,9 +49,9 @@ var mayImport = map[string][]string{
 
 	// The child's side: only here are codecs.
 	"internal/render":     {},
-	"internal/codec":      {},
-	"internal/picture":    {"internal/codec", "internal/render"},
-	"internal/sound":      {"internal/codec", "internal/render"},
+	"internal/codec":      {"internal/timeline"},
+	"internal/picture":    {"internal/codec", "internal/render", "internal/timeline"},
+	"internal/sound":      {"internal/codec", "internal/render", "internal/timeline"},
 	"cmd/roomreel-render": {"internal/codec", "internal/picture", "internal/render", "internal/sound"},
 
 	// Where the parts meet.

@@ -10,6 +10,7 @@ import (
 	"roomreel/internal/media"
 	"roomreel/internal/media/matroska"
 	"roomreel/internal/media/mp4"
+	"roomreel/internal/timeline"
 )
 
 // Assemble joins the film's chunks and its sound by packet copy and writes the film to w, ready to be played while it is
@@ -83,7 +84,7 @@ func (c *Composer) soundTrack(ctx context.Context, p *Plan, key string) (media.O
 		return media.OutputTrack{}, fmt.Errorf("sound: %w", err)
 	}
 	return media.OutputTrack{
-		Codec: p.sound.Codec, Private: sound.private, Rate: sampleRate, Channels: 2, TickNum: 1, TickDen: sampleRate,
+		Codec: p.sound.Codec, Private: sound.private, Rate: timeline.SampleRate, Channels: 2, TickNum: 1, TickDen: timeline.SampleRate,
 		Delay: sound.delay, Length: p.Samples, Samples: sound.samples,
 		Open: func() (io.ReadCloser, error) {
 			return &payloads{ctx: ctx, store: c.Work, rest: []*packets{sound}}, nil

@@ -9,6 +9,7 @@ import (
 
 	"roomreel/internal/media"
 	"roomreel/internal/render"
+	"roomreel/internal/timeline"
 )
 
 // Media opens the bytes of the plan's track t for reading at any place.
@@ -135,7 +136,7 @@ func (p *Plan) pictureRanges(t, from, to int) [][2]int {
 		if a >= b || !slices.ContainsFunc(scene.Cells, func(c Cell) bool { return c.Track == t }) {
 			continue
 		}
-		first, last := instant(a, p.FPS), instant(b-1, p.FPS)
+		first, last := timeline.FrameTime(a, p.FPS), timeline.FrameTime(b-1, p.FPS)
 		start := sort.Search(len(packets), func(i int) bool { return at(i) > first })
 		start = lastKeyframe(packets, start-1)
 		end := sort.Search(len(packets), func(i int) bool { return at(i) > last })

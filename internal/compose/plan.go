@@ -99,7 +99,7 @@ func NewPlan(req Request, tracks []Track, opts Options) (*Plan, error) {
 
 	p.picture, p.sound = opts.Encoder.encoders(req.Format, p.Canvas, opts.FPS)
 	if len(videos) > 0 {
-		p.Pictures = timeline.Pictures(p.Length, opts.FPS, 1)
+		p.Pictures = timeline.Frames(p.Length, opts.FPS)
 		p.Scenes = scenes(req.Layout.Place(gather(sources, videos)), videos, opts.FPS, p.Pictures)
 		p.Stretches = p.stretches(opts)
 	}
@@ -122,13 +122,13 @@ func scenes(placements []layout.Placement, tracks []int, fps, pictures int) []Sc
 	var all []visible
 	borders := []int{0}
 	for _, at := range placements {
-		v := visible{from: pictureAt(at.From, fps), to: min(pictureAt(at.To, fps), pictures), at: at}
+		v := visible{from: timeline.FrameAt(at.From, fps), to: min(timeline.FrameAt(at.To, fps), pictures), at: at}
 		if v.from < v.to {
 			all = append(all, v)
 			borders = append(borders, v.from, v.to)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b visible) int { return layout.Under(a.at, b.at) })
+	slices.SortStableFunc(all, func(a, b visible) int { return layout.DrawOrder(a.at, b.at) })
 	slices.Sort(borders)
 	var result []Scene
 	for _, from := range slices.Compact(borders) {
@@ -147,19 +147,6 @@ func scenes(placements []layout.Placement, tracks []int, fps, pictures int) []Sc
 		result = append(result, scene)
 	}
 	return result
-}
-
-// pictureAt returns the first picture whose instant n/fps is at or after t.
-func pictureAt(t time.Duration, fps int) int {
-	if t <= 0 {
-		return 0
-	}
-	return int((int64(t)*int64(fps) + int64(time.Second) - 1) / int64(time.Second))
-}
-
-// instant returns the output time of picture n.
-func instant(n, fps int) time.Duration {
-	return time.Duration(int64(n) * int64(time.Second) / int64(fps))
 }
 
 // gather returns the elements of all at the given places.

@@ -5,6 +5,7 @@ import (
 	"sort"
 
 	"roomreel/internal/render"
+	"roomreel/internal/timeline"
 )
 
 // Stretch is a row of chunks that one child renders.
@@ -26,7 +27,7 @@ const (
 // borders of stretches are moved to where that costs least, and a cut that does not make the film finish at least a tenth
 // earlier is not made.
 func (p *Plan) stretches(opts Options) []Stretch {
-	perChunk := max(1, pictureAt(opts.Chunk, p.FPS))
+	perChunk := max(1, timeline.FrameAt(opts.Chunk, p.FPS))
 	best := p.cut([]int{0}, perChunk)
 	quickest := p.slowest(best)
 	for count := 2; count <= opts.Parallel; count++ {
@@ -88,7 +89,7 @@ func (p *Plan) slowest(stretches []Stretch) float64 {
 // cheapestBorder returns the picture within reach of near at which the least has to be decoded for nothing.
 func (p *Plan) cheapestBorder(near, reach int) int {
 	candidates := []int{near}
-	from, to := instant(max(near-reach, 0), p.FPS), instant(min(near+reach, p.Pictures-1), p.FPS)
+	from, to := timeline.FrameTime(max(near-reach, 0), p.FPS), timeline.FrameTime(min(near+reach, p.Pictures-1), p.FPS)
 	for _, t := range p.visibleAt(near) {
 		track := p.Tracks[t]
 		packets := track.Index.Packets
@@ -98,7 +99,7 @@ func (p *Plan) cheapestBorder(near, reach int) int {
 				break
 			}
 			if packet.Key {
-				candidates = append(candidates, pictureAt(packet.Time+track.Shift, p.FPS))
+				candidates = append(candidates, timeline.FrameAt(packet.Time+track.Shift, p.FPS))
 			}
 		}
 	}
@@ -114,7 +115,7 @@ func (p *Plan) cheapestBorder(near, reach int) int {
 
 // prerollCost is what decoding up to picture n costs before anything is shown.
 func (p *Plan) prerollCost(n int) float64 {
-	at := instant(n, p.FPS)
+	at := timeline.FrameTime(n, p.FPS)
 	cost := 0.0
 	for _, t := range p.visibleAt(n) {
 		track := p.Tracks[t]

@@ -7,17 +7,14 @@ import (
 	"roomreel/internal/timeline"
 )
 
-// sampleRate is the film's, and Opus's: nothing is resampled but what arrives at another rate or drifted.
-const sampleRate = 48000
-
 // voice places the sound of track t. Matroska stamps of Opus packets count from before the pre-skip, so every run lies
 // earlier than its stamp by CodecDelay, and the first run drops those samples: the first heard one is at the offset.
 func (p *Plan) voice(t int) Voice {
 	track := p.Tracks[t]
 	index := track.Index
-	heard := make([]timeline.Heard, len(index.Packets))
+	heard := make([]timeline.AudioPacket, len(index.Packets))
 	for i, packet := range index.Packets {
-		heard[i] = timeline.Heard{Time: packet.Time, Duration: packet.Duration}
+		heard[i] = timeline.AudioPacket{Time: packet.Time, Duration: packet.Duration}
 	}
 	start, skip := timeline.Samples(track.Shift), timeline.Samples(index.CodecDelay)
 	v := Voice{Track: t}
@@ -34,7 +31,7 @@ func (p *Plan) voice(t int) Voice {
 			r.Decoded = max(r.Decoded-skip, 0)
 			r.Length = max(r.Length-skip, 0)
 		}
-		v.Drift += time.Duration(run.Length-run.Decoded) * time.Second / sampleRate
+		v.Drift += time.Duration(run.Length-run.Decoded) * time.Second / timeline.SampleRate
 		v.Refused = v.Refused || run.Refused
 		v.Runs = append(v.Runs, r)
 	}

@@ -1,6 +1,10 @@
 package compose
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"roomreel/internal/timeline"
+)
 
 // progress adds up what several children have done. Sound costs about a twentieth of what the picture does.
 type progress struct {
@@ -30,7 +34,7 @@ func newProgress(plan *Plan, stretches int, tell func(float64)) *progress {
 }
 
 func (p *progress) report() {
-	done := float64(p.samples.Load()) / sampleRate * soundShare
+	done := float64(p.samples.Load()) / timeline.SampleRate * soundShare
 	for i := range p.pictureCounts {
 		done += float64(p.pictureCounts[i].Load()) / float64(p.fps)
 	}

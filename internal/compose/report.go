@@ -3,6 +3,7 @@ package compose
 import (
 	"roomreel"
 	"roomreel/internal/render"
+	"roomreel/internal/timeline"
 )
 
 // Report says what went into a film and what did not. It is JSON for whoever asks why a film looks as it does.
@@ -82,7 +83,7 @@ func (p *Plan) Report(outcomes ...Outcome) Report {
 			Recording: string(t.Recording), Participant: t.Identity, Name: t.Name, Kind: string(t.Kind), Codec: t.Index.Codec,
 			Used: t.Used, Length: t.Index.Length().Seconds(),
 			Packets: len(t.Index.Packets), Decoded: facts.Decoded, Errors: facts.Errors, Shown: facts.Shown,
-			Heard: float64(facts.Samples) / sampleRate, Sizes: facts.Sizes,
+			Heard: float64(facts.Samples) / timeline.SampleRate, Sizes: facts.Sizes,
 			DriftMillis: float64(voices[i].Drift.Microseconds()) / 1000, Truncated: t.Index.Truncated, Lost: lost,
 		}
 		if t.Used {

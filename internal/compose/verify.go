@@ -10,6 +10,7 @@ import (
 	"roomreel"
 	"roomreel/internal/media/matroska"
 	"roomreel/internal/media/mp4"
+	"roomreel/internal/timeline"
 )
 
 // Film is what a finished file was found to hold when it was read back.
@@ -39,7 +40,7 @@ func verify(p *Plan, file io.ReaderAt, size int64) (Film, error) {
 	if (film.Packets > 0) != (p.Samples > 0) {
 		return film, fmt.Errorf("the file holds %d packets of sound for %d samples", film.Packets, p.Samples)
 	}
-	longest := max(instant(p.Pictures, p.FPS), time.Duration(p.Samples)*time.Second/sampleRate)
+	longest := max(timeline.FrameTime(p.Pictures, p.FPS), time.Duration(p.Samples)*time.Second/timeline.SampleRate)
 	if off := (film.Duration - longest).Abs(); off > 40*time.Millisecond {
 		return film, fmt.Errorf("the file says it lasts %v and should last %v", film.Duration, longest)
 	}

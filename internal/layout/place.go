@@ -6,77 +6,78 @@ import (
 	"time"
 )
 
-// Place returns who is in which rectangle from when to when.
+// Place returns which source is in which rectangle from when to when.
 //
-// Placements are sorted by From, then as they are drawn (see [Under]): by Z, then by the region's place in the request,
-// then by cell. Each lies within its source's [Start, End) and lasts; one that goes on is not cut in two. Rectangles lie
-// inside the canvas rounded down to even and are even-sized, even-placed and at least 2x2. In a region, a cell shows one
-// source at a time and a source is in one cell at a time; the same source may be in several regions.
+// Placements are sorted by From, then by [DrawOrder]. Each lies within its source's [Start, End) and is not empty; a
+// placement that continues is not split. Rectangles lie inside the canvas rounded down to even. Their positions and sizes
+// are even, and they are at least 2x2. In a region, a cell shows one source at a time and a source is in one cell at a
+// time. The same source may be in several regions.
 //
-// Sources are taken by Start, then in the order given; those that end when they start or before are left out. The grid
-// of a region does not change during the film.
+// Sources are assigned to cells by Start, then in the order given. Sources whose End is not after their Start are ignored.
+// The grid of a region does not change during the film.
 func (l Layout) Place(sources []Source) []Placement {
 	var all []Placement
 	for number, r := range l.Regions {
-		all = append(all, r.place(number, l.Canvas, sources)...)
+		all = append(all, r.placements(number, l.Canvas, sources)...)
 	}
 	slices.SortStableFunc(all, func(a, b Placement) int {
-		return cmp.Or(cmp.Compare(a.From, b.From), Under(a, b))
+		return cmp.Or(cmp.Compare(a.From, b.From), DrawOrder(a, b))
 	})
 	return all
 }
 
-// Under compares two placements by the order in which they are drawn: negative when a lies below b. To draw an instant,
-// sort what is there by it.
-func Under(a, b Placement) int {
+// DrawOrder compares two placements by the order in which they are drawn: it is negative when a is drawn before b, so that
+// b covers a. The order is by Z, then by region, then by cell.
+func DrawOrder(a, b Placement) int {
 	return cmp.Or(cmp.Compare(a.Z, b.Z), cmp.Compare(a.Region, b.Region), cmp.Compare(a.Cell, b.Cell))
 }
 
-// place returns the placements of one region, in no particular order.
-func (r Region) place(number int, canvas Size, sources []Source) []Placement {
-	var chosen []int
+// placements returns the placements of one region, in no particular order.
+func (r Region) placements(number int, canvas Size, sources []Source) []Placement {
+	var selected []int
 	for _, i := range Select(sources, r.VideoSources, r.VideoSourcesExcluded) {
 		if sources[i].Start < sources[i].End {
-			chosen = append(chosen, i)
+			selected = append(selected, i)
 		}
 	}
-	n := len(chosen)
+	n := len(selected)
 	if r.Reuse != ReuseNone {
-		n = together(sources, chosen)
+		n = mostAtOnce(sources, selected)
 	}
 	rects := r.cells(canvas, n)
 	if len(rects) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(chosen, func(a, b int) int { return cmp.Compare(sources[a].Start, sources[b].Start) })
+	slices.SortStableFunc(selected, func(a, b int) int { return cmp.Compare(sources[a].Start, sources[b].Start) })
 
-	s := seating{sources: sources, cells: make([]cell, len(rects))}
+	assigner := cellAssigner{sources: sources, cells: make([]cell, len(rects))}
 	switch r.Reuse {
 	case ReuseNone:
-		s.none(chosen)
+		assigner.assignOnce(selected)
 	case ShowNewest:
-		s.newest(chosen)
+		assigner.assignNewest(selected)
 	default:
-		s.oldest(chosen)
+		assigner.assignOldest(selected)
 	}
-	placements := make([]Placement, 0, len(s.seats))
-	for _, seat := range s.seats {
+	placements := make([]Placement, 0, len(assigner.assigned))
+	for _, a := range assigner.assigned {
 		placements = append(placements, Placement{
-			Source: seat.source, From: seat.from, To: seat.to,
-			Rect: rects[seat.cell], Z: r.Z, Region: number, Cell: seat.cell,
+			Source: a.source, From: a.from, To: a.to,
+			Rect: rects[a.cell], Z: r.Z, Region: number, Cell: a.cell,
 		})
 	}
 	return placements
 }
 
-// together returns how many of the chosen sources are there at once, at most. One that ends as another starts is gone.
-func together(sources []Source, chosen []int) int {
+// mostAtOnce returns the largest number of selected sources that exist at the same time. A source that ends when another
+// starts does not overlap it.
+func mostAtOnce(sources []Source, selected []int) int {
 	type change struct {
 		at time.Duration
 		by int
 	}
 	var changes []change
-	for _, i := range chosen {
+	for _, i := range selected {
 		changes = append(changes, change{sources[i].Start, 1}, change{sources[i].End, -1})
 	}
 	slices.SortFunc(changes, func(a, b change) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.by, b.by)) })

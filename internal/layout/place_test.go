@@ -135,7 +135,7 @@ func TestPlace_Properties(t *testing.T) {
 			if p.From < s.Start || p.To > s.End || p.From >= p.To {
 				t.Fatalf("%+v is outside of its source %+v", p, s)
 			}
-			if i > 0 && (p.From < all[i-1].From || p.From == all[i-1].From && Under(all[i-1], p) >= 0) {
+			if i > 0 && (p.From < all[i-1].From || p.From == all[i-1].From && DrawOrder(all[i-1], p) >= 0) {
 				t.Fatalf("%+v comes after %+v", p, all[i-1])
 			}
 			checkRects(t, l.Canvas, []Rect{p.Rect})
@@ -170,7 +170,7 @@ func checkShown(t *rapid.T, r Region, number int, l Layout, sources []Source, al
 	}
 	n := len(chosen)
 	if r.Reuse != ReuseNone {
-		n = together(sources, chosen)
+		n = mostAtOnce(sources, chosen)
 	}
 	cells := len(r.cells(l.Canvas, n))
 	if r.MaxColumns == 0 && r.MaxRows == 0 && cells < n && len(r.CellsExcluded) == 0 {

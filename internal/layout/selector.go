@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -98,3 +99,14 @@ func match(selector string, s Source) bool {
 }
 
 func sameSID(a, b string) bool { return len(a) == len(b) && a[:2] == b[:2] && strings.EqualFold(a, b) }
+
+// Matches returns the indexes of the sources that any region selects, in ascending order. It ignores their times, because
+// the film's time line is built from its result.
+func (l Layout) Matches(sources []Source) []int {
+	var selected []int
+	for _, r := range l.Regions {
+		selected = append(selected, Select(sources, r.VideoSources, r.VideoSourcesExcluded)...)
+	}
+	slices.Sort(selected)
+	return slices.Compact(selected)
+}

@@ -5,69 +5,73 @@ import (
 	"time"
 )
 
-// Heard is one packet of an audio track: when it is heard, counted from the track's first packet, and how long it
-// sounds once decoded.
-type Heard struct{ Time, Duration time.Duration }
-
-// Run is a stretch of packets that are heard one right after the other.
-type Run struct {
-	First   int           // index of its first packet
-	Packets int           // how many there are
-	At      time.Duration // when it begins, from the track's first packet; below 0 when that packet itself came late
-	Decoded int64         // samples at 48 kHz that its packets decode to
-	Length  int64         // samples that they fill; differs from Decoded when the sender's clock drifted
-	Refused bool          // the stamps ask for a change of speed that no clock explains; Length is Decoded
+// AudioPacket is one packet of an audio track.
+type AudioPacket struct {
+	Time     time.Duration // its timestamp, counted from the track's first packet
+	Duration time.Duration // of the audio that it decodes to
 }
 
-// Limits of what is read from stamps.
+// Run is a sequence of packets that play one right after the other.
+type Run struct {
+	First   int           // index of its first packet
+	Packets int           // number of packets
+	At      time.Duration // when it begins, counted from the track's first packet; below 0 when that packet itself was late
+	Decoded int64         // samples at 48 kHz that its packets decode to
+	Length  int64         // samples that the run fills in the output; differs from Decoded when the sender's clock drifted
+	Refused bool          // the timestamps ask for a larger change of speed than 5 %; Length is Decoded
+}
+
+// Limits for the interpretation of timestamps.
 const (
-	// settle is how long, in decoded sound, packets must stay late before the lateness is a gap. A network stall is
-	// followed by the packets it held back, all at once, and after them the stamps are where they were before.
+	// settle is how long, in decoded audio, packets must stay late before the lateness counts as a gap. After a network
+	// stall the delayed packets arrive all at once, and the timestamps after them are as late as before the stall.
 	settle = 2 * time.Second
 
-	// recent is how much decoded sound before a gap is compared with what comes after it: little, so that drift of
-	// even 5 % does not look like a step, and usually several packets, so that a single late one does not hide a step.
+	// recent is how much decoded audio before a gap is compared with the audio after it. It is short, so that drift of
+	// up to 5 % does not look like a step. It usually spans several packets, so that one late packet does not hide a step.
 	recent = 80 * time.Millisecond
 
-	// few is how many packets at the end of a track are too few to tell a gap from wavering stamps by.
-	few = 8
+	// fewPackets: when fewer packets than this remain in the track, a gap must be twice as clear.
+	fewPackets = 8
 
-	// A step smaller than half a packet is no gap, within these bounds. The lower one is above what Matroska's
-	// rounding to 1 ms does to two stamps; the upper one keeps a gap between long packets from going unseen.
+	// A step of less than half a packet is no gap, within these bounds. The lower bound is above the error of two
+	// timestamps in Matroska, which are rounded to 1 ms. The upper bound makes gaps between long packets detectable.
 	minStep = 4 * time.Millisecond
 	maxStep = 10 * time.Millisecond
 
-	// rounding is how far a packet's stamp may be off for no other reason than the container's clock.
+	// rounding is the largest error of a timestamp that comes from the container's clock alone.
 	rounding = 2 * time.Millisecond
 
-	// Drift up to maxDrift in a run is left alone: it cannot be heard, and less cannot be told from jitter.
+	// Drift up to maxDrift in a run is not corrected: it is inaudible, and a smaller drift cannot be told from jitter.
 	maxDrift = 20 * time.Millisecond
 
-	// maxStretch is the largest change of speed that is still believed to be a clock's, as 1/maxStretch: 5 %.
-	maxStretch = 20
+	// maxSpeedChange is the largest change of speed that a drifting clock can explain, as 1/maxSpeedChange: 5 %.
+	maxSpeedChange = 20
 
-	// A run's drift is followed through the median lateness of every knotEvery of decoded sound. A straight line
-	// through them may miss one by knotSlack before the run is taken in two.
-	// Where packets are long it takes more sound, for a median of enough of them.
-	knotEvery   = 5 * time.Second
-	knotPackets = 250
-	knotSlack   = 8 * time.Millisecond
+	// Drift is measured at knots: the median lateness of every knotEvery of decoded audio and at least knotPackets
+	// packets. A straight line may miss a knot by knotTolerance before it is split in two lines.
+	knotEvery     = 5 * time.Second
+	knotPackets   = 250
+	knotTolerance = 8 * time.Millisecond
 )
 
-// Runs groups an audio track's packets into runs, in order; every packet is in exactly one.
+// Runs groups an audio track's packets into runs, in order. Every packet is in exactly one run.
 //
-// What counts is a packet's lateness: its stamp less the sound decoded before it. In a track without gaps it stays the
-// same. It rises for good at a gap (mute, loss, silence that Opus did not send), it rises and falls back when the
-// network stalls, it wavers when stamps are times of arrival, and it creeps when the sender's clock is not ours. So a
-// new run begins where all packets of the following 2 s are later than all of the few before, by more than half a
-// packet and by more than the stamps waver there. Each run is then placed by the median lateness of its packets, not by
-// any single stamp. A run whose lateness creeps by more than 20 ms is stretched or squeezed to follow it, in several
-// runs that touch when one straight line does not fit; no more than 5 %, else it is left as it is and marked Refused.
+// The grouping depends on a packet's lateness: its timestamp minus the duration of the audio decoded before it. Lateness
+// is constant in a track without gaps. It rises for good at a gap (mute, loss, silence for which Opus sent no packets).
+// It rises and falls back when the network stalls. It jitters when timestamps are arrival times. It drifts when the
+// sender's clock runs faster or slower than ours.
 //
-// Runs never overlap: positions are counted in samples, and a run that would begin before the previous one ends begins
-// where that ends. Place one at Samples(start of the track) + Samples(At), and rounding cannot make them overlap either.
-// The time taken is linear in the number of packets, but for sorting a few hundred at a time.
-func Runs(packets []Heard) []Run {
+// So a new run begins where all packets of the following 2 s are later than all packets of the preceding 80 ms, by more
+// than half a packet and by more than the local jitter. Each run is placed by the median lateness of its packets, not by
+// a single timestamp. A run whose lateness drifts by more than 20 ms is played slower or faster to follow the drift. It is
+// split into several touching runs if one straight line does not fit. The change of speed is at most 5 %; a run that needs
+// more is left unchanged and marked Refused.
+//
+// Runs never overlap: positions are counted in samples, and a run starts no earlier than the end of the previous run.
+// Place a run at Samples(start of the track) + Samples(At): then rounding cannot make runs overlap either.
+// The time needed is linear in the number of packets, except that medians sort a few hundred of them at a time.
+func Runs(packets []AudioPacket) []Run {
 	if len(packets) == 0 {
 		return nil
 	}
@@ -80,8 +84,8 @@ func Runs(packets []Heard) []Run {
 		if i+1 < len(bounds) {
 			last = bounds[i+1]
 		}
-		for _, p := range follow(packets, late, first, last) {
-			run := p.place(packets, end)
+		for _, p := range splitAtDrift(packets, late, first, last) {
+			run := p.run(packets, end)
 			end = Samples(run.At) + run.Length
 			runs = append(runs, run)
 		}
@@ -89,8 +93,8 @@ func Runs(packets []Heard) []Run {
 	return runs
 }
 
-// lateness returns every packet's stamp less the sound decoded before it.
-func lateness(packets []Heard) []time.Duration {
+// lateness returns every packet's timestamp minus the duration of the audio decoded before it.
+func lateness(packets []AudioPacket) []time.Duration {
 	late := make([]time.Duration, len(packets))
 	var decoded time.Duration
 	for i, p := range packets {
@@ -100,44 +104,44 @@ func lateness(packets []Heard) []time.Duration {
 	return late
 }
 
-// gaps returns the index of the first packet of every stretch without a gap.
-func gaps(packets []Heard, late []time.Duration) []int {
-	ahead := soonest(packets, late)
-	waver := wavering(late)
+// gaps returns the index of the first packet, and of every packet before which there is a gap.
+func gaps(packets []AudioPacket, late []time.Duration) []int {
+	ahead := leastAhead(packets, late)
+	jitter := localJitter(late)
 	bounds := []int{0}
 	for i := 1; i < len(packets); i++ {
 		first := bounds[len(bounds)-1]
 		step := min(packets[i-1].Duration, packets[i].Duration) / 2
-		step = max(min(max(step, minStep), maxStep), 3*waver[i/waverBlock])
-		if len(packets)-i < few {
-			step = max(step, 6*waver[i/waverBlock])
+		step = max(min(max(step, minStep), maxStep), 3*jitter[i/jitterBlock])
+		if len(packets)-i < fewPackets {
+			step = max(step, 6*jitter[i/jitterBlock])
 		}
-		if ahead[i]-before(packets, late, first, i) > step {
+		if ahead[i]-leastBefore(packets, late, first, i) > step {
 			bounds = append(bounds, i)
 		}
 	}
 	return bounds
 }
 
-// before returns the least lateness in the last of the packets [first, i): as many as make up recent.
-func before(packets []Heard, late []time.Duration, first, i int) time.Duration {
+// leastBefore returns the least lateness among the last packets of [first, i) that make up recent.
+func leastBefore(packets []AudioPacket, late []time.Duration, first, i int) time.Duration {
 	least := late[i-1]
 	var decoded time.Duration
-	for j := i - 1; j >= max(first, i-waverBlock) && decoded < recent; j-- {
+	for j := i - 1; j >= max(first, i-jitterBlock) && decoded < recent; j-- {
 		least = min(least, late[j])
 		decoded += max(packets[j].Duration, 0)
 	}
 	return least
 }
 
-// soonest returns, for every packet, the least lateness among it and the packets of the next settle of decoded sound:
-// a sliding minimum, from the back.
-func soonest(packets []Heard, late []time.Duration) []time.Duration {
+// leastAhead returns, for every packet, the least lateness among it and the packets of the next settle of decoded audio.
+// It is a sliding window minimum, computed from the back.
+func leastAhead(packets []AudioPacket, late []time.Duration) []time.Duration {
 	least := make([]time.Duration, len(late))
 	type entry struct {
-		late, ahead time.Duration // ahead: decoded sound from the packet to the end of the track
+		late, ahead time.Duration // ahead: decoded audio from the packet to the end of the track
 	}
-	var queue []entry // ahead rises to the back, and so does lateness fall: the first one in reach is the least
+	var queue []entry // from front to back, lateness falls and ahead rises: the first entry in the window is the least
 	head := 0
 	var ahead time.Duration
 	for i := len(late) - 1; i >= 0; i-- {
@@ -155,21 +159,21 @@ func soonest(packets []Heard, late []time.Duration) []time.Duration {
 }
 
 const (
-	waverBlock = 128 // packets over which the wavering of stamps is measured
-	waverLag   = 8   // packets: neighbours alone cannot come closer than one packet's duration
+	jitterBlock = 128 // packets over which jitter is measured
+	jitterLag   = 8   // packets: two neighbours alone cannot come closer than one packet's duration
 )
 
-// wavering returns, for every block of packets, how much their stamps waver: what a quarter of the packets come closer
-// to those before them than they should. Gaps never make packets come closer, so silence that was not sent does not
-// count, and what a stall held back does not either, unless it is a quarter of the block. Neighbouring blocks share the
-// largest value.
-func wavering(late []time.Duration) []time.Duration {
-	blocks := make([]time.Duration, (len(late)+waverBlock-1)/waverBlock)
-	closer := make([]time.Duration, 0, waverBlock)
+// localJitter returns the jitter of the timestamps in every block of packets: the upper quartile of how much closer a
+// packet comes to an earlier one than the audio between them lasts. A gap never makes packets come closer, so
+// unsent silence does not count. Packets that a stall delayed do not count either, unless they are a quarter of the
+// block. Each block gets the largest value of itself and its two neighbours.
+func localJitter(late []time.Duration) []time.Duration {
+	blocks := make([]time.Duration, (len(late)+jitterBlock-1)/jitterBlock)
+	closer := make([]time.Duration, 0, jitterBlock)
 	for b := range blocks {
 		closer = closer[:0]
-		for i := max(waverLag, b*waverBlock); i < min(len(late), (b+1)*waverBlock); i++ {
-			closer = append(closer, max(0, late[i-waverLag]-late[i]))
+		for i := max(jitterLag, b*jitterBlock); i < min(len(late), (b+1)*jitterBlock); i++ {
+			closer = append(closer, max(0, late[i-jitterLag]-late[i]))
 		}
 		if len(closer) > 0 {
 			slices.Sort(closer)
@@ -178,9 +182,9 @@ func wavering(late []time.Duration) []time.Duration {
 			}
 		}
 	}
-	shared := make([]time.Duration, len(blocks))
+	smoothed := make([]time.Duration, len(blocks))
 	for b := range blocks {
-		shared[b] = slices.Max(blocks[max(0, b-1):min(len(blocks), b+2)])
+		smoothed[b] = slices.Max(blocks[max(0, b-1):min(len(blocks), b+2)])
 	}
-	return shared
+	return smoothed
 }

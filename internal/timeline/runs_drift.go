@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// piece is a part of a stretch without gaps in which lateness changes along a straight line.
-type piece struct {
+// A line is a range of packets without a gap in which lateness changes along a straight line.
+type line struct {
 	first, last int           // packets [first, last)
-	from, to    time.Duration // when it should begin and end, from the track's first packet
-	steady      bool          // lateness does not change: to is from plus what is decoded
+	from, to    time.Duration // when it should begin and end, counted from the track's first packet
+	steady      bool          // lateness does not change: to is not set, and the line lasts as long as the decoded audio
 }
 
-// place makes a run of the piece. It begins no sooner than sample end, where the previous run ends.
-func (p piece) place(packets []Heard, end int64) Run {
-	run := Run{First: p.first, Packets: p.last - p.first}
-	for _, heard := range packets[p.first:p.last] {
-		run.Decoded += max(Samples(heard.Duration), 0)
+// run makes a run of the line. It begins no earlier than sample end, where the previous run ends.
+func (l line) run(packets []AudioPacket, end int64) Run {
+	run := Run{First: l.first, Packets: l.last - l.first}
+	for _, packet := range packets[l.first:l.last] {
+		run.Decoded += max(Samples(packet.Duration), 0)
 	}
-	at := max(Samples(p.from), end)
-	run.At = duration(at)
+	at := max(Samples(l.from), end)
+	run.At = SampleTime(at)
 	run.Length = run.Decoded
-	if want := Samples(p.to) - at; !p.steady && want != run.Decoded {
-		if difference := max(want-run.Decoded, run.Decoded-want); difference > run.Decoded/maxStretch {
+	if want := Samples(l.to) - at; !l.steady && want != run.Decoded {
+		if difference := max(want-run.Decoded, run.Decoded-want); difference > run.Decoded/maxSpeedChange {
 			run.Refused = true
 		} else {
 			run.Length = want
@@ -31,26 +31,20 @@ func (p piece) place(packets []Heard, end int64) Run {
 	return run
 }
 
-// duration is the inverse of Samples: Samples(duration(n)) == n.
-func duration(samples int64) time.Duration {
-	whole, rest := samples/48000, samples%48000
-	return time.Duration(whole)*time.Second + time.Duration(rest*int64(time.Second)/48000)
-}
-
-// knot is the median lateness of the packets around one point of a stretch.
+// knot is the median lateness of the packets around one point.
 type knot struct {
-	packet  int           // index of the packet at which the knot lies
-	decoded time.Duration // sound decoded before that packet
+	packet  int           // index of the packet at the middle
+	decoded time.Duration // audio decoded before that packet
 	late    time.Duration
 }
 
-// follow splits the packets [first, last), among which there is no gap, into the fewest pieces whose straight lines
-// stay close to the median lateness.
-func follow(packets []Heard, late []time.Duration, first, last int) []piece {
-	begin := packets[first].Time - late[first] // sound decoded before the stretch
-	knots := measure(packets, late, first, last, knotEvery, knotPackets)
-	if len(knots) < 3 { // a short stretch is measured more finely
-		knots = measure(packets, late, first, last, knotEvery*2/5, knotPackets*2/5)
+// splitAtDrift splits the packets [first, last), which have no gap, into the fewest lines that stay close to the median
+// lateness.
+func splitAtDrift(packets []AudioPacket, late []time.Duration, first, last int) []line {
+	begin := packets[first].Time - late[first] // audio decoded before the first packet
+	knots := knotsOf(packets, late, first, last, knotEvery, knotPackets)
+	if len(knots) < 3 { // a short range is measured more finely
+		knots = knotsOf(packets, late, first, last, knotEvery*2/5, knotPackets*2/5)
 	}
 	low, high := knots[0].late, knots[0].late
 	for _, k := range knots {
@@ -61,31 +55,32 @@ func follow(packets []Heard, late []time.Duration, first, last int) []piece {
 		if own := packets[first].Time; max(own-at, at-own) <= rounding {
 			at = own
 		}
-		return []piece{{first: first, last: last, from: at, steady: true}}
+		return []line{{first: first, last: last, from: at, steady: true}}
 	}
 
-	kept := bend(knots, 0, len(knots)-1, []int{0})
-	ends := begin
+	kept := bends(knots, 0, len(knots)-1, []int{0})
+	end := begin
 	for _, p := range packets[first:last] {
-		ends += max(p.Duration, 0)
+		end += max(p.Duration, 0)
 	}
-	var pieces []piece
+	var lines []line
 	for i := 1; i < len(kept); i++ {
 		a, b := knots[kept[i-1]], knots[kept[i]]
-		p := piece{first: a.packet, last: b.packet, from: a.decoded + a.late, to: b.decoded + b.late}
-		if i == 1 { // the line goes on to the stretch's own ends
-			p.first, p.from = first, along(a, b, begin)
+		l := line{first: a.packet, last: b.packet, from: a.decoded + a.late, to: b.decoded + b.late}
+		if i == 1 { // the first line is extended to the first packet, the last line to the last one
+			l.first, l.from = first, along(a, b, begin)
 		}
 		if i == len(kept)-1 {
-			p.last, p.to = last, along(a, b, ends)
+			l.last, l.to = last, along(a, b, end)
 		}
-		pieces = append(pieces, p)
+		lines = append(lines, l)
 	}
-	return pieces
+	return lines
 }
 
-// measure returns the knots of a stretch, one for each so much decoded sound of so many packets; at least one.
-func measure(packets []Heard, late []time.Duration, first, last int, every time.Duration, count int) []knot {
+// knotsOf returns the knots of the packets [first, last), at least one. Each covers at least every of decoded audio and
+// count packets.
+func knotsOf(packets []AudioPacket, late []time.Duration, first, last int, every time.Duration, count int) []knot {
 	var knots []knot
 	begin := packets[first].Time - late[first]
 	decoded, since := begin, begin
@@ -97,7 +92,7 @@ func measure(packets []Heard, late []time.Duration, first, last int, every time.
 			continue
 		}
 		if !enough && len(knots) > 0 && i+1-from < count/2 {
-			break // the rest at the end says too little
+			break // too few packets are left for a median
 		}
 		middle := (from + i + 1) / 2
 		knots = append(knots, knot{middle, packets[middle].Time - late[middle], median(late[from : i+1])})
@@ -106,9 +101,10 @@ func measure(packets []Heard, late []time.Duration, first, last int, every time.
 	return knots
 }
 
-// bend appends to kept the indexes of the knots in (a, b] at which a line from a to b must bend.
-func bend(knots []knot, a, b int, kept []int) []int {
-	farthest, worst := 0, knotSlack
+// bends appends to kept the indexes of the knots in (a, b] at which a line from a to b must bend. It is the
+// Ramer-Douglas-Peucker algorithm.
+func bends(knots []knot, a, b int, kept []int) []int {
+	farthest, worst := 0, knotTolerance
 	for i := a + 1; i < b; i++ {
 		off := along(knots[a], knots[b], knots[i].decoded) - knots[i].decoded - knots[i].late
 		if off = max(off, -off); off > worst {
@@ -118,10 +114,10 @@ func bend(knots []knot, a, b int, kept []int) []int {
 	if farthest == 0 {
 		return append(kept, b)
 	}
-	return bend(knots, farthest, b, bend(knots, a, farthest, kept))
+	return bends(knots, farthest, b, bends(knots, a, farthest, kept))
 }
 
-// along returns when the sound that follows decoded is heard, on the line through two knots.
+// along returns when the audio that follows decoded is due, on the line through two knots.
 func along(a, b knot, decoded time.Duration) time.Duration {
 	if a.decoded == b.decoded {
 		return decoded + a.late

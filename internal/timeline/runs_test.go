@@ -13,7 +13,7 @@ import (
 
 // A sender makes packets whose true times are known, as a microphone and a network would.
 type sender struct {
-	packets []Heard
+	packets []AudioPacket
 	truth   []time.Duration // when each is really heard
 	now     time.Duration   // in the receiver's time
 	skew    float64         // the sender's clock runs this much slower
@@ -21,7 +21,7 @@ type sender struct {
 
 func (s *sender) send(n int, duration time.Duration) {
 	for range n {
-		s.packets = append(s.packets, Heard{s.now, duration})
+		s.packets = append(s.packets, AudioPacket{s.now, duration})
 		s.truth = append(s.truth, s.now)
 		s.pass(duration)
 	}
@@ -35,7 +35,7 @@ func (s *sender) arrive(late func(i int) time.Duration) {
 	for i := range s.packets {
 		s.packets[i].Time += late(i)
 	}
-	slices.SortStableFunc(s.packets, func(a, b Heard) int { return cmp.Compare(a.Time, b.Time) })
+	slices.SortStableFunc(s.packets, func(a, b AudioPacket) int { return cmp.Compare(a.Time, b.Time) })
 }
 
 // round makes the stamps what Matroska's millisecond clock makes of them.
@@ -59,7 +59,7 @@ func (s *sender) check(t testing.TB, most time.Duration) []Run {
 }
 
 // heard returns when each packet is heard in the runs, and fails when they overlap, leave a packet out or take it twice.
-func heard(t testing.TB, packets []Heard, runs []Run) []time.Duration {
+func heard(t testing.TB, packets []AudioPacket, runs []Run) []time.Duration {
 	t.Helper()
 	var at []time.Duration
 	end := int64(-1 << 62)
@@ -70,7 +70,7 @@ func heard(t testing.TB, packets []Heard, runs []Run) []time.Duration {
 		end = Samples(r.At) + r.Length
 		var decoded int64
 		for _, p := range packets[r.First : r.First+r.Packets] {
-			at = append(at, r.At+time.Duration(float64(decoded)/max(float64(r.Decoded), 1)*float64(duration(r.Length))))
+			at = append(at, r.At+time.Duration(float64(decoded)/max(float64(r.Decoded), 1)*float64(SampleTime(r.Length))))
 			decoded += Samples(p.Duration)
 		}
 		if decoded != r.Decoded {
@@ -309,14 +309,14 @@ func TestRuns_FirstPacketCameLate(t *testing.T) {
 
 func TestRuns_Properties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		packets := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Heard {
-			return Heard{
+		packets := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) AudioPacket {
+			return AudioPacket{
 				time.Duration(rapid.Int64Range(-100, 30_000).Draw(t, "time")) * ms,
 				time.Duration(rapid.SampledFrom([]int{0, 10, 20, 20, 60, 120, 5000, -20}).Draw(t, "duration")) * ms,
 			}
 		}), 0, 300).Draw(t, "packets")
 		if rapid.Bool().Draw(t, "sorted") {
-			slices.SortFunc(packets, func(a, b Heard) int { return cmp.Compare(a.Time, b.Time) })
+			slices.SortFunc(packets, func(a, b AudioPacket) int { return cmp.Compare(a.Time, b.Time) })
 		}
 		runs := Runs(packets)
 		next, end := 0, int64(-1<<62)
@@ -324,7 +324,7 @@ func TestRuns_Properties(t *testing.T) {
 			if r.First != next || r.Packets < 1 || Samples(r.At) < end || r.Length < 0 || r.Decoded < 0 {
 				t.Fatalf("run %+v after packet %d and sample %d", r, next, end)
 			}
-			if by := max(r.Length-r.Decoded, r.Decoded-r.Length); by > r.Decoded/maxStretch {
+			if by := max(r.Length-r.Decoded, r.Decoded-r.Length); by > r.Decoded/maxSpeedChange {
 				t.Fatalf("%+v is stretched by more than 5 %%", r)
 			}
 			next, end = next+r.Packets, Samples(r.At)+r.Length
