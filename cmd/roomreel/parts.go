@@ -85,7 +85,8 @@ func openParts(ctx context.Context, c config.Config, log *slog.Logger) (_ *parts
 	}
 	p.app = app.New(app.Config{
 		Store: p.store, Keys: p.keys, Vault: p.vault, Work: p.work, Buckets: p.buckets, Scratch: p.uploads, Log: log,
-		MaxUpload: int64(c.Server.MaxUpload), ComposeWindow: c.Compose.Window.Std(),
+		MaxUpload: int64(c.Server.MaxUpload), MaxUploads: c.Limits.Uploads, ComposeWindow: c.Compose.Window.Std(),
+		Limits: c.Limits.Film(),
 	})
 	return p, nil
 }

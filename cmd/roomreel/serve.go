@@ -74,7 +74,7 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		Seal: string(settings.Encryption.Seal), ObjectKey: settings.S3.Key,
 		DeliverFor: settings.S3.GiveUp.Std(), CallbackMaxAge: settings.Webhook.GiveUp.Std(),
 		Role: string(settings.Server.Role), Alone: alone, Children: settings.Render.Parallel,
-		Grace: settings.Server.ShutdownGrace.Std(),
+		Grace: settings.Server.ShutdownGrace.Std(), Limits: settings.Limits.Film(),
 	})
 	if err != nil {
 		return err
@@ -86,7 +86,8 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 	front.handler = api.New(api.Config{
 		App: p.app, Log: log, Ready: front.ready(p.app),
 		PublicURL: settings.Server.PublicURL, TrustForwarded: settings.Server.TrustForwarded,
-		Limits: limits(settings.Limits),
+		Limits:         api.Limits{Reads: float64(orUnlimited(settings.Limits.Reads)), Writes: float64(orUnlimited(settings.Limits.Writes))},
+		SignInFailures: orUnlimited(settings.Limits.SignInFailures),
 	})
 	if settings.Server.Role == config.RoleWorker {
 		front.handler = onlyHealth(front.handler)
@@ -108,15 +109,12 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 	return front.serve(ctx, runner)
 }
 
-// limits are the API's; 0 in the configuration is no limit, which the API writes as a negative number.
-func limits(l config.Limits) api.Limits {
-	unlimited := func(n int) float64 {
-		if n == 0 {
-			return -1
-		}
-		return float64(n)
+// orUnlimited converts a configured limit, of which 0 is none, to the API's, of which a negative number is none.
+func orUnlimited(limit int) int {
+	if limit == 0 {
+		return -1
 	}
-	return api.Limits{Reads: unlimited(l.Reads), Writes: unlimited(l.Writes)}
+	return limit
 }
 
 // firstAccount makes an account when there is none, and prints it on standard output: this is the only time its token

@@ -26,6 +26,7 @@ type Config struct {
 	PublicURL      string                      // scheme://host[:port] of the URLs in answers; the request's own host
 	TrustForwarded bool                        // believe X-Forwarded-Proto and -Host; only behind a proxy that sets them
 	Limits         Limits                      // requests a second of one account; 80 reads, 20 writes
+	SignInFailures int                         // failed sign-ins a minute of one client address; 0 for 60, negative for no limit
 	MaxForm        int64                       // bytes of a form; 1 MiB
 }
 

@@ -29,8 +29,10 @@ type Config struct {
 	Scratch string     // folder in which uploads wait until they are understood
 	Log     *slog.Logger
 
-	MaxUpload     int64         // bytes of one recording; 0 for DefaultMaxUpload
-	ComposeWindow time.Duration // how long compositions may read what is sealed or external; 0: not at all
+	MaxUpload     int64               // bytes of one recording; 0 for DefaultMaxUpload
+	MaxUploads    int                 // recordings received at the same time; 0 for no limit
+	ComposeWindow time.Duration       // how long compositions may read what is sealed or external; 0: not at all
+	Limits        roomreel.FilmLimits // zero fields are the defaults
 }
 
 // DefaultMaxUpload is more than a day of 720p at the bitrates of a browser.

@@ -68,8 +68,38 @@ func (c Config) check() []error {
 			}
 		}
 	}
+	mistakes = append(mistakes, c.Limits.check()...)
 	if c.Retention.Metadata == 0 {
 		say("retention.metadata must be more than 0; Twilio's is 30d")
+	} else {
+		// An event or a delivery belongs to a row. The row must be there until the last attempt.
+		for _, giveUp := range []struct {
+			key   string
+			value Duration
+		}{{"webhook.give_up", c.Webhook.GiveUp}, {"s3.give_up", c.S3.GiveUp}} {
+			if c.Retention.Metadata < giveUp.value {
+				say("retention.metadata (%s) is shorter than %s (%s): rows would be removed while they are still needed", c.Retention.Metadata, giveUp.key, giveUp.value)
+			}
+		}
+	}
+	return mistakes
+}
+
+func (l Limits) check() []error {
+	var mistakes []error
+	for _, limit := range []struct {
+		key  string
+		zero bool
+	}{
+		{"limits.uploads", l.Uploads == 0},
+		{"limits.tracks", l.Tracks == 0},
+		{"limits.film_length", l.FilmLength == 0},
+		{"limits.film_frames", l.FilmFrames == 0},
+		{"limits.offset_spread", l.OffsetSpread == 0},
+	} {
+		if limit.zero {
+			mistakes = append(mistakes, fmt.Errorf("%s must be more than 0", limit.key))
+		}
 	}
 	return mistakes
 }

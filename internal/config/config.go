@@ -8,6 +8,8 @@ package config
 import (
 	"net/netip"
 	"time"
+
+	"roomreel"
 )
 
 // Config is everything that can be set. A field's toml tags, joined by a dot, are its key; help is what `roomreel config`
@@ -100,10 +102,23 @@ type Encryption struct {
 	Seal Seal `toml:"seal" help:"twilio is Twilio's envelope (AES-256-CBC), cms-gcm an authenticated one that openssl opens"`
 }
 
-// Limits bound what one account may do.
+// Limits bound what callers may ask for.
 type Limits struct {
-	Reads  int `toml:"reads_per_second" help:"GET requests per account and second; 0 is no limit"`
-	Writes int `toml:"writes_per_second" help:"other requests per account and second; 0 is no limit"`
+	Reads          int      `toml:"reads_per_second" help:"GET requests per account and second; 0 is no limit"`
+	Writes         int      `toml:"writes_per_second" help:"other requests per account and second; 0 is no limit"`
+	SignInFailures int      `toml:"sign_in_failures" help:"failed sign-ins per client address and minute; 0 is no limit"`
+	Uploads        int      `toml:"uploads" help:"recordings that are received at the same time; each needs its size in scratch space"`
+	Tracks         int      `toml:"tracks" help:"recordings of one room that a composition reads"`
+	FilmLength     Duration `toml:"film_length" help:"longest film"`
+	FilmFrames     int      `toml:"film_frames" help:"most video frames of a film"`
+	OffsetSpread   Duration `toml:"offset_spread" help:"longest time from the earliest start to the latest end of a composition's recordings, gaps included"`
+}
+
+// Film returns the limits of one composition.
+func (l Limits) Film() roomreel.FilmLimits {
+	return roomreel.FilmLimits{
+		FilmLength: l.FilmLength.Std(), OffsetSpread: l.OffsetSpread.Std(), Frames: l.FilmFrames, Tracks: l.Tracks,
+	}
 }
 
 // Retention is when things are forgotten.
@@ -119,6 +134,7 @@ type Log struct {
 
 // Default returns the configuration of a server that was told nothing.
 func Default() Config {
+	film := roomreel.FilmLimits{}.WithDefaults()
 	return Config{
 		Server: Server{
 			Data: "./data", Listen: "127.0.0.1:8080", Role: RoleAll,
@@ -134,8 +150,12 @@ func Default() Config {
 		Webhook:    Webhook{GiveUp: Duration(24 * time.Hour), Connect: Duration(5 * time.Second), Timeout: Duration(15 * time.Second)},
 		Encryption: Encryption{Seal: SealTwilio},
 		S3:         S3{Key: "{account}/{sid}.{ext}", GiveUp: Duration(24 * time.Hour)},
-		// Twilio's defaults for one account. Source: twilio.com/docs/video/programmable-video-limits.
-		Limits:    Limits{Reads: 80, Writes: 20},
+		Limits: Limits{
+			// Twilio's defaults for one account. Source: twilio.com/docs/video/programmable-video-limits.
+			Reads: 80, Writes: 20,
+			SignInFailures: 60, Uploads: 16,
+			Tracks: film.Tracks, FilmLength: Duration(film.FilmLength), FilmFrames: film.Frames, OffsetSpread: Duration(film.OffsetSpread),
+		},
 		Retention: Retention{Metadata: Duration(30 * 24 * time.Hour)},
 		Log:       Log{Level: LevelInfo, Format: LogAuto},
 	}

@@ -138,6 +138,43 @@ func TestLoad_ChecksWhatBelongsTogether(t *testing.T) {
 	}
 }
 
+// TestLoad_KeepsRowsUntilTheLastAttempt: a row must not be removed while one of its events or deliveries is still tried.
+func TestLoad_KeepsRowsUntilTheLastAttempt(t *testing.T) {
+	for _, test := range []struct {
+		flags map[string]string
+		want  string
+	}{
+		{map[string]string{"retention.metadata": "1d", "webhook.give_up": "36h"}, "retention.metadata (1d) is shorter than webhook.give_up (1d12h)"},
+		{map[string]string{"retention.metadata": "1d", "s3.give_up": "2d"}, "retention.metadata (1d) is shorter than s3.give_up (2d)"},
+		{map[string]string{"retention.metadata": "1d"}, ""},
+	} {
+		_, _, err := Load(Sources{Flags: test.flags})
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%v: error %v, want %q", test.flags, err, test.want)
+		}
+	}
+}
+
+func TestLoad_RefusesAFilmLimitOfZero(t *testing.T) {
+	keys := []string{"limits.uploads", "limits.tracks", "limits.film_length", "limits.film_frames", "limits.offset_spread"}
+	flags := map[string]string{"limits.sign_in_failures": "0", "limits.reads_per_second": "0"} // these two are rates: 0 is no limit
+	for _, key := range keys {
+		flags[key] = "0"
+	}
+	_, _, err := Load(Sources{Flags: flags})
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, key := range keys {
+		if !strings.Contains(err.Error(), key+" must be more than 0") {
+			t.Errorf("%s is missing in\n%v", key, err)
+		}
+	}
+	if strings.Contains(err.Error(), "per_second") || strings.Contains(err.Error(), "sign_in") {
+		t.Errorf("a rate of 0 was refused:\n%v", err)
+	}
+}
+
 func TestLoad_RefusesAFileThatWasNamedAndIsNotThere(t *testing.T) {
 	if _, _, err := Load(Sources{File: "/nowhere/roomreel.toml", Required: true}); err == nil {
 		t.Error("accepted")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/riverqueue/river"
 
+	"roomreel"
 	"roomreel/internal/app"
 	"roomreel/internal/blob"
 	"roomreel/internal/compose"
@@ -43,6 +44,8 @@ type Config struct {
 	Alone    bool          // no other process shares the database: whatever runs at start is a leftover
 	Children int           // how many render children at once; 0 for one a core
 	Grace    time.Duration // how long running jobs may go on when the service stops
+
+	Limits roomreel.FilmLimits // zero fields are the defaults
 }
 
 const (
