@@ -20,7 +20,7 @@ var mayImport = map[string][]string{
 
 	// The vocabulary's neighbours: leaves, each one idea.
 	"internal/blob":             {},
-	"internal/client":           {},
+	"internal/client":           {"internal/twilio"},
 	"internal/config":           {},
 	"internal/keyring":          {},
 	"internal/layout":           {},
@@ -31,21 +31,22 @@ var mayImport = map[string][]string{
 	"internal/progress":         {},
 	"internal/seal":             {},
 	"internal/timeline":         {},
-	"internal/webhook":          {},
+	"internal/twilio":           {},
+	"internal/webhook":          {"internal/twilio"},
 	"internal/blob/atrest":      {"internal/blob", "internal/seal"},
 	"internal/blob/dir":         {"internal/blob"},
 	"internal/blob/s3":          {"internal/blob"},
-	"internal/store":            {"internal/store/migrations"},
+	"internal/store":            {"internal/store/migrations", "internal/twilio"},
 	"internal/store/migrations": {},
 
 	// The middle: rules above storage, work above rules, wire above all.
 	"internal/app": {
 		"internal/blob", "internal/keyring", "internal/layout", "internal/media", "internal/media/matroska", "internal/seal", "internal/store",
-		"internal/timeline", "internal/webhook",
+		"internal/timeline", "internal/twilio", "internal/webhook",
 	},
-	"internal/api":     {"internal/app"},
-	"internal/jobs":    {"internal/app", "internal/blob", "internal/compose", "internal/keyring", "internal/layout", "internal/media", "internal/media/matroska", "internal/render", "internal/seal", "internal/store", "internal/webhook"},
-	"internal/compose": {"internal/blob", "internal/blob/dir", "internal/layout", "internal/media", "internal/media/matroska", "internal/media/mp4", "internal/render", "internal/timeline"},
+	"internal/api":     {"internal/app", "internal/twilio"},
+	"internal/jobs":    {"internal/app", "internal/blob", "internal/compose", "internal/keyring", "internal/layout", "internal/media", "internal/media/matroska", "internal/render", "internal/seal", "internal/store", "internal/twilio", "internal/webhook"},
+	"internal/compose": {"internal/blob", "internal/blob/dir", "internal/layout", "internal/media", "internal/media/matroska", "internal/media/mp4", "internal/render", "internal/timeline", "internal/twilio"},
 
 	// The child's side: only here are codecs.
 	"internal/render":     {},

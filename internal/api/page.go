@@ -11,11 +11,12 @@ import (
 
 	"roomreel"
 	"roomreel/internal/app"
+	"roomreel/internal/twilio"
 )
 
 const (
 	defaultPageSize = 50
-	// tooLargePage is where Twilio's error 20007 begins for every list. Below it, a size over the list's own maximum is
+	// A PageSize over tooLargePage is refused for every list. Up to it, a size over the list's own maximum is
 	// cut to the maximum: the official clients ask for up to 1000 whatever list they read.
 	tooLargePage = 1000
 )
@@ -54,7 +55,7 @@ func (a *API) readPage(r *http.Request, p *params, l list) pageRequest {
 			p.fail("PageSize", "%q is not a whole number from 1 to %d", clip(text), l.Max)
 		case size > tooLargePage && p.err == nil:
 			p.err = &roomreel.Error{
-				Code: roomreel.Invalid, Twilio: 20007, Param: "PageSize",
+				Code: roomreel.Invalid, Twilio: twilio.PageSizeTooLarge, Param: "PageSize",
 				Detail: fmt.Sprintf("%d is too large; a page of this list holds at most %d entries", size, l.Max),
 			}
 		default:

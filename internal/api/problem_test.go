@@ -9,17 +9,16 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"roomreel"
+	"roomreel/internal/twilio"
 )
 
 // TestProblems_CoverEveryCode reads the root package's constants, so that a new code cannot miss its row.
@@ -45,37 +44,6 @@ func TestProblems_CoverEveryCode(t *testing.T) {
 	})
 	if codes == 0 || codes+2 != len(problems) {
 		t.Errorf("the root package has %d codes, the table %d rows; want two more: the method and what is ours", codes, len(problems))
-	}
-}
-
-// TestNumbers_ExplainEveryTwilioNumber looks for numbers of Twilio's dictionary in the source of everything that makes
-// errors for callers, so that docs/errors.md misses none.
-func TestNumbers_ExplainEveryTwilioNumber(t *testing.T) {
-	for _, folder := range []string{".", "../app", "../compose", "../jobs", "../seal", "../store"} {
-		err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
-				return err
-			}
-			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-			if err != nil {
-				return err
-			}
-			ast.Inspect(file, func(n ast.Node) bool {
-				lit, ok := n.(*ast.BasicLit)
-				if !ok || lit.Kind != token.INT || len(lit.Value) != 5 {
-					return true
-				}
-				number, err := strconv.Atoi(lit.Value)
-				if err == nil && number/100 >= 531 && number/100 <= 536 && numbers[number].Meaning == "" {
-					t.Errorf("%s uses %d, which numbers does not explain", path, number)
-				}
-				return true
-			})
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 
@@ -121,7 +89,7 @@ func TestErrorsPage(t *testing.T) {
 	page.WriteString("# Errors\n\n" +
 		"Every error is answered with JSON: `code`, `message`, `more_info` and `status`, which is the HTTP status again. Where one\n" +
 		"parameter is to blame, `message` begins with its name and a colon. This page is written by `go test ./internal/api -update`\n" +
-		"from the tables in `internal/api/problem.go`.\n\n" +
+		"from the tables in `internal/api/problem.go` and `internal/twilio/errors.go`.\n\n" +
 		"## By kind\n\n| HTTP status | code | kind | meaning |\n|---|---|---|---|\n")
 	kinds := slices.SortedFunc(maps.Keys(problems), func(a, b roomreel.Code) int { return cmp.Compare(problems[a].Status, problems[b].Status) })
 	for _, kind := range kinds {
@@ -134,8 +102,8 @@ func TestErrorsPage(t *testing.T) {
 	}
 	page.WriteString("\n## By number\n\nNumbers of Twilio's error dictionary that take the place of the kind's own where they name the case exactly. Those of a\n" +
 		"composition or recording that failed are in its callback (`ErrorMessage`, `FailedOperation`) and its report.\n\n| code | meaning |\n|---|---|\n")
-	for _, number := range slices.Sorted(maps.Keys(numbers)) {
-		n := numbers[number]
+	for _, number := range slices.Sorted(maps.Keys(twilio.Errors)) {
+		n := twilio.Errors[number]
 		fmt.Fprintf(&page, "| %d | %s", number, n.Meaning)
 		if n.Status != 0 {
 			fmt.Fprintf(&page, " HTTP status %d.", n.Status)

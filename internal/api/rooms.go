@@ -5,6 +5,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/app"
+	"roomreel/internal/twilio"
 )
 
 var roomList = list{
@@ -89,7 +90,7 @@ func (a *API) updateRoom(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if status := p.text("Status"); status != string(roomreel.RoomCompleted) {
-		return &roomreel.Error{Code: roomreel.Invalid, Twilio: 53112, Param: "Status", Detail: "a room can only be set to completed"}
+		return &roomreel.Error{Code: roomreel.Invalid, Twilio: twilio.RoomStatusInvalid, Param: "Status", Detail: "a room can only be set to completed"}
 	}
 	room, err := a.app.CompleteRoom(r.Context(), accountOf(r), r.PathValue("Room"))
 	if err != nil {

@@ -37,14 +37,6 @@ func orEmpty[T any](list []T) []T {
 	return list
 }
 
-// wholeSeconds rounds to the nearest second; what lasted at all lasted at least one.
-func wholeSeconds(d time.Duration) int {
-	if d <= 0 {
-		return 0
-	}
-	return max(1, int((d+time.Second/2)/time.Second))
-}
-
 // callbackMethod is POST even where there is no URL, as Twilio shows it.
 func callbackMethod(c roomreel.Callback) string {
 	if c.Method == "" {

@@ -5,6 +5,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/app"
+	"roomreel/internal/twilio"
 )
 
 type settingsBody struct {
@@ -44,15 +45,8 @@ func credentialShape(origin string, c roomreel.Credential) credentialBody {
 	return credentialBody{
 		SID: c.SID, AccountSID: c.AccountSID, FriendlyName: c.FriendlyName,
 		DateCreated: instantText(c.Created), DateUpdated: instantText(updated),
-		URL: origin + credentialPath(c.Kind) + "/" + string(c.SID),
+		URL: origin + twilio.CredentialURI(c.Kind, c.SID),
 	}
-}
-
-func credentialPath(kind roomreel.CredentialKind) string {
-	if kind == roomreel.PublicKey {
-		return "/v1/Credentials/PublicKeys"
-	}
-	return "/v1/Credentials/AWS"
 }
 
 // deliveryBody is ours: one attempt to call back.

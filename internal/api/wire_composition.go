@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"roomreel"
+	"roomreel/internal/twilio"
 )
 
 type compositionBody struct {
@@ -31,16 +32,16 @@ type compositionBody struct {
 }
 
 func compositionShape(origin string, c roomreel.Composition) compositionBody {
-	url := origin + "/v1/Compositions/" + string(c.SID)
+	url := origin + twilio.CompositionURI(c.SID)
 	return compositionBody{
 		AccountSID: c.AccountSID, Status: c.Status, DateCreated: instantText(c.Created),
 		DateCompleted: instantOrNull(c.Completed), DateDeleted: instantOrNull(c.Deleted),
 		SID: c.SID, RoomSID: c.RoomSID,
 		AudioSources: orEmpty(c.Spec.AudioSources), AudioSourcesExcluded: orEmpty(c.Spec.AudioSourcesExcluded),
 		VideoLayout: layoutJSON(c.Spec.VideoLayout), Resolution: c.Spec.Resolution, Trim: c.Spec.Trim, Format: c.Spec.Format,
-		Bitrate: c.Bitrate, Size: c.Size, Duration: wholeSeconds(c.Duration), MediaExternalLocation: orNull(c.Media.External),
+		Bitrate: c.Bitrate, Size: c.Size, Duration: twilio.Seconds(c.Duration), MediaExternalLocation: orNull(c.Media.External),
 		StatusCallback: orNull(c.Spec.StatusCallback.URL), StatusCallbackMethod: callbackMethod(c.Spec.StatusCallback),
-		URL: url, Links: map[string]string{"media": url + "/Media"},
+		URL: url, Links: map[string]string{"media": twilio.MediaURI(url)},
 	}
 }
 
@@ -69,6 +70,6 @@ func hookShape(origin string, h roomreel.Hook) hookBody {
 		AudioSources: orEmpty(h.Spec.AudioSources), AudioSourcesExcluded: orEmpty(h.Spec.AudioSourcesExcluded),
 		VideoLayout: layoutJSON(h.Spec.VideoLayout), Resolution: h.Spec.Resolution, Trim: h.Spec.Trim, Format: h.Spec.Format,
 		StatusCallback: orNull(h.Spec.StatusCallback.URL), StatusCallbackMethod: callbackMethod(h.Spec.StatusCallback),
-		URL: origin + "/v1/CompositionHooks/" + string(h.SID),
+		URL: origin + twilio.HookURI(h.SID),
 	}
 }

@@ -1,6 +1,9 @@
 package api
 
-import "roomreel"
+import (
+	"roomreel"
+	"roomreel/internal/twilio"
+)
 
 // recordingFields are common to a recording and to a recording seen under its room.
 type recordingFields struct {
@@ -41,23 +44,23 @@ type roomRecordingBody struct {
 func recordingFieldsOf(url string, rec roomreel.Recording) recordingFields {
 	return recordingFields{
 		AccountSID: rec.AccountSID, Status: rec.Status, DateCreated: instantText(rec.Created), SID: rec.SID,
-		SourceSID: rec.TrackSID, Size: rec.Size, URL: url, Type: rec.Kind, Duration: wholeSeconds(rec.Duration),
+		SourceSID: rec.TrackSID, Size: rec.Size, URL: url, Type: rec.Kind, Duration: twilio.Seconds(rec.Duration),
 		ContainerFormat: rec.Container, Codec: rec.Codec,
 		GroupingSIDs: groupingSIDs{rec.RoomSID, rec.ParticipantSID}, TrackName: rec.TrackName,
 		Offset: rec.Offset.Milliseconds(), MediaExternalLocation: orNull(rec.Media.External),
-		Links: map[string]string{"media": url + "/Media"},
+		Links: map[string]string{"media": twilio.MediaURI(url)},
 	}
 }
 
 // recordingShape takes the callback of the recording's room: that is where its events go.
 func recordingShape(origin string, rec roomreel.Recording, callback roomreel.Callback) recordingBody {
 	return recordingBody{
-		recordingFields: recordingFieldsOf(origin+"/v1/Recordings/"+string(rec.SID), rec),
+		recordingFields: recordingFieldsOf(origin+twilio.RecordingURI(rec.SID), rec),
 		StatusCallback:  orNull(callback.URL), StatusCallbackMethod: callbackMethod(callback),
 	}
 }
 
 func roomRecordingShape(origin string, rec roomreel.Recording) roomRecordingBody {
-	url := origin + "/v1/Rooms/" + string(rec.RoomSID) + "/Recordings/" + string(rec.SID)
+	url := origin + twilio.RoomRecordingURI(rec.RoomSID, rec.SID)
 	return roomRecordingBody{recordingFields: recordingFieldsOf(url, rec), RoomSID: rec.RoomSID}
 }

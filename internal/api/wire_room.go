@@ -3,6 +3,7 @@ package api
 import (
 	"roomreel"
 	"roomreel/internal/app"
+	"roomreel/internal/twilio"
 )
 
 type roomBody struct {
@@ -33,7 +34,7 @@ type roomBody struct {
 }
 
 func roomShape(origin string, room roomreel.Room) roomBody {
-	url := origin + "/v1/Rooms/" + string(room.SID)
+	url := origin + twilio.RoomURI(room.SID)
 	body := roomBody{
 		SID: room.SID, Status: room.Status, DateCreated: instantText(room.Created), DateUpdated: instantOrNull(room.Updated),
 		AccountSID: room.AccountSID, EnableTurn: room.EnableTurn, UniqueName: room.UniqueName,
@@ -52,7 +53,7 @@ func roomShape(origin string, room roomreel.Room) roomBody {
 		},
 	}
 	if !room.Ended.IsZero() {
-		lasted := wholeSeconds(room.Ended.Sub(room.Created))
+		lasted := twilio.Seconds(room.Ended.Sub(room.Created))
 		body.Duration = &lasted
 	}
 	return body
@@ -74,7 +75,7 @@ type participantBody struct {
 }
 
 func participantShape(origin string, p roomreel.Participant) participantBody {
-	url := origin + "/v1/Rooms/" + string(p.RoomSID) + "/Participants/" + string(p.SID)
+	url := origin + twilio.ParticipantURI(p.RoomSID, p.SID)
 	body := participantBody{
 		SID: p.SID, RoomSID: p.RoomSID, AccountSID: p.AccountSID, Status: p.Status, Identity: p.Identity,
 		DateCreated: instantText(p.Created), DateUpdated: instantOrNull(p.Updated),
@@ -82,7 +83,7 @@ func participantShape(origin string, p roomreel.Participant) participantBody {
 		Links: map[string]string{"published_tracks": url + "/PublishedTracks"},
 	}
 	if !p.End.IsZero() {
-		stayed := wholeSeconds(p.End.Sub(p.Start))
+		stayed := twilio.Seconds(p.End.Sub(p.Start))
 		body.Duration = &stayed
 	}
 	return body
@@ -104,7 +105,7 @@ func publishedTrackShape(origin string, t roomreel.PublishedTrack) publishedTrac
 	return publishedTrackBody{
 		SID: t.SID, ParticipantSID: t.ParticipantSID, RoomSID: t.RoomSID, Name: t.Name,
 		DateCreated: instantText(t.Created), DateUpdated: instantOrNull(t.Updated), Enabled: t.Enabled, Kind: t.Kind,
-		URL: origin + "/v1/Rooms/" + string(t.RoomSID) + "/Participants/" + string(t.ParticipantSID) + "/PublishedTracks/" + string(t.SID),
+		URL: origin + twilio.TrackURI(t.RoomSID, t.ParticipantSID, t.SID),
 	}
 }
 

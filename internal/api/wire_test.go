@@ -110,14 +110,3 @@ func TestWire_Shapes(t *testing.T) {
 		t.Run(name, func(t *testing.T) { golden(t, "testdata/shapes/"+name+".json", pretty(t, body)) })
 	}
 }
-
-func TestWholeSeconds_RoundsToTheNearestAndNeverToNothing(t *testing.T) {
-	for d, want := range map[time.Duration]int{
-		-time.Second: 0, 0: 0, time.Nanosecond: 1, 499 * time.Millisecond: 1, 1499 * time.Millisecond: 1,
-		1500 * time.Millisecond: 2, 38 * time.Second: 38,
-	} {
-		if got := wholeSeconds(d); got != want {
-			t.Errorf("wholeSeconds(%v) = %d, want %d", d, got, want)
-		}
-	}
-}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"roomreel"
+	"roomreel/internal/twilio"
 )
 
 // CreateHook describes a hook, new or replaced: what is not said is reset to its default.
@@ -74,9 +75,6 @@ func (a *App) DeleteHook(ctx context.Context, acct roomreel.AccountSID, sid room
 	return a.store.DeleteHook(ctx, acct, sid)
 }
 
-// hookEnqueueFailed is the number of "hook failed to enqueue a composition" in Twilio's error dictionary.
-const hookEnqueueFailed = 53631
-
 // RunHooks lets every enabled hook of a completed room's account create its one composition. It may be repeated: a hook
 // that has made its composition makes no other. What a hook cannot create for a reason of its own is told to its callback;
 // the error is of those for which it is worth trying again.
@@ -94,7 +92,7 @@ func (a *App) RunHooks(ctx context.Context, sid roomreel.RoomSID) error {
 		var refused *roomreel.Error
 		if errors.As(err, &refused) && refused.Code != roomreel.Unavailable {
 			err = a.store.HookFailed(ctx, room.SID, hook, roomreel.Failure{
-				Code: hookEnqueueFailed, Operation: "CompositionEnqueue", Message: refused.Detail,
+				Code: twilio.HookFailed, Operation: twilio.CompositionEnqueue, Message: refused.Detail,
 			})
 		}
 		if err != nil {

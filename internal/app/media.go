@@ -15,6 +15,7 @@ import (
 	"roomreel"
 	"roomreel/internal/blob"
 	"roomreel/internal/seal"
+	"roomreel/internal/twilio"
 )
 
 // MediaRequest is how a caller wants to download.
@@ -118,7 +119,7 @@ func (a *App) recordingMedia(ctx context.Context, acct roomreel.AccountSID, sid 
 		return stored{}, err
 	}
 	return available(stored{
-		sid: string(sid), name: string(sid) + "." + r.Container, contentType: string(r.Kind) + "/x-matroska",
+		sid: string(sid), name: string(sid) + "." + r.Container, contentType: twilio.RecordingContentType(r),
 		media: r.Media, modified: r.Completed, account: acct, destination: r.Destination,
 	}, r.Status == roomreel.RecordingCompleted)
 }
@@ -129,7 +130,7 @@ func (a *App) compositionMedia(ctx context.Context, acct roomreel.AccountSID, si
 		return stored{}, err
 	}
 	return available(stored{
-		sid: string(sid), name: string(sid) + "." + string(c.Spec.Format), contentType: "video/" + string(c.Spec.Format),
+		sid: string(sid), name: string(sid) + "." + string(c.Spec.Format), contentType: twilio.FilmContentType(c.Spec.Format),
 		media: c.Media, modified: c.Completed, account: acct, destination: c.Destination,
 	}, c.Status == roomreel.CompositionCompleted)
 }

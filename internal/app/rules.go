@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"roomreel"
+	"roomreel/internal/twilio"
 )
 
 // RecordingRules are a room's rules and when they were set.
@@ -44,19 +45,16 @@ func rulesOf(r roomreel.Room) RecordingRules {
 	return RecordingRules{RoomSID: r.SID, Rules: r.Rules, Created: r.Created, Updated: r.RulesUpdated}
 }
 
-// maxRules is how many rules a room may have, and badRules the number of what is wrong with any of them.
+// maxRules is how many rules a room may have.
 //
 // Source: twilio.com/docs/video/api/recording-rules.
-const (
-	maxRules = 20
-	badRules = 53120
-)
+const maxRules = 20
 
 // parseRules reads a JSON array of rules: each includes or excludes, by at least one filter, and all stands alone.
 func parseRules(param, text string) ([]roomreel.RecordingRule, error) {
 	rules, err := readRules(json.NewDecoder(strings.NewReader(text)))
 	if err != nil {
-		return nil, &roomreel.Error{Code: roomreel.Invalid, Twilio: badRules, Param: param, Detail: err.Error()}
+		return nil, &roomreel.Error{Code: roomreel.Invalid, Twilio: twilio.RecordingRulesInvalid, Param: param, Detail: err.Error()}
 	}
 	return rules, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/blob"
+	"roomreel/internal/twilio"
 )
 
 // UpdateSettings is a whole new configuration: what is not said is reset to its default.
@@ -19,16 +20,6 @@ type UpdateSettings struct {
 	AWSStorageEnabled *bool
 	EncryptionKeySID  string
 	EncryptionEnabled *bool
-}
-
-// settingsErrors are the numbers of Twilio's error dictionary for what can be wrong with settings.
-type settingsErrors struct {
-	url, credential, publicKey, noCredential, noPublicKey, denied int
-}
-
-var settingsErrorsOf = map[roomreel.SettingsKind]settingsErrors{
-	roomreel.RecordingSettings:   {53610, 53611, 53612, 53613, 53614, 53615},
-	roomreel.CompositionSettings: {53620, 53621, 53622, 53623, 53624, 53625},
 }
 
 // Settings returns an account's settings of one kind; before they were ever set, all of them are off.
@@ -52,7 +43,7 @@ func (a *App) UpdateSettings(ctx context.Context, acct roomreel.AccountSID, kind
 	if (v.AWSStorageEnabled || v.EncryptionKeyEnabled) && a.work == nil {
 		return v, unavailable("this server is not set up to seal media or to store it externally", nil)
 	}
-	numbers := settingsErrorsOf[kind]
+	numbers := twilio.SettingsErrors(kind)
 	id, secret, err := a.settingsBucket(ctx, &v, in, numbers)
 	if err != nil {
 		return v, err
@@ -69,14 +60,14 @@ func (a *App) UpdateSettings(ctx context.Context, acct roomreel.AccountSID, kind
 }
 
 // settingsBucket checks the part that names a bucket, and returns the key pair that opens it.
-func (a *App) settingsBucket(ctx context.Context, v *roomreel.Settings, in UpdateSettings, numbers settingsErrors) (id, secret string, err error) {
+func (a *App) settingsBucket(ctx context.Context, v *roomreel.Settings, in UpdateSettings, numbers twilio.StorageErrors) (id, secret string, err error) {
 	if in.AWSCredentialsSID != "" {
 		if v.AWSCredentialsSID, err = sid[roomreel.CredentialSID]("AwsCredentialsSid", in.AWSCredentialsSID); err != nil {
-			return "", "", numbered(err, numbers.noCredential)
+			return "", "", numbered(err, numbers.CredentialMissing)
 		}
 		id, secret, err = a.KeyPair(ctx, v.AccountSID, v.AWSCredentialsSID)
 		if roomreel.CodeOf(err) == roomreel.NotFound {
-			return "", "", numbered(roomreel.InvalidParam("AwsCredentialsSid", "the account has no AWS credential %s", v.AWSCredentialsSID), numbers.noCredential)
+			return "", "", numbered(roomreel.InvalidParam("AwsCredentialsSid", "the account has no AWS credential %s", v.AWSCredentialsSID), numbers.CredentialMissing)
 		}
 		if err != nil {
 			return "", "", err
@@ -84,39 +75,39 @@ func (a *App) settingsBucket(ctx context.Context, v *roomreel.Settings, in Updat
 	}
 	if in.AWSS3URL != "" {
 		if err := checkBucketURL(in.AWSS3URL); err != nil {
-			return "", "", numbered(err, numbers.url)
+			return "", "", numbered(err, numbers.BucketURL)
 		}
 	}
 	switch {
 	case !v.AWSStorageEnabled:
 	case in.AWSCredentialsSID == "":
-		err = numbered(roomreel.InvalidParam("AwsCredentialsSid", "is missing; storage in a bucket needs a credential"), numbers.credential)
+		err = numbered(roomreel.InvalidParam("AwsCredentialsSid", "is missing; storage in a bucket needs a credential"), numbers.Credential)
 	case in.AWSS3URL == "":
-		err = numbered(roomreel.InvalidParam("AwsS3Url", "is missing; storage in a bucket needs its URL"), numbers.url)
+		err = numbered(roomreel.InvalidParam("AwsS3Url", "is missing; storage in a bucket needs its URL"), numbers.BucketURL)
 	}
 	return id, secret, err
 }
 
 // settingsKey checks the part that names a public key.
-func (a *App) settingsKey(ctx context.Context, v *roomreel.Settings, in UpdateSettings, numbers settingsErrors) (err error) {
+func (a *App) settingsKey(ctx context.Context, v *roomreel.Settings, in UpdateSettings, numbers twilio.StorageErrors) (err error) {
 	if in.EncryptionKeySID == "" {
 		if v.EncryptionKeyEnabled {
-			return numbered(roomreel.InvalidParam("EncryptionKeySid", "is missing; encryption needs a public key"), numbers.publicKey)
+			return numbered(roomreel.InvalidParam("EncryptionKeySid", "is missing; encryption needs a public key"), numbers.PublicKey)
 		}
 		return nil
 	}
 	if v.EncryptionKeySID, err = sid[roomreel.CredentialSID]("EncryptionKeySid", in.EncryptionKeySID); err != nil {
-		return numbered(err, numbers.noPublicKey)
+		return numbered(err, numbers.PublicKeyMissing)
 	}
 	_, err = a.PublicKey(ctx, v.AccountSID, v.EncryptionKeySID)
 	if roomreel.CodeOf(err) == roomreel.NotFound {
-		return numbered(roomreel.InvalidParam("EncryptionKeySid", "the account has no public key %s", v.EncryptionKeySID), numbers.noPublicKey)
+		return numbered(roomreel.InvalidParam("EncryptionKeySid", "the account has no public key %s", v.EncryptionKeySID), numbers.PublicKeyMissing)
 	}
 	return err
 }
 
 // checkBucket proves that the bucket can be written.
-func (a *App) checkBucket(ctx context.Context, v roomreel.Settings, id, secret string, numbers settingsErrors) error {
+func (a *App) checkBucket(ctx context.Context, v roomreel.Settings, id, secret string, numbers twilio.StorageErrors) error {
 	if a.buckets == nil {
 		return unavailable("this server is not set up to store media externally", nil)
 	}
@@ -128,12 +119,12 @@ func (a *App) checkBucket(ctx context.Context, v roomreel.Settings, id, secret s
 	case !errors.As(err, &permanent):
 		return unavailable("the bucket does not answer", err)
 	}
-	param, detail, number := "AwsS3Url", "there is no bucket that this server may write to under this URL", numbers.url
+	param, detail, number := "AwsS3Url", "there is no bucket that this server may write to under this URL", numbers.BucketURL
 	switch permanent.Kind {
 	case blob.BadCredential:
-		param, detail, number = "AwsCredentialsSid", "the bucket does not know this access key, or its secret is another", numbers.credential
+		param, detail, number = "AwsCredentialsSid", "the bucket does not know this access key, or its secret is another", numbers.Credential
 	case blob.AccessDenied:
-		detail, number = "the credential may not write there; it needs s3:PutObject", numbers.denied
+		detail, number = "the credential may not write there; it needs s3:PutObject", numbers.AccessDenied
 	}
 	return &roomreel.Error{Code: roomreel.Invalid, Twilio: number, Param: param, Detail: detail, Err: err}
 }

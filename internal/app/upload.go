@@ -17,6 +17,7 @@ import (
 	"roomreel/internal/media"
 	"roomreel/internal/media/matroska"
 	"roomreel/internal/store"
+	"roomreel/internal/twilio"
 )
 
 // UploadRecording is one recorded track and what is known of it.
@@ -90,17 +91,17 @@ func (a *App) UploadRecording(ctx context.Context, acct roomreel.AccountSID, roo
 	}
 	upload := store.Upload{Digest: in.digest(arrived.sum), Recording: roomreel.Recording{
 		SID: roomreel.NewSID[roomreel.RecordingSID](), AccountSID: acct, RoomSID: r.SID, Identity: in.Identity,
-		TrackName: in.TrackName, Kind: roomreel.Audio, Codec: index.Codec, Container: "mka", Size: arrived.size,
+		TrackName: in.TrackName, Kind: roomreel.Audio, Codec: index.Codec, Container: twilio.RecordingContainer(roomreel.Audio), Size: arrived.size,
 		Duration: index.Length(), Offset: in.Offset,
 	}}
 	if index.Video {
-		upload.Recording.Kind, upload.Recording.Container = roomreel.Video, "mkv"
+		upload.Recording.Kind, upload.Recording.Container = roomreel.Video, twilio.RecordingContainer(roomreel.Video)
 	}
 	if same, found, err := a.store.FindUpload(ctx, r.SID, upload.Digest); err != nil || found {
 		return same, err
 	}
 	if r.Status != roomreel.RoomInProgress {
-		return roomreel.Recording{}, &roomreel.Error{Code: roomreel.Conflict, Twilio: 53118, Detail: "the room is completed; recordings are added while it is in progress"}
+		return roomreel.Recording{}, &roomreel.Error{Code: roomreel.Conflict, Twilio: twilio.RoomCompleted, Detail: "the room is completed; recordings are added while it is in progress"}
 	}
 	return a.keep(ctx, upload, arrived, index)
 }
@@ -218,7 +219,7 @@ func (a *App) putRecording(ctx context.Context, media blob.Store, key string, u 
 	if _, err := arrived.file.Seek(0, io.SeekStart); err != nil {
 		return roomreel.Recording{}, false, err
 	}
-	options := blob.PutOptions{ContentType: string(u.Recording.Kind) + "/x-matroska"}
+	options := blob.PutOptions{ContentType: twilio.RecordingContentType(u.Recording)}
 	if _, err := media.Put(ctx, key, arrived.file, arrived.size, options); err != nil {
 		return roomreel.Recording{}, false, unavailable("the recording cannot be stored now", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"roomreel"
+	"roomreel/internal/twilio"
 )
 
 // Room, Participant, Recording and Composition are the fields of the API's answers that a caller here needs.
@@ -54,29 +55,29 @@ func (c *Client) CreateRoom(ctx context.Context, uniqueName string) (Room, error
 		values.Set("UniqueName", uniqueName)
 	}
 	var room Room
-	return room, c.post(ctx, "/v1/Rooms", values, &room)
+	return room, c.post(ctx, twilio.RoomsURI, values, &room)
 }
 
 // Room fetches a room by its SID, or by its unique name while it is in progress.
 func (c *Client) Room(ctx context.Context, sidOrName string) (Room, error) {
 	var room Room
-	return room, c.get(ctx, "/v1/Rooms/"+url.PathEscape(sidOrName), &room)
+	return room, c.get(ctx, twilio.RoomURI(sidOrName), &room)
 }
 
 // CompleteRoom ends a room: its compositions start, and nothing can be added any more.
 func (c *Client) CompleteRoom(ctx context.Context, room roomreel.RoomSID) (Room, error) {
 	var after Room
-	return after, c.post(ctx, "/v1/Rooms/"+string(room), url.Values{"Status": {"completed"}}, &after)
+	return after, c.post(ctx, twilio.RoomURI(room), url.Values{"Status": {"completed"}}, &after)
 }
 
 // Recordings lists all recordings of a room that are not deleted.
 func (c *Client) Recordings(ctx context.Context, room roomreel.RoomSID) ([]Recording, error) {
-	return all[Recording](ctx, c, "/v1/Rooms/"+string(room)+"/Recordings?PageSize=1000", "recordings")
+	return all[Recording](ctx, c, twilio.RoomURI(room)+"/Recordings?PageSize=1000", "recordings")
 }
 
 // Participants lists everyone who has a recording in a room.
 func (c *Client) Participants(ctx context.Context, room roomreel.RoomSID) ([]Participant, error) {
-	return all[Participant](ctx, c, "/v1/Rooms/"+string(room)+"/Participants?PageSize=100", "participants")
+	return all[Participant](ctx, c, twilio.RoomURI(room)+"/Participants?PageSize=100", "participants")
 }
 
 // all reads a list, page by page.
@@ -199,18 +200,18 @@ func (c *counter) Read(p []byte) (int, error) {
 // CreateComposition asks for a film; parameters are those of Twilio's documentation.
 func (c *Client) CreateComposition(ctx context.Context, parameters url.Values) (Composition, error) {
 	var composition Composition
-	return composition, c.post(ctx, "/v1/Compositions", parameters, &composition)
+	return composition, c.post(ctx, twilio.CompositionsURI, parameters, &composition)
 }
 
 // Composition fetches a composition.
 func (c *Client) Composition(ctx context.Context, sid roomreel.CompositionSID) (Composition, error) {
 	var composition Composition
-	return composition, c.get(ctx, "/v1/Compositions/"+string(sid), &composition)
+	return composition, c.get(ctx, twilio.CompositionURI(sid), &composition)
 }
 
 // Media downloads a finished film. The caller closes it.
 func (c *Client) Media(ctx context.Context, sid roomreel.CompositionSID) (io.ReadCloser, error) {
-	response, err := c.send(ctx, request{method: http.MethodGet, path: "/v1/Compositions/" + string(sid) + "/Media"})
+	response, err := c.send(ctx, request{method: http.MethodGet, path: twilio.MediaURI(twilio.CompositionURI(sid))})
 	if err != nil {
 		return nil, err
 	}

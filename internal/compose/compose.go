@@ -15,6 +15,7 @@ import (
 	"roomreel"
 	"roomreel/internal/layout"
 	"roomreel/internal/media"
+	"roomreel/internal/twilio"
 )
 
 // Request is a film that somebody asked for, checked.
@@ -47,8 +48,8 @@ type Options struct {
 	Encoder  Policy
 }
 
-// ErrNoTracks: the request's selectors match no recording (Twilio's 53630).
+// ErrNoTracks says that the request's selectors match no recording.
 var ErrNoTracks = &roomreel.Error{
-	Code: roomreel.Invalid, Twilio: 53630,
+	Code: roomreel.Invalid, Twilio: twilio.NoTracks,
 	Detail: "no recording of the room matches VideoLayout or AudioSources",
 }

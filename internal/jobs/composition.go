@@ -16,16 +16,11 @@ import (
 	"roomreel/internal/compose"
 	"roomreel/internal/layout"
 	"roomreel/internal/store"
+	"roomreel/internal/twilio"
 )
 
 // A composition's working life: plan, then stretches and sound side by side, then assemble, then deliver. Each task may
 // run twice and may find that it has nothing to do. It returns what went wrong; ofComposition decides what that means.
-
-// Numbers of Twilio's error dictionary with which compositions fail.
-const (
-	processingFailure = 53626
-	recordingsDeleted = 53628
-)
 
 // work is what the row of a composition in progress says of its plan: enough to make the same plan again.
 type work struct {
@@ -84,7 +79,7 @@ func (r *Runner) whyNoTracks(ctx context.Context, c roomreel.Composition) error 
 	}
 	if len(gone.Items) > 0 {
 		return &roomreel.Error{
-			Code: roomreel.Invalid, Twilio: recordingsDeleted,
+			Code: roomreel.Invalid, Twilio: twilio.RecordingsDeleted,
 			Detail: "recordings of the room were deleted, and no other matches VideoLayout or AudioSources",
 		}
 	}
@@ -115,7 +110,7 @@ func (r *Runner) replan(ctx context.Context, c roomreel.Composition, w work) (*c
 		}
 		if err != nil || recording.Status == roomreel.RecordingDeleted {
 			return nil, nil, &roomreel.Error{
-				Code: roomreel.Invalid, Twilio: recordingsDeleted, Detail: fmt.Sprintf("recording %s was deleted", sid),
+				Code: roomreel.Invalid, Twilio: twilio.RecordingsDeleted, Detail: fmt.Sprintf("recording %s was deleted", sid),
 			}
 		}
 		recordings[i] = recording
@@ -190,7 +185,7 @@ func (r *Runner) source(ctx context.Context, recording roomreel.Recording, start
 		return blob.NewReaderAt(ctx, r.Work, media.CopyKey, recording.Size), nil
 	}
 	return nil, &roomreel.Error{
-		Code: roomreel.Invalid, Twilio: recordingsDeleted,
+		Code: roomreel.Invalid, Twilio: twilio.RecordingsDeleted,
 		Detail: fmt.Sprintf("recording %s is sealed or in external storage, and the time in which it can be composed is over", recording.SID),
 	}
 }
@@ -377,7 +372,7 @@ func (r *Runner) handOver(ctx context.Context, c roomreel.Composition, finished 
 	direct := c.Destination == (roomreel.Destination{})
 	if direct {
 		at = store.PendingDeletion{Store: store.MediaStore, Key: mediaKey(c)}
-		target, options = r.Vault, blob.PutOptions{ContentType: contentType(c.Spec)}
+		target, options = r.Vault, blob.PutOptions{ContentType: twilio.FilmContentType(c.Spec.Format)}
 	}
 	if err := r.reserve(ctx, c.SID, at.Store, at.Key); err != nil {
 		return err
@@ -433,6 +428,3 @@ func workKey(c roomreel.Composition, name string) string {
 func mediaKey(c roomreel.Composition) string {
 	return fmt.Sprintf("%s/%s.%s", c.AccountSID, c.SID, c.Spec.Format)
 }
-
-// contentType is what a film is served as: video also when it is sound alone, as Twilio does.
-func contentType(f roomreel.FilmSpec) string { return "video/" + string(f.Format) }

@@ -14,6 +14,7 @@ import (
 	"roomreel/internal/app"
 	"roomreel/internal/compose"
 	"roomreel/internal/store"
+	"roomreel/internal/twilio"
 )
 
 func TestComposition_FromAskedToCompleted(t *testing.T) {
@@ -67,11 +68,11 @@ func TestComposition_FailsWithTwiliosNumber(t *testing.T) {
 		start(t, w.runner(t, nil))
 		for want, film := range map[int]app.FilmParams{
 			compose.ErrNoTracks.Twilio: {AudioSources: []string{"nobody"}, Format: "mp4"},
-			recordingsDeleted:          {AudioSources: []string{"*"}, Format: "mp4"},
+			twilio.RecordingsDeleted:   {AudioSources: []string{"*"}, Format: "mp4"},
 		} {
 			room := w.room(t, "")
 			sid := w.compose(t, room, film)
-			if want == recordingsDeleted {
+			if want == twilio.RecordingsDeleted {
 				all, err := w.store.RecordingsOf(t.Context(), room.SID)
 				check(t, err)
 				for _, recording := range all {
@@ -100,7 +101,7 @@ func TestComposition_FailsWhenARecordingIsDeletedUnderIt(t *testing.T) {
 		check(t, w.store.DeleteRecording(t.Context(), w.account, all[0].SID))
 		w.kill(t) // the next child cannot be started: its plan has lost a recording
 		check(t, gate.Close())
-		if c := w.ended(t, sid); c.Failure.Code != recordingsDeleted && c.Status != roomreel.CompositionCompleted {
+		if c := w.ended(t, sid); c.Failure.Code != twilio.RecordingsDeleted && c.Status != roomreel.CompositionCompleted {
 			t.Errorf("the composition is %s with %+v", c.Status, c.Failure)
 		}
 		w.nothingLeft(t)
@@ -324,7 +325,7 @@ func TestComposition_FailsAfterTheLastAttempt(t *testing.T) {
 		room := w.room(t, "")
 		w.complete(t, room)
 		c := w.ended(t, w.compose(t, room, everyone))
-		if c.Status != roomreel.CompositionFailed || c.Failure.Code != processingFailure || !strings.Contains(c.Failure.Detail, "does not work") {
+		if c.Status != roomreel.CompositionFailed || c.Failure.Code != twilio.CompositionFailed || !strings.Contains(c.Failure.Detail, "does not work") {
 			t.Errorf("the composition is %s with %+v", c.Status, c.Failure)
 		}
 		w.nothingLeft(t)
@@ -341,7 +342,7 @@ func TestComposition_EndsWhenItsWorkerPanics(t *testing.T) {
 			t.Error("the first panic is not tried again")
 		}
 		check(t, panics(t.Context(), args{SID: string(sid), last: true}))
-		if c := w.ended(t, sid); c.Failure.Code != processingFailure {
+		if c := w.ended(t, sid); c.Failure.Code != twilio.CompositionFailed {
 			t.Errorf("the composition is %s with %+v", c.Status, c.Failure)
 		}
 	})

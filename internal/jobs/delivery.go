@@ -12,29 +12,25 @@ import (
 	"roomreel/internal/blob"
 	"roomreel/internal/seal"
 	"roomreel/internal/store"
+	"roomreel/internal/twilio"
 )
 
-// Numbers of Twilio's error dictionary with which deliveries fail. Compositions fail at once when it is the customer's
-// settings that are wrong; recordings, which cannot be made again, are tried until the deadline.
-const (
-	badBucketURL       = 53664
-	badCredential      = 53665
-	badPublicKey       = 53666
-	credentialGone     = 53667
-	publicKeyGone      = 53668
-	bucketAccessDenied = 53669
-	uploadGivenUp      = 53616
-)
-
-// customerError is a failure that only the customer can mend.
+// customerError is a failure that only the customer can correct: of a bucket, a credential or a public key. A composition
+// fails at once with it. A recording, which cannot be made again, is retried until the deadline.
 type customerError struct {
-	number  int
+	number  int // of Twilio's error dictionary
 	message string
 	err     error
 }
 
 func (e *customerError) Error() string { return e.message + ": " + e.err.Error() }
 func (e *customerError) Unwrap() error { return e.err }
+
+// copyError is a failure to read our own working copy of what is delivered.
+type copyError struct{ err error }
+
+func (e *copyError) Error() string { return "read what is to be delivered: " + e.err.Error() }
+func (e *copyError) Unwrap() error { return e.err }
 
 // parcel is media on its way out: what it is, and where it goes.
 type parcel struct {
@@ -45,6 +41,7 @@ type parcel struct {
 	workKey     string // where its plain bytes are, in the work store
 	size        int64
 	destination roomreel.Destination
+	errors      twilio.StorageErrors // numbers of a customerError
 }
 
 // inOneRequest is a size up to which a bucket takes an object in one request, so that a process that dies leaves nothing
@@ -62,12 +59,13 @@ func (r *Runner) send(ctx context.Context, p parcel) (roomreel.Media, error) {
 	if closer, ok := target.(io.Closer); ok && target != r.Vault {
 		defer closer.Close()
 	}
-	plain, err := r.Work.Get(ctx, p.workKey, 0, -1)
+	body, err := r.Work.Get(ctx, p.workKey, 0, -1)
 	if err != nil {
-		return media, fmt.Errorf("read what is to be delivered: %w", err)
+		return media, &copyError{err}
 	}
-	defer plain.Close()
-	var source io.Reader = plain
+	defer body.Close()
+	plain := &source{r: body}
+	var content io.Reader = plain
 	options := blob.PutOptions{ContentType: p.contentType}
 	media.Size = p.size
 	if p.destination.KeySID != "" {
@@ -77,7 +75,7 @@ func (r *Runner) send(ctx context.Context, p parcel) (roomreel.Media, error) {
 		}
 		envelope := sealed.Envelope()
 		envelope.PublicKeySID = p.destination.KeySID
-		source, media.Envelope, media.Size = sealed, &envelope, sealed.Size()
+		content, media.Envelope, media.Size = sealed, &envelope, sealed.Size()
 		options = blob.PutOptions{ContentType: seal.ContentType(envelope), Metadata: seal.Metadata(envelope)}
 	}
 	if u, ok := target.(interface {
@@ -87,12 +85,14 @@ func (r *Runner) send(ctx context.Context, p parcel) (roomreel.Media, error) {
 			r.Log.Info("did not look for unfinished uploads", "key", key, "err", err)
 		}
 	}
-	info, err := target.Put(ctx, key, source, media.Size, options)
+	info, err := target.Put(ctx, key, content, media.Size, options)
 	switch {
+	case err != nil && plain.err != nil:
+		return media, &copyError{err}
 	case err != nil && p.destination.S3URL == "":
 		return media, err // the vault is the operator's to mend, and worth waiting for
 	case err != nil:
-		return media, customers(err)
+		return media, customers(err, p.errors)
 	case p.destination.S3URL == "":
 		media.Key = key
 	default:
@@ -109,14 +109,14 @@ func (r *Runner) destination(ctx context.Context, p parcel) (blob.Store, string,
 	}
 	id, secret, err := r.App.KeyPair(ctx, p.account, p.destination.CredentialSID)
 	if roomreel.CodeOf(err) == roomreel.NotFound {
-		return nil, "", &customerError{credentialGone, "The AWS credential cannot be loaded.", err}
+		return nil, "", &customerError{p.errors.CredentialMissing, "The AWS credential cannot be loaded.", err}
 	}
 	if err != nil {
 		return nil, "", err
 	}
 	target, err := r.OpenBucket(p.destination.S3URL, id, secret)
 	if err != nil {
-		return nil, "", customers(err)
+		return nil, "", customers(err, p.errors)
 	}
 	if r.ObjectKey != "" {
 		name = strings.NewReplacer("{account}", string(p.account), "{sid}", p.sid, "{ext}", p.extension).Replace(r.ObjectKey)
@@ -133,33 +133,33 @@ func vaultKey(account roomreel.AccountSID, sid, extension string) string {
 func (r *Runner) sealed(ctx context.Context, p parcel, plain io.Reader) (*seal.Reader, error) {
 	pem, err := r.App.PublicKey(ctx, p.account, p.destination.KeySID)
 	if roomreel.CodeOf(err) == roomreel.NotFound {
-		return nil, &customerError{publicKeyGone, "The public key cannot be loaded.", err}
+		return nil, &customerError{p.errors.PublicKeyMissing, "The public key cannot be loaded.", err}
 	}
 	if err != nil {
 		return nil, err
 	}
 	key, err := seal.ParsePublicKey([]byte(pem))
 	if err != nil {
-		return nil, &customerError{badPublicKey, "The public key is not valid.", err}
+		return nil, &customerError{p.errors.PublicKey, "The public key is not valid.", err}
 	}
 	return seal.NewReader(plain, r.Seal, key, p.size)
 }
 
 // customers turns a bucket's permanent refusal into the customer's error.
-func customers(err error) error {
+func customers(err error, numbers twilio.StorageErrors) error {
 	var permanent *blob.PermanentError
 	var invalid *roomreel.Error
 	switch {
 	case errors.As(err, &permanent):
 		switch permanent.Kind {
 		case blob.BadCredential:
-			return &customerError{badCredential, "The bucket does not accept the AWS credential.", err}
+			return &customerError{numbers.Credential, "The bucket does not accept the AWS credential.", err}
 		case blob.AccessDenied:
-			return &customerError{bucketAccessDenied, "The AWS credential may not write to the bucket.", err}
+			return &customerError{numbers.AccessDenied, "The AWS credential may not write to the bucket.", err}
 		}
-		return &customerError{badBucketURL, "The bucket's URL is not valid.", err}
+		return &customerError{numbers.BucketURL, "The bucket's URL is not valid.", err}
 	case errors.As(err, &invalid) && invalid.Code == roomreel.Invalid:
-		return &customerError{badBucketURL, "The bucket's URL is not valid.", err}
+		return &customerError{numbers.BucketURL, "The bucket's URL is not valid.", err}
 	}
 	return err
 }
@@ -177,8 +177,8 @@ func (r *Runner) deliver(ctx context.Context, job args) error {
 	}
 	film := *saved.Film
 	p := parcel{
-		account: c.AccountSID, sid: job.SID, extension: string(c.Spec.Format), contentType: contentType(c.Spec),
-		workKey: film.Media.CopyKey, size: film.Size, destination: c.Destination,
+		account: c.AccountSID, sid: job.SID, extension: string(c.Spec.Format), contentType: twilio.FilmContentType(c.Spec.Format),
+		workKey: film.Media.CopyKey, size: film.Size, destination: c.Destination, errors: twilio.CompositionDelivery,
 	}
 	if p.destination.S3URL == "" {
 		if err := r.reserve(ctx, sid, store.MediaStore, mediaKey(c)); err != nil {
@@ -201,7 +201,7 @@ func (r *Runner) deliver(ctx context.Context, job args) error {
 	case errors.As(err, &wrong):
 		return r.giveUp(ctx, c, wrong.number, wrong.message, err)
 	case waited > r.DeliverFor:
-		return r.giveUp(ctx, c, processingFailure, "The film could not be delivered in time.", err)
+		return r.giveUp(ctx, c, twilio.CompositionFailed, "The film could not be delivered in time.", err)
 	}
 	r.Log.Warn("film not delivered, tried again later", "composition", sid, "err", err)
 	return later(patience(waited))
@@ -210,7 +210,7 @@ func (r *Runner) deliver(ctx context.Context, job args) error {
 func (r *Runner) giveUp(ctx context.Context, c roomreel.Composition, number int, message string, err error) error {
 	r.Log.Warn("composition failed", "composition", c.SID, "code", number, "err", err)
 	_, err = r.Store.FailComposition(ctx, c.SID, roomreel.Failure{
-		Code: number, Operation: "CompositionUpload", Message: message, Detail: err.Error(),
+		Code: number, Operation: twilio.CompositionUpload, Message: message, Detail: err.Error(),
 	}, "")
 	return err
 }
@@ -233,8 +233,9 @@ func (r *Runner) deliverRecording(ctx context.Context, job args) error {
 	}
 	media, err := r.send(ctx, parcel{
 		account: recording.AccountSID, sid: job.SID, extension: recording.Container,
-		contentType: string(recording.Kind) + "/x-matroska",
+		contentType: twilio.RecordingContentType(recording),
 		workKey:     recording.Media.CopyKey, size: recording.Size, destination: recording.Destination,
+		errors: twilio.RecordingStorage,
 	})
 	if err == nil {
 		if !recording.Media.CopyExpires.IsZero() {
@@ -249,21 +250,40 @@ func (r *Runner) deliverRecording(ctx context.Context, job args) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	failure := recordingFailure(err)
 	age := r.Store.Now().Sub(recording.Created)
 	if age > r.DeliverFor {
-		r.Log.Warn("recording failed", "recording", sid, "code", uploadGivenUp, "err", err)
-		message := "The recording could not be uploaded in time."
-		var wrong *customerError
-		if errors.As(err, &wrong) {
-			message = wrong.message
+		if failure.Code != twilio.RecordingFailed {
+			failure.Code = twilio.RecordingGivenUp
 		}
-		_, err = r.Store.FailRecording(ctx, sid, roomreel.Failure{
-			Code: uploadGivenUp, Operation: "RecordingUpload", Message: message, Detail: err.Error(),
-		})
+		r.Log.Warn("recording failed", "recording", sid, "code", failure.Code, "err", err)
+		_, err = r.Store.FailRecording(ctx, sid, failure)
 		return over(err)
 	}
-	r.Log.Warn("recording not delivered, tried again later", "recording", sid, "err", err)
+	r.Log.Warn("recording not delivered, will retry", "recording", sid, "code", failure.Code, "err", err)
+	if failure != recording.Failure {
+		if err := r.Store.NoteRecordingFailure(ctx, sid, failure); err != nil {
+			return err
+		}
+	}
 	return later(patience(age))
+}
+
+// recordingFailure says why a recording was not delivered, for its report.
+func recordingFailure(err error) roomreel.Failure {
+	failure := roomreel.Failure{
+		Code: twilio.RecordingUploadFailed, Operation: twilio.RecordingUpload, Message: "The recording could not be uploaded.",
+		Detail: err.Error(),
+	}
+	var wrong *customerError
+	var own *copyError
+	switch {
+	case errors.As(err, &wrong):
+		failure.Code, failure.Message = wrong.number, wrong.message
+	case errors.As(err, &own):
+		failure.Code, failure.Message = twilio.RecordingFailed, "The recording could not be processed."
+	}
+	return failure
 }
 
 // patience is how long to wait after something has been tried in vain for so long: a tenth of it, from 2 s to 10 min.

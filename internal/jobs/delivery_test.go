@@ -19,6 +19,7 @@ import (
 	"roomreel/internal/keyring"
 	"roomreel/internal/seal"
 	"roomreel/internal/store/storetest"
+	"roomreel/internal/twilio"
 )
 
 // refusing is a folder that a bucket's refusal stands in front of.
@@ -53,6 +54,7 @@ func sending(t *testing.T, w *world, target blob.Store) (*Runner, parcel) {
 	return r, parcel{
 		account: w.account, sid: "CJ1", extension: "mp4", contentType: "video/mp4", workKey: "film", size: 13,
 		destination: roomreel.Destination{CredentialSID: aws.SID, S3URL: "https://bucket", KeySID: key.SID},
+		errors:      twilio.CompositionDelivery,
 	}
 }
 
@@ -115,6 +117,70 @@ func TestSend_NamesObjectsByTheTemplate(t *testing.T) {
 	if err != nil || info.Size != 16 {
 		t.Errorf("in the bucket there are %+v, %v; want 13 bytes sealed in 16", info, err)
 	}
+}
+
+func TestDeliverRecording_ReportsWhyItWaits(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ctx := t.Context()
+		var bucket blob.Store
+		r, p := sending(t, w, w.vault)
+		r.OpenBucket = func(string, string, string) (blob.Store, error) { return bucket, nil }
+		check(t, w.store.SetSettings(ctx, roomreel.Settings{
+			AccountSID: w.account, Kind: roomreel.RecordingSettings, FriendlyName: "bucket", AWSStorageEnabled: true,
+			AWSCredentialsSID: p.destination.CredentialSID, AWSS3URL: p.destination.S3URL,
+		}))
+		uploaded := func() roomreel.Recording {
+			t.Helper()
+			all, err := w.store.RecordingsOf(ctx, w.room(t, "").SID)
+			check(t, err)
+			return all[0]
+		}
+		recording := uploaded()
+		deliver := func(to blob.Store) roomreel.Recording {
+			t.Helper()
+			bucket = to
+			err := r.deliverRecording(ctx, args{SID: string(recording.SID)})
+			var again *laterError
+			if err != nil && !errors.As(err, &again) {
+				t.Fatal(err)
+			}
+			after, err := w.store.RecordingBySID(ctx, recording.SID)
+			check(t, err)
+			return after
+		}
+		refuses := func(err error) blob.Store { return refusing{w.vault, err} }
+
+		for name, test := range map[string]struct {
+			err  error
+			want int
+		}{
+			"passing":    {errors.New("the store answered 500"), twilio.RecordingUploadFailed},
+			"credential": {&blob.PermanentError{Kind: blob.BadCredential, Err: errors.New("no")}, twilio.RecordingStorage.Credential},
+		} {
+			got := deliver(refuses(test.err))
+			if got.Status != roomreel.RecordingProcessing || got.Failure.Code != test.want || got.Failure.Operation != twilio.RecordingUpload {
+				t.Errorf("%s: %s, %+v; want processing, %d", name, got.Status, got.Failure, test.want)
+			}
+		}
+		if got := deliver(struct{ blob.Store }{w.vault}); got.Status != roomreel.RecordingCompleted || got.Failure != (roomreel.Failure{}) {
+			t.Errorf("delivered at last: %s, %+v; want completed and no failure", got.Status, got.Failure)
+		}
+
+		recording = uploaded()
+		check(t, w.work.Delete(ctx, recording.Media.CopyKey))
+		if got := deliver(struct{ blob.Store }{w.vault}); got.Failure.Code != twilio.RecordingFailed {
+			t.Errorf("without its working copy: %+v, want %d", got.Failure, twilio.RecordingFailed)
+		}
+		w.offset.Add(int64(2 * time.Hour)) // over the deadline
+		if got := deliver(struct{ blob.Store }{w.vault}); got.Status != roomreel.RecordingFailed || got.Failure.Code != twilio.RecordingFailed {
+			t.Errorf("without its working copy, at the deadline: %s, %+v; want failed, %d", got.Status, got.Failure, twilio.RecordingFailed)
+		}
+		recording = uploaded()
+		w.offset.Add(int64(2 * time.Hour))
+		if got := deliver(refuses(errors.New("the store answered 500"))); got.Status != roomreel.RecordingFailed || got.Failure.Code != twilio.RecordingGivenUp {
+			t.Errorf("refused until the deadline: %s, %+v; want failed, %d", got.Status, got.Failure, twilio.RecordingGivenUp)
+		}
+	})
 }
 
 func TestPatience_Grows(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/store"
+	"roomreel/internal/twilio"
 )
 
 // over turns an error that says that there is nothing left to do into none: what the job serves is gone, or is already
@@ -72,7 +73,7 @@ func (r *Runner) verdict(ctx context.Context, sid roomreel.CompositionSID, err e
 	if !permanent && !last {
 		return err
 	}
-	failure := roomreel.Failure{Code: processingFailure, Operation: "CompositionProcessing", Message: "The composition could not be processed.", Detail: err.Error()}
+	failure := roomreel.Failure{Code: twilio.CompositionFailed, Operation: twilio.CompositionProcessing, Message: "The composition could not be processed.", Detail: err.Error()}
 	if permanent {
 		failure.Message = known.Detail
 		if known.Twilio != 0 {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"roomreel"
+	"roomreel/internal/twilio"
 )
 
 const filmColumns = `video_layout, audio_sources, audio_sources_excluded, resolution, format, trim, callback_url, callback_method`
@@ -91,12 +92,9 @@ func (s *Store) HookFailed(ctx context.Context, room roomreel.RoomSID, hook room
 		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM event WHERE id = $1`, id).Scan(&told); err != nil || told > 0 {
 			return err
 		}
-		params := hookParams(hook)
-		params["RoomSid"] = string(room)
-		params["FailedOperation"], params["ErrorMessage"] = failure.Operation, failure.Message
 		return s.emit(ctx, tx, roomreel.Event{
 			ID: id, AccountSID: hook.AccountSID, Resource: string(hook.SID), Type: roomreel.CompositionHookFailedEvent,
-			Callback: hook.Spec.StatusCallback, Params: params,
+			Callback: hook.Spec.StatusCallback, Params: twilio.HookFailedEvent(hook, room, failure),
 		})
 	})
 }

@@ -169,9 +169,15 @@ func (s *Store) DeleteRecording(ctx context.Context, acct roomreel.AccountSID, s
 // what was delivered into the vault is then the caller's to remove.
 func (s *Store) CompleteRecording(ctx context.Context, sid roomreel.RecordingSID, media roomreel.Media) (roomreel.Recording, error) {
 	return s.settleRecording(ctx, sid, func(r *roomreel.Recording) roomreel.RecordingStatus {
-		r.Media = media
+		r.Media, r.Failure = media, roomreel.Failure{}
 		return roomreel.RecordingCompleted
 	})
+}
+
+// NoteRecordingFailure writes why a recording could not be delivered yet. Delivering it, or giving up, replaces that.
+func (s *Store) NoteRecordingFailure(ctx context.Context, sid roomreel.RecordingSID, failure roomreel.Failure) error {
+	_, err := s.read().Exec(ctx, `UPDATE recording SET failure = $2 WHERE sid = $1 AND status = 'processing'`, sid, text(failure))
+	return err
 }
 
 // FailRecording gives up on a recording and has its working copy erased.

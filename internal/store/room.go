@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"roomreel"
+	"roomreel/internal/twilio"
 )
 
 // roomOptions are the parts of a room that no query looks at, as they are stored.
@@ -61,7 +62,7 @@ func (s *Store) CreateRoom(ctx context.Context, r roomreel.Room) (roomreel.Room,
 			text(options), text(r.Rules), micros(r.RulesUpdated), r.StatusCallback.URL, r.StatusCallback.Method, false)
 		if isTaken(err) {
 			return &roomreel.Error{
-				Code: roomreel.Conflict, Twilio: 53113, Param: "UniqueName",
+				Code: roomreel.Conflict, Twilio: twilio.RoomNameExists, Param: "UniqueName",
 				Detail: "a room in progress has this name",
 			}
 		}
@@ -212,5 +213,5 @@ func (s *Store) SetRules(ctx context.Context, acct roomreel.AccountSID, sid room
 }
 
 func errRoomCompleted() error {
-	return &roomreel.Error{Code: roomreel.Conflict, Twilio: 53118, Detail: "the room is completed"}
+	return &roomreel.Error{Code: roomreel.Conflict, Twilio: twilio.RoomCompleted, Detail: "the room is completed"}
 }

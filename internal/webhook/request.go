@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"roomreel"
+	"roomreel/internal/twilio"
 )
 
 // Sign returns the value of X-Twilio-Signature: the base64 of HMAC-SHA1 under token of address, followed by each
@@ -55,7 +56,7 @@ func NewRequest(ctx context.Context, e roomreel.Event, token string) (*http.Requ
 	if params == nil {
 		params = map[string]string{}
 	}
-	params["SequenceNumber"] = strconv.Itoa(e.Sequence)
+	params[twilio.SequenceNumber] = strconv.Itoa(e.Sequence)
 	form := url.Values{}
 	for name, value := range params {
 		form.Set(name, value)
