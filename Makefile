@@ -1,14 +1,14 @@
-# A menu: `make help` lists it. Every dish is one command that can be read.
+# `make help` lists the targets. Each runs one command.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo build test quick lint fuzz e2e bench bench-lists golden run clean
 
 SOURCES := $(shell find cmd internal *.go go.mod go.sum -name '*.go' -o -name 'go.*' -o -name '*.[ch]' -o -name '*.sql' 2>/dev/null)
 
-help: ## show this menu
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## install what is missing, make a room, compose it through the API: demo/composition.mp4
+demo: ## install missing packages, make a room, compose it through the API into demo/composition.mp4
 	@scripts/setup.sh demo
 	@$(MAKE) --no-print-directory build
 	go run ./e2e/demo
@@ -21,32 +21,32 @@ bin/roomreel: $(SOURCES)
 bin/roomreel-render: $(SOURCES)
 	CGO_ENABLED=1 go build -trimpath -o $@ ./cmd/roomreel-render
 
-test: ## install what is missing, then everything: lint, all tests with and without -race, fuzz, end to end
+test: ## install missing packages, then run lint, all tests, the tests with -race, and every fuzz target
 	@scripts/test.sh
 
-quick: build ## the tests alone, with what is installed
+quick: build ## run the tests with the installed tools; skip tests whose tools are missing
 	go test ./...
 
-lint: ## gofumpt, vet and staticcheck
+lint: ## run gofumpt, vet and staticcheck
 	@scripts/lint.sh
 
-fuzz: ## a turn of every fuzz target; FUZZTIME=1m for a longer one
+fuzz: ## run every fuzz target for 5 s, or for FUZZTIME=1m
 	@scripts/fuzz.sh
 
-e2e: build ## the whole program only
+e2e: build ## run the end-to-end tests only
 	go test -count=1 ./e2e/...
 
-bench: build ## the reference room against the ffmpeg command by hand, in turns
+bench: build ## compose the reference room alternately with roomreel and with one ffmpeg command
 	go run ./bench
 
-bench-lists: ## pages of lists of a thousand and of a million compositions, on both databases
+bench-lists: ## read pages of 1,000 and of 1,000,000 compositions from both databases
 	go test -run '^$$' -bench Lists -benchtime 500x -timeout 30m ./internal/store
 
-golden: ## rewrite the files that golden tests compare with; then read the diff
+golden: ## rewrite the files of golden tests; then read the diff
 	@scripts/golden.sh
 
-run: build ## the service with its defaults: ./data, 127.0.0.1:8080
+run: build ## start the service with its defaults: ./data, 127.0.0.1:8080
 	bin/roomreel serve
 
-clean: ## remove what was built and what the demo made
+clean: ## remove the binaries and the files of the demo
 	rm -rf bin demo

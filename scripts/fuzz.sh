@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# fuzz.sh: a turn of every fuzz target of the project, FUZZTIME each (default 5s). What was found is kept by Go's cache.
+# fuzz.sh: runs every fuzz target for FUZZTIME (default 5s). Go's build cache keeps the inputs that it found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p .cache
 while IFS=: read -r file name; do
 	printf '%-28s ./%s\n' "$name" "$(dirname "$file")"
 	go test -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-5s}" "./$(dirname "$file")" >.cache/fuzz.log 2>&1 && continue
-	# When the time is up while an input is being tried, go test may report that alone as a failure. An input that fails
-	# is always written down and said so.
+	# go test may report "context deadline exceeded" when the time is over while an input runs. That is no failure. For an
+	# input that fails, it always prints "Failing input".
 	if ! grep -q 'Failing input' .cache/fuzz.log && grep -qx ' *context deadline exceeded' .cache/fuzz.log; then
 		continue
 	fi

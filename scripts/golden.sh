@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# golden.sh: lets every package with golden files rewrite them. Nothing is judged here: read `git diff` afterwards.
+# golden.sh: rewrites the golden files of every package that has some. Read `git diff` afterwards.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 git grep -lE 'flag\.Bool\("update"' -- '*_test.go' | xargs -n1 dirname | sort -u | while read -r package; do

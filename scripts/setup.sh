@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# setup.sh demo|test: installs what is missing on a Debian machine that has Go and git, and nothing that is there.
-# Uses apt as root or through sudo; where neither works, it says which packages to install and exits with 1.
-# Offline, it succeeds when everything is already there.
+# setup.sh demo|test: installs missing packages on a Debian machine that has Go and git.
+# It uses apt as root or through sudo. If neither is possible, it prints the packages to install and exits with 1.
+# Without a network, it succeeds if everything is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:?usage: setup.sh demo|test}
@@ -16,7 +16,7 @@ need() {
 }
 has() { command -v "$1"; }
 
-# go build of a tool that tools/lint/go.mod pins, into the cache, once per pin.
+# tool NAME PACKAGE: builds a tool that tools/lint/go.mod pins into the cache, once per version of that file.
 tool() {
 	local name=$1 package=$2 stamp=$cache/$1.pin
 	local pin
@@ -28,11 +28,11 @@ tool() {
 	fi
 }
 
-case $what in demo | test) ;; *) echo "setup.sh: $what is neither demo nor test" >&2; exit 2 ;; esac
+case $what in demo | test) ;; *) echo "setup.sh: unknown argument $what; use demo or test" >&2; exit 2 ;; esac
 
 has go >/dev/null || { echo "setup.sh: Go is missing; go.mod names the version, go.dev/dl has it" >&2; exit 1; }
 
-# To build: the codec libraries and a C compiler. libyuv has no pkg-config file.
+# For the build: the codec libraries and a C compiler. libyuv has no pkg-config file.
 need gcc has gcc
 need libc6-dev test -e /usr/include/stdlib.h
 need make has make
@@ -40,9 +40,9 @@ need pkg-config has pkg-config
 need libavcodec-dev pkg-config --exists libavcodec
 need libavutil-dev pkg-config --exists libavutil
 need libyuv-dev test -e /usr/include/libyuv.h
-# To make rooms and, as a second opinion, to read films.
+# To make rooms, and to check films independently.
 need ffmpeg has ffmpeg
-# The demo writes names into its pictures.
+# The demo writes names into its videos.
 need fonts-dejavu-core bash -c 'find /usr/share/fonts -name "*.ttf" | grep -q .'
 
 if [ "$what" = test ]; then
@@ -61,12 +61,12 @@ if [ ${#missing[@]} -gt 0 ]; then
 	elif has sudo >/dev/null && sudo -n true 2>/dev/null; then
 		root=(sudo)
 	else
-		printf 'setup.sh: these packages are missing, and this is neither root nor a user of sudo. Please run\n  apt-get install --no-install-recommends %s\n' "${missing[*]}" >&2
+		printf 'setup.sh: these packages are missing, and neither root nor sudo is available. Please run\n  apt-get install --no-install-recommends %s\n' "${missing[*]}" >&2
 		exit 1
 	fi
-	has apt-get >/dev/null || { printf 'setup.sh: no apt-get here; what Debian calls these is missing: %s\n' "${missing[*]}" >&2; exit 1; }
+	has apt-get >/dev/null || { printf 'setup.sh: apt-get is missing; install the equivalents of these Debian packages: %s\n' "${missing[*]}" >&2; exit 1; }
 	echo "setup.sh: installing ${missing[*]}"
-	# The tests start clusters of their own; Debian's package would leave one running.
+	# Debian's package would start a cluster. The tests start their own.
 	if [[ " ${missing[*]} " == *" postgresql "* ]]; then
 		"${root[@]}" mkdir -p /etc/postgresql-common
 		[ -e /etc/postgresql-common/createcluster.conf ] ||

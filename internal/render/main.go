@@ -22,7 +22,16 @@ const (
 // Main is the whole of a child's main function: it confines the process, then serves its parent on the standard pipes,
 // and exits.
 func Main(do func(Plan, *Conn) (Stats, error)) {
-	os.Exit(child(do))
+	exit(child(do))
+}
+
+// exit ends a child. os.Exit runs exit hooks, and those of a program built with -cover write to stderr, where the parent
+// expects the error message to be the last line. So a child that failed ends without them.
+func exit(code int) {
+	if code != exitOK {
+		unix.Exit(code)
+	}
+	os.Exit(code)
 }
 
 func child(do func(Plan, *Conn) (Stats, error)) int {

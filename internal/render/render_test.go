@@ -23,7 +23,7 @@ import (
 // TestMain makes this test binary its own child: a process that was handed a page is one.
 func TestMain(m *testing.M) {
 	if page, err := inherit(); err == nil {
-		os.Exit(childWith(page, behave))
+		exit(childWith(page, behave))
 	}
 	if len(os.Args) > 1 && os.Args[1] == "parent" {
 		middleman()
