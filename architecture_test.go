@@ -15,13 +15,13 @@ import (
 	"testing"
 )
 
-// tree is what documents can speak of: the files of this module and what its packages declare.
+// tree holds what documents may name: the files of this module and the declarations of its packages.
 type tree struct {
 	files    []string                   // slash-separated, from the root
 	declared map[string]map[string]bool // package name: "Open", "Store", "Store.Open", "Config.Path", "TestOpen"
 }
 
-// walkTree reads every package, tests included, whichever system it is for. A package and its external tests are one.
+// walkTree reads all packages with their tests, for every operating system. A package and its external tests count as one.
 func walkTree(t *testing.T) tree {
 	t.Helper()
 	all := tree{declared: map[string]map[string]bool{}}
@@ -109,7 +109,7 @@ func typeName(e ast.Expr) string {
 	return ""
 }
 
-// has reports whether a path, or a pattern of paths, is in the tree; one without a folder may be in any.
+// has reports whether a path or pattern matches a file or folder. A pattern without a slash matches in every folder.
 func (all tree) has(pattern string) bool {
 	pattern = strings.TrimSuffix(pattern, "/")
 	return slices.ContainsFunc(all.files, func(file string) bool {
@@ -140,7 +140,8 @@ var (
 	notInSlug  = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// missing says what a document's quoted word means that is not there; "" when it is, or when the word is none of ours.
+// missing returns what a quoted word of a document names and the tree lacks. It returns "" if it exists, or if the word names
+// nothing of this project.
 func (all tree) missing(word string, std, targets []string) string {
 	anywhere := func(name string) bool {
 		for _, names := range all.declared {
@@ -202,7 +203,7 @@ func TestDocuments_NameWhatExists(t *testing.T) {
 	}
 }
 
-func TestDocuments_LinksLeadSomewhere(t *testing.T) {
+func TestDocuments_LinksHaveTargets(t *testing.T) {
 	all := walkTree(t)
 	for _, file := range all.files {
 		if !strings.HasSuffix(file, ".md") {
@@ -229,7 +230,7 @@ func TestDocuments_LinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// slugs returns the fragments under which a page's headings are found.
+// slugs returns the link fragments of a page's headings.
 func slugs(page string) []string {
 	var found []string
 	for _, h := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(page, ""), -1) {

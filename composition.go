@@ -26,7 +26,7 @@ func (s CompositionStatus) CanBecome(next CompositionStatus) bool {
 	return false
 }
 
-// Format is a film's container.
+// Format is the container of a film.
 type Format string
 
 const (
@@ -34,9 +34,9 @@ const (
 	WebM Format = "webm" // VP8 and Opus
 )
 
-// FilmSpec is what a caller asks for: the part that compositions and hooks share.
+// FilmSpec describes a requested film: the fields that compositions and hooks share.
 type FilmSpec struct {
-	VideoLayout          string // the JSON as stored: defaults filled in, "{}" for none
+	VideoLayout          string // JSON with all defaults filled in; "{}": no video
 	AudioSources         []string
 	AudioSourcesExcluded []string
 	Resolution           string // WxH
@@ -45,7 +45,7 @@ type FilmSpec struct {
 	StatusCallback       Callback
 }
 
-// Composition is a film made of one room's recordings.
+// Composition is a film made of the recordings of one room.
 type Composition struct {
 	SID         CompositionSID
 	AccountSID  AccountSID
@@ -57,20 +57,20 @@ type Composition struct {
 	Started     time.Time
 	Completed   time.Time
 	Deleted     time.Time
-	Progress    int           // percent of pictures and sound done
+	Progress    int           // percent of the frames and audio samples that are rendered
 	Bitrate     int           // kbit/s of the finished film; 0 until it is done
 	Size        int64         // bytes of the finished film; 0 until it is done
 	Duration    time.Duration // of the finished film; 0 until it is done
 	Media       Media
-	Destination Destination // where it goes, by the account's settings when it was asked for
+	Destination Destination // where the film is delivered, from the account's settings at the time of the request
 	Failure     Failure
-	Report      string // JSON: what went into the film and what did not; "" until it is done
+	Report      string // JSON: which tracks are in the film and what was left out; "" until it is done
 }
 
-// Failure says why a composition or recording failed. The zero value: it did not.
+// Failure says why a composition or recording failed. The zero value means that it did not fail.
 type Failure struct {
 	Code      int    // a number of Twilio's error dictionary, such as 53630
 	Operation string // the callback's FailedOperation
 	Message   string // one sentence for the customer
-	Detail    string // last lines of the render child, causes: for the operator only
+	Detail    string // last lines of the render child, causes; for the operator only
 }

@@ -2,15 +2,15 @@ package roomreel
 
 import "time"
 
-// CredentialKind tells apart the two kinds that share the CR prefix.
+// CredentialKind is the kind of a credential. Both kinds have the SID prefix CR.
 type CredentialKind string
 
 const (
 	AWSCredential CredentialKind = "aws"        // an access key and its secret
-	PublicKey     CredentialKind = "public_key" // an RSA public key that seals media
+	PublicKey     CredentialKind = "public_key" // an RSA public key that encrypts media
 )
 
-// Credential is what a customer gave us to reach a bucket or to seal media. AWS secrets never leave the service.
+// Credential is what a customer stored for access to a bucket or for encrypting media. The API never returns AWS secrets.
 type Credential struct {
 	SID          CredentialSID
 	AccountSID   AccountSID
@@ -21,14 +21,14 @@ type Credential struct {
 	Secret       []byte // encrypted at rest: "key-id:secret" or the PEM
 }
 
-// Account owns rooms, recordings, compositions, hooks, settings and credentials. Accounts never see each other's.
+// Account owns rooms, recordings, compositions, hooks, settings and credentials. An account cannot access those of another.
 type Account struct {
 	SID     AccountSID
 	Name    string
 	Created time.Time
 }
 
-// APIKey is another way to sign in to an account. Its secret is stored as a hash only.
+// APIKey is another way to sign in to an account. Only a hash of its secret is stored.
 type APIKey struct {
 	SID        APIKeySID
 	AccountSID AccountSID

@@ -19,8 +19,8 @@ const (
 	CompositionFailedEvent     EventType = "composition-failed"
 )
 
-// Event is one thing that happened to a resource and that its owner asked to be told. It is written in the transaction
-// that made it true, and delivered at least once, in the order of Sequence, to the resource's callback.
+// Event is a change of a resource that is reported to the resource's callback URL. It is written in the same transaction as
+// the change. It is delivered at least once, in the order of Sequence.
 type Event struct {
 	ID         string // unique
 	AccountSID AccountSID
@@ -29,5 +29,5 @@ type Event struct {
 	Type       EventType
 	Created    time.Time
 	Callback   Callback
-	Params     map[string]string // everything but SequenceNumber, as sent
+	Params     map[string]string // all parameters of the callback except SequenceNumber
 }

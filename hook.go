@@ -2,7 +2,7 @@ package roomreel
 
 import "time"
 
-// Hook creates one composition of every room of its account that completes with at least one recording.
+// Hook creates one composition for each room of its account that is completed and has at least one recording.
 type Hook struct {
 	SID          HookSID
 	AccountSID   AccountSID

@@ -13,12 +13,12 @@ import (
 	"testing"
 )
 
-// mayImport is the table of who may import whom inside this module, without tests. "roomreel" is the vocabulary, which
-// everything may import and which imports nothing. A package that is not here fails the test, so that it gets a line.
+// mayImport lists which packages of this module a package may import, tests excluded. Package roomreel is the vocabulary:
+// every package may import it, and it imports none. A package without a line fails the test.
 var mayImport = map[string][]string{
 	"roomreel": {},
 
-	// The vocabulary's neighbours: leaves, each one idea.
+	// Leaves: each does one thing and imports few others or none.
 	"internal/blob":             {},
 	"internal/client":           {"internal/twilio"},
 	"internal/config":           {},
@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/store":            {"internal/store/migrations", "internal/twilio"},
 	"internal/store/migrations": {},
 
-	// The middle: rules above storage, work above rules, wire above all.
+	// The service: the API imports the rules, and the rules import storage.
 	"internal/app": {
 		"internal/blob", "internal/keyring", "internal/layout", "internal/media", "internal/media/matroska", "internal/seal", "internal/store",
 		"internal/timeline", "internal/twilio", "internal/webhook",
@@ -48,20 +48,20 @@ var mayImport = map[string][]string{
 	"internal/jobs":    {"internal/app", "internal/blob", "internal/compose", "internal/keyring", "internal/layout", "internal/media", "internal/media/matroska", "internal/render", "internal/seal", "internal/store", "internal/twilio", "internal/webhook"},
 	"internal/compose": {"internal/blob", "internal/blob/dir", "internal/layout", "internal/media", "internal/media/matroska", "internal/media/mp4", "internal/render", "internal/timeline", "internal/twilio"},
 
-	// The child's side: only here are codecs.
+	// The render child: the only programs and packages with codecs.
 	"internal/render":     {},
 	"internal/codec":      {"internal/timeline"},
 	"internal/picture":    {"internal/codec", "internal/render", "internal/timeline"},
 	"internal/sound":      {"internal/codec", "internal/render", "internal/timeline"},
 	"cmd/roomreel-render": {"internal/codec", "internal/picture", "internal/render", "internal/sound"},
 
-	// Where the parts meet.
+	// Programs: they connect the packages.
 	"cmd/roomreel": {"*"},
 	"e2e":          {"*"},
 	"bench":        {"*"},
 }
 
-// onlyCodec says who may use cgo, and onlyChild who may reach the codecs.
+// onlyCodec is the only package with cgo. onlyChild is the only program that contains it.
 const (
 	onlyCodec = "internal/codec"
 	onlyChild = "cmd/roomreel-render"
@@ -74,7 +74,7 @@ type listed struct {
 	CgoFiles   []string
 }
 
-// list asks the go command once for all tests.
+// list returns all packages. It runs the go command once for all tests.
 func list(t *testing.T) []listed {
 	t.Helper()
 	all, err := listOnce()
@@ -110,7 +110,7 @@ func local(importPath string) (string, bool) {
 	return strings.CutPrefix(importPath, "roomreel/")
 }
 
-// rule finds the line of the table: the package's own, or that of the nearest folder above it.
+// rule returns the line of the table for a package: its own, or that of the nearest folder above it.
 func rule(name string) (allowed []string, ok bool) {
 	for folder := name; folder != "."; folder = path.Dir(folder) {
 		if allowed, ok = mayImport[folder]; ok {
@@ -120,8 +120,8 @@ func rule(name string) (allowed []string, ok bool) {
 	return nil, false
 }
 
-// support reports whether a package exists for tests only: storetest, blobtest, fixture… They sit beside what they test
-// and may import it; nothing but tests may import them.
+// support reports whether a package exists for tests only, as storetest, blobtest and fixture do. Such a package may import
+// what it tests. Only tests may import it.
 func support(name string) bool {
 	return strings.HasSuffix(path.Base(name), "test") || strings.HasPrefix(name, "e2e/")
 }
@@ -176,15 +176,15 @@ func TestImports_CodecsStayInTheChild(t *testing.T) {
 	}
 }
 
-func TestImports_RiverIsSpokenInOnePlace(t *testing.T) {
+func TestImports_OnlyOnePackageUsesRiver(t *testing.T) {
 	for _, p := range list(t) {
 		name, _ := local(p.ImportPath)
 		for _, imported := range p.Imports {
 			if strings.HasPrefix(imported, "github.com/riverqueue/") && name != "internal/jobs" {
-				t.Errorf("%s imports %s; only internal/jobs speaks to the queue", name, imported)
+				t.Errorf("%s imports %s; only internal/jobs may", name, imported)
 			}
 			if imported == "net/http" && name == "internal/store" || imported == "database/sql" && name == "internal/api" {
-				t.Errorf("%s imports %s: SQL and HTTP never meet", name, imported)
+				t.Errorf("%s imports %s: no package uses both SQL and HTTP", name, imported)
 			}
 		}
 	}

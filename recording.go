@@ -14,7 +14,7 @@ const (
 type RecordingStatus string
 
 const (
-	RecordingProcessing RecordingStatus = "processing" // received, not yet where it is to be kept
+	RecordingProcessing RecordingStatus = "processing" // received, not yet delivered to its destination
 	RecordingCompleted  RecordingStatus = "completed"
 	RecordingFailed     RecordingStatus = "failed"
 	RecordingDeleted    RecordingStatus = "deleted"
@@ -31,7 +31,7 @@ func (s RecordingStatus) CanBecome(next RecordingStatus) bool {
 	return false
 }
 
-// Recording is one recorded track of a room, kept byte for byte as it arrived.
+// Recording is one recorded track of a room. Its bytes are stored exactly as they were received.
 type Recording struct {
 	SID            RecordingSID
 	AccountSID     AccountSID
@@ -44,34 +44,34 @@ type Recording struct {
 	Status         RecordingStatus
 	Codec          string // lower case: vp8, vp9, h264, opus, pcmu
 	Container      string // mka or mkv
-	Size           int64  // bytes of media as recorded
+	Size           int64  // bytes of media as received
 	Duration       time.Duration
 	Offset         time.Duration // room time of the first packet
 	Created        time.Time
 	Completed      time.Time
 	Deleted        time.Time
 	Media          Media
-	Index          string      // vault key of the packet index; "" when it is gone
-	Destination    Destination // where it goes, by the account's settings when it came
+	Index          string      // key of the packet index in the media store; "" when it was deleted
+	Destination    Destination // where it is delivered, from the account's settings at the time of the upload
 	Failure        Failure
 }
 
-// Media says where the bytes of a recording or composition are, and under what seal.
+// Media says where the bytes of a recording or composition are stored, and how they are encrypted.
 type Media struct {
-	Key         string    // vault key; "" when the vault holds nothing
-	Size        int64     // bytes of the stored object; larger than the film when it is sealed
+	Key         string    // key in the media store; "" when it holds nothing
+	Size        int64     // bytes of the stored object; larger than the film when it is encrypted
 	External    string    // URL in the customer's bucket; "" when there is none
-	Envelope    *Envelope // how the bytes are sealed for the customer; nil for plain bytes
-	CopyKey     string    // vault key of the copy that compositions may read, encrypted at rest; "" for none
-	CopyExpires time.Time // when that copy is deleted
+	Envelope    *Envelope // how the bytes are encrypted for the customer; nil when they are not
+	CopyKey     string    // key of the working copy in the working store, which compositions read; encrypted at rest; "" for none
+	CopyExpires time.Time // when the working copy is deleted
 }
 
-// Envelope holds what a customer needs, besides the private key, to open sealed media.
+// Envelope holds what a customer needs, besides the private key, to decrypt media.
 //
 // Source: twilio.com/docs/video/api/encrypted-recordings; the x-amz-* names are those of the download's headers.
 type Envelope struct {
 	Seal          string        // twilio (AES-256-CBC) or cms-gcm
-	PublicKeySID  CredentialSID // the key that wrapped
+	PublicKeySID  CredentialSID // the public key that wrapped the content key
 	WrappedKey    []byte        // x-amz-key
 	IV            []byte        // x-amz-iv
 	ContentLength int64         // x-amz-unencrypted-content-length: bytes of plaintext

@@ -16,14 +16,14 @@ func (s RoomStatus) CanBecome(next RoomStatus) bool {
 	return s == RoomInProgress && (next == RoomCompleted || next == RoomFailed)
 }
 
-// Room is a meeting whose tracks are recorded. Recordings are added while it is in progress; compositions of it start
-// when it is completed.
+// Room is a meeting whose tracks are recorded. Recordings are added while it is in progress. Its compositions start when it
+// is completed.
 type Room struct {
 	SID        RoomSID
 	AccountSID AccountSID
 	UniqueName string // unique among the account's rooms in progress; the SID when the caller gave none
 	Status     RoomStatus
-	Type       string // group, go, peer-to-peer or group-small; kept as asked, it changes nothing here
+	Type       string // group, go, peer-to-peer or group-small; stored and returned, without any other effect
 	Created    time.Time
 	Updated    time.Time
 	Ended      time.Time // zero until it is completed
@@ -44,7 +44,7 @@ type Room struct {
 	StatusCallback               Callback
 }
 
-// RecordingRule includes or excludes tracks from recording. Empty filters match everything; All stands alone.
+// RecordingRule includes or excludes tracks from recording. An empty filter matches everything. All excludes other filters.
 type RecordingRule struct {
 	Type      string // include or exclude
 	All       bool
@@ -53,7 +53,7 @@ type RecordingRule struct {
 	Track     string    // a track name or a track SID
 }
 
-// Participant is one person's stay in one room, as its recordings tell it.
+// Participant is one stay of a person in a room, as far as the recordings show it.
 type Participant struct {
 	SID        ParticipantSID
 	RoomSID    RoomSID
@@ -66,7 +66,7 @@ type Participant struct {
 	End        time.Time // zero while connected
 }
 
-// PublishedTrack is a track that a participant published, as its recordings tell it.
+// PublishedTrack is a track that a participant published, as far as the recordings show it.
 type PublishedTrack struct {
 	SID            TrackSID
 	RoomSID        RoomSID
@@ -78,7 +78,7 @@ type PublishedTrack struct {
 	Updated        time.Time
 }
 
-// Callback is where the events of a resource are sent.
+// Callback is where the events of a resource are sent to.
 type Callback struct {
 	URL    string // "" for none
 	Method string // GET or POST

@@ -1,6 +1,6 @@
 package roomreel
 
-// SettingsKind tells the two settings of an account apart.
+// SettingsKind is one of the two kinds of settings that an account has.
 type SettingsKind string
 
 const (
@@ -8,7 +8,7 @@ const (
 	CompositionSettings SettingsKind = "composition"
 )
 
-// Settings say where an account's new recordings or compositions go, and whether they are sealed.
+// Settings say where an account's new recordings or compositions are stored, and whether they are encrypted.
 type Settings struct {
 	AccountSID           AccountSID
 	Kind                 SettingsKind
@@ -20,7 +20,7 @@ type Settings struct {
 	EncryptionKeyEnabled bool
 }
 
-// Destination returns where the settings send what is made under them.
+// Destination returns the destination of recordings or compositions that are made while the settings apply.
 func (s Settings) Destination() Destination {
 	var d Destination
 	if s.AWSStorageEnabled {
@@ -32,9 +32,10 @@ func (s Settings) Destination() Destination {
 	return d
 }
 
-// Destination says where one recording or composition goes. The zero value: into the vault as it is.
+// Destination says where one recording or composition is stored. The zero value is the media store, without encryption for
+// the customer.
 type Destination struct {
-	CredentialSID CredentialSID // opens the bucket; "" when the vault keeps it
-	S3URL         string        // the customer's bucket and prefix; "" when the vault keeps it
-	KeySID        CredentialSID // the public key that seals it; "" for plain bytes
+	CredentialSID CredentialSID // the bucket's credential; "" for the media store
+	S3URL         string        // the customer's bucket and prefix; "" for the media store
+	KeySID        CredentialSID // the public key that encrypts it; "" for none
 }

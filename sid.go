@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// The identifiers of the API: two letters that name the kind, then 32 hexadecimal digits. Each kind is a type of its
-// own, so that a function that takes a RecordingSID cannot be handed a room.
+// The identifiers of the API: two letters for the kind, then 32 hexadecimal digits. Each kind is a type of its own, so that
+// a RoomSID cannot be passed to a function that takes a RecordingSID.
 type (
 	AccountSID     string // AC: an account, the owner of everything else
 	APIKeySID      string // SK: a key of an account
@@ -37,7 +37,7 @@ func (CompositionSID) Prefix() string { return "CJ" }
 func (HookSID) Prefix() string        { return "HK" }
 func (CredentialSID) Prefix() string  { return "CR" }
 
-// NewSID returns a fresh random identifier of kind T.
+// NewSID returns a new random identifier of kind T.
 func NewSID[T SID]() T {
 	var raw [16]byte
 	rand.Read(raw[:]) // never fails, see crypto/rand
@@ -45,8 +45,8 @@ func NewSID[T SID]() T {
 	return T(kind.Prefix() + hex.EncodeToString(raw[:]))
 }
 
-// ParseSID reads an identifier of kind T. Hexadecimal digits may be of either case and come back in lower case, as the
-// service stores them. The error says what was expected; callers add the parameter's name.
+// ParseSID reads an identifier of kind T. Hexadecimal digits may be in upper or lower case; the result has lower case, as the
+// service stores it. The error says what was expected. Callers add the name of the parameter.
 func ParseSID[T SID](text string) (T, error) {
 	var kind T
 	prefix := kind.Prefix()

@@ -4,8 +4,8 @@ import "slices"
 
 // grid returns how many rows and columns a region with n cells has, n >= 1. A maximum of 0 is none.
 //
-// Without maxima the grid is as square as it can be, wider rather than higher. One maximum cuts its side and lets the
-// other grow; two cut both, and what does not fit is not shown.
+// Without maxima the grid is as square as possible, and rather wider than higher. One maximum limits its side, and the other
+// side grows. Two maxima limit both sides, and sources that do not fit are not shown.
 //
 // Source: twilio.com/docs/video/api/compositions-resource; testdata/grids.json holds its tables.
 func grid(n, maxRows, maxColumns int) (rows, columns int) {
@@ -29,13 +29,13 @@ func grid(n, maxRows, maxColumns int) (rows, columns int) {
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
-// cells returns the rectangles of the region's cells that may be used, from left to right, then from top to bottom,
-// when at most n sources are to be shown at a time. Excluded cells are skipped, and the grid is the smallest that has n
-// others; an excluded number beyond that grid changes nothing.
+// cells returns the rectangles of the region's cells without the excluded ones, from left to right, then from top to
+// bottom. The grid is the smallest with n cells besides the excluded ones, where n is the largest number of sources shown
+// at a time. An excluded number beyond that grid has no effect.
 //
-// The rectangles tile the region without a gap: its edges and theirs lie at even pixels, as 4:2:0 pictures require, each
-// at the nearest one to the left of or above its exact place. Cells of a row differ by two pixels at most. A region has
-// no more rows or columns than cells of 2x2 pixels fit.
+// The rectangles tile the region without a gap: its edges and theirs lie at even pixels, as 4:2:0 chroma requires. Each
+// edge is rounded to the left or up. Cells of a row differ by two pixels at most. A region has no more rows or columns than
+// cells of 2x2 pixels fit.
 func (r Region) cells(canvas Size, n int) []Rect {
 	if n < 1 {
 		return nil
@@ -65,8 +65,8 @@ func (r Region) cells(canvas Size, n int) []Rect {
 	return rects
 }
 
-// box is the region's rectangle with each edge at the even pixel at or before it, so that regions that touch on the
-// request's canvas touch in the film. The film itself is as large as the canvas, rounded down to even.
+// box is the region's rectangle with each edge rounded down to an even pixel, so that regions that touch in the request touch
+// in the film. The size of the film is the canvas rounded down to even.
 func (r Region) box(canvas Size) Rect {
 	right, bottom := canvas.W, canvas.H
 	if r.Width > 0 {

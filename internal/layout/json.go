@@ -13,7 +13,7 @@ var fieldNames = [...]string{
 
 // wire is a region as the API prints it, every field present.
 //
-// Source: the stored answers of Twilio's API snippets; what is unset is null there, not 0.
+// Source: the stored answers of Twilio's API snippets. A field that is not set is null there, not 0.
 type wire struct {
 	X                    int      `json:"x_pos"`
 	Y                    int      `json:"y_pos"`
@@ -28,9 +28,8 @@ type wire struct {
 	VideoSourcesExcluded []string `json:"video_sources_excluded"`
 }
 
-// JSON returns the layout as the API echoes it: every field of every region with its default filled in, null for a
-// size or maximum that was not given, regions in the order of the request, "{}" for none. [Parse] reads it back to the
-// same layout.
+// JSON returns the layout as the API prints it: all fields of all regions with their defaults, null for a size or maximum
+// that was not given, regions in the order of the request, "{}" for none. [Parse] reads it back to the same layout.
 func (l Layout) JSON() string {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
@@ -57,7 +56,7 @@ func (l Layout) JSON() string {
 	return text.String()
 }
 
-// orNull tells an unset size or maximum from a given one, which is never 0.
+// orNull returns nil for 0, which means that a size or maximum was not given.
 func orNull(n int) *int {
 	if n == 0 {
 		return nil
@@ -65,7 +64,7 @@ func orNull(n int) *int {
 	return &n
 }
 
-// list makes the JSON of an absent list [] and not null.
+// list returns an empty list for nil, so that its JSON is [] and not null.
 func list[T any](items []T) []T {
 	if items == nil {
 		return []T{}

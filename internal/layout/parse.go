@@ -15,10 +15,10 @@ import (
 	"roomreel"
 )
 
-// param is the request parameter that every error of Parse names.
+// param is the request parameter that all errors of Parse name.
 const param = "VideoLayout"
 
-// Bounds of a layout's text that Twilio does not document: they are far above what a screen can hold.
+// Limits of a layout's text. Twilio does not document any. These are far above what fits on a screen.
 const (
 	maxText    = 64 << 10 // bytes
 	maxRegions = 100
@@ -36,12 +36,12 @@ const (
 )
 
 // Parse reads the text of a VideoLayout, a JSON object of regions by name, and checks it against the size of the film
-// as requested. Regions keep the order of the text. "{}" is the empty layout, of a film without pictures.
+// as requested. Regions keep the order of the text. "{}" is the empty layout: a film without video.
 //
-// Fields that are absent or null get their defaults. Refused are: unknown fields and fields or regions given twice
-// (a slip of the pen must not become a film that looks different), values of another type, numbers that are not whole
-// (640.0 is), regions that leave the canvas, a text of more than 64 KiB (as given or as echoed, so that what
-// [Layout.JSON] prints is always read back), more than 100 regions. The error is a *roomreel.Error that names
+// Fields that are absent or null get their defaults. Unknown fields, and fields or regions that are given twice, are refused,
+// so that a typing error is noticed. Parse also refuses values of another type, numbers that are not whole (640.0 is whole),
+// regions that leave the canvas, more than 100 regions, and a text of more than 64 KiB. That limit applies to the given text
+// and to the output of [Layout.JSON], so that Parse always accepts that output. The error is a *roomreel.Error that names
 // VideoLayout, the region and the field.
 func Parse(text string, canvas Size) (Layout, error) {
 	if len(text) > maxText {
@@ -95,7 +95,7 @@ func parseRegion(name string, text json.RawMessage, canvas Size) (Region, error)
 		given[field] = values[i]
 	}
 
-	// In this order, because the limits of a size depend on the position.
+	// The order matters: the limits of a size depend on the position.
 	for _, f := range []struct {
 		name     string
 		to       *int
@@ -155,7 +155,7 @@ func object(text string) (keys []string, values []json.RawMessage, err error) {
 		return nil, nil, err
 	}
 	if open != json.Delim('{') {
-		return nil, nil, errors.New("it is something else")
+		return nil, nil, errors.New("it is not an object")
 	}
 	for d.More() {
 		key, err := d.Token()
@@ -164,32 +164,32 @@ func object(text string) (keys []string, values []json.RawMessage, err error) {
 		}
 		var value json.RawMessage
 		if err := d.Decode(&value); err != nil {
-			return nil, nil, early(err)
+			return nil, nil, tooShort(err)
 		}
 		keys = append(keys, key.(string)) // the decoder lets nothing else be a key
 		values = append(values, value)
 	}
 	if _, err := d.Token(); err != nil {
-		return nil, nil, early(err)
+		return nil, nil, tooShort(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, nil, errors.New("something follows it")
+		return nil, nil, errors.New("text follows it")
 	}
 	return keys, values, nil
 }
 
-// early says in words that a text ended too soon.
-func early(err error) error {
+// tooShort replaces the error of a text that ends too early.
+func tooShort(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("it ends too early")
 	}
 	return err
 }
 
-// unset reports whether a field is absent or null: the API itself prints null for what has no value.
+// unset reports whether a field is absent or null. The API itself prints null for a field without a value.
 func unset(text json.RawMessage) bool { return len(text) == 0 || string(text) == "null" }
 
-// whole reads a JSON number that has no fraction, also when it is written as one: some languages print 640 as 640.0.
+// whole reads a whole JSON number. It accepts 640.0, because some languages print 640 so.
 func whole(text json.RawMessage) (int, bool) {
 	if c := text[0]; c != '-' && (c < '0' || c > '9') {
 		return 0, false
@@ -201,7 +201,7 @@ func whole(text json.RawMessage) (int, bool) {
 	return int(f), true
 }
 
-// cells reads cells_excluded. What it returns is as given: not sorted, duplicates kept.
+// cells reads cells_excluded. It neither sorts the numbers nor removes duplicates.
 func cells(text json.RawMessage) ([]int, error) {
 	if unset(text) {
 		return nil, nil
@@ -226,7 +226,7 @@ func selectors(field string, text json.RawMessage) ([]string, error) {
 	if unset(text) {
 		return nil, nil
 	}
-	// Pointers, because null in a list of strings would pass as "".
+	// Pointers, because null in a list of strings would be read as "".
 	var list []*string
 	if json.Unmarshal(text, &list) != nil || slices.Contains(list, nil) {
 		return nil, fmt.Errorf("%s must be a list of strings such as [\"*\"], not %s", field, shorten(string(text)))
@@ -241,7 +241,7 @@ func selectors(field string, text json.RawMessage) ([]string, error) {
 	return names, nil
 }
 
-// shorten quotes a caller's own text in an error without making the error as long as the text.
+// shorten returns at most 40 characters of a caller's text, for an error.
 func shorten(text string) string {
 	var compact bytes.Buffer
 	if json.Compact(&compact, []byte(text)) == nil {
@@ -252,4 +252,39 @@ func shorten(text string) string {
 		text = string(runes[:most]) + "…"
 	}
 	return text
+}
+
+// Limits of a film's size, in pixels.
+//
+// Source: twilio.com/docs/video/api/compositions-resource, parameter Resolution.
+const (
+	minSide = 16
+	maxSide = 1280
+	maxArea = 921600
+)
+
+// DefaultResolution is the resolution of a request without one.
+const DefaultResolution = "640x480"
+
+// ParseResolution reads WIDTHxHEIGHT, such as 1280x720. The error is a *roomreel.Error that names Resolution.
+func ParseResolution(text string) (Size, error) {
+	w, h, found := strings.Cut(text, "x")
+	width, okW := side(w)
+	height, okH := side(h)
+	if !found || !okW || !okH {
+		return Size{}, roomreel.InvalidParam("Resolution", "must be WIDTHxHEIGHT in pixels, such as 640x480, each between %d and %d", minSide, maxSide)
+	}
+	if width*height > maxArea {
+		return Size{}, roomreel.InvalidParam("Resolution", "%dx%d has %d pixels; at most %d (1280x720) are possible", width, height, width*height, maxArea)
+	}
+	return Size{width, height}, nil
+}
+
+// side reads the width or height of a resolution: decimal digits without sign or leading zero.
+func side(text string) (int, bool) {
+	if len(text) == 0 || len(text) > 4 || text[0] < '1' || text[0] > '9' {
+		return 0, false
+	}
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= minSide && n <= maxSide
 }

@@ -48,7 +48,7 @@ func TestDefault_IsWhatParseReads(t *testing.T) {
 	}
 }
 
-// TestParse_NamesRegionAndField: with seven regions on the canvas, "invalid layout" helps nobody.
+// TestParse_NamesRegionAndField: with seven regions in a layout, the error must say which region and field is wrong.
 func TestParse_NamesRegionAndField(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", ``, "it is empty"},
@@ -58,7 +58,7 @@ func TestParse_NamesRegionAndField(t *testing.T) {
 		{"a string", `"{}"`, "must be a JSON object of regions"},
 		{"cut off", `{"a":{"video_sources":["*"]}`, "ends too early"},
 		{"cut off in a region", `{"a":{"video_sources":["*"]`, "ends too early"},
-		{"trailing text", `{} {}`, "something follows it"},
+		{"trailing text", `{} {}`, "text follows it"},
 		{"not UTF-8", "{\"\xff\":{}}", "UTF-8"},
 		{"huge", `{"a":{"video_sources":["` + strings.Repeat("x", 64<<10) + `"]}}`, "bytes long; at most 65536"},
 		{"huge when echoed", `{"a":{"video_sources":["*"],"cells_excluded":[` + strings.Repeat(`1e5,`, 15000) + `1]}}`, "with its defaults filled in"},

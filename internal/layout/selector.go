@@ -9,30 +9,30 @@ import (
 	"roomreel"
 )
 
-// Bounds of a list of selectors. Twilio documents 128 characters for the name of a track; a selector may add two stars to
-// one. The length of a list is ours: ten times the participants of the largest room.
+// Limits of a list of selectors. Twilio documents 128 characters for the name of a track; a selector may have two stars more.
+// The length of a list is our own limit: ten times the participants of the largest room.
 const (
 	maxSelector  = 130
 	maxSelectors = 1000
 )
 
-// Select returns the indexes of the sources that include selects and exclude does not, in ascending order. Sources of
-// the other kind (audio for a region, video for AudioSources) must not be among those given.
+// Select returns the indexes of the sources that include selects and exclude does not, in ascending order. The caller passes
+// sources of one kind only: video for a region, audio for AudioSources.
 //
-// A selector is a recording's SID, a track's SID, a participant's SID (all its tracks) or a track's name, in which one
-// star at the beginning or at the end, or at both, stands for any characters, also none. Names are case-sensitive; the hexadecimal
-// digits of SIDs are not. An empty include selects nothing.
+// A selector is the SID of a recording, a track or a participant (which selects all its tracks), or the name of a track. A
+// star at the beginning or end of a name matches any number of characters. Names are case-sensitive; the hexadecimal digits
+// of SIDs are not. An empty include selects nothing.
 func Select(sources []Source, include, exclude []string) []int {
-	var chosen []int
+	var selected []int
 	for i, s := range sources {
 		if matchAny(include, s) && !matchAny(exclude, s) {
-			chosen = append(chosen, i)
+			selected = append(selected, i)
 		}
 	}
-	return chosen
+	return selected
 }
 
-// ValidateSelectors refuses lists with a selector that could never be meant. An empty list is fine. The error is a
+// ValidateSelectors refuses a list that is too long or that has a malformed selector. An empty list is valid. The error is a
 // *roomreel.Error that names param.
 func ValidateSelectors(param string, list []string) error {
 	if fault := selectorsFault(list); fault != "" {
@@ -41,7 +41,7 @@ func ValidateSelectors(param string, list []string) error {
 	return nil
 }
 
-// selectorsFault says what is wrong with a list of selectors, "" when nothing is.
+// selectorsFault says what is wrong with a list of selectors. It returns "" for a valid list.
 func selectorsFault(list []string) string {
 	if len(list) > maxSelectors {
 		return "has more than 1000 entries; use a wildcard such as [\"*\"]"
@@ -68,8 +68,8 @@ func matchAny(selectors []string, s Source) bool {
 	return false
 }
 
-// match tells by shape, not by prefix alone, what a selector names: a track may well be called RTlobby. A track whose
-// name happens to be another's SID is matched by name as well.
+// match treats a selector as a SID only if it has the form of one, because a track may be named RTlobby. A track whose name is
+// the SID of another is also matched by name.
 func match(selector string, s Source) bool {
 	rest, tail := strings.CutPrefix(selector, "*")
 	rest, head := strings.CutSuffix(rest, "*")

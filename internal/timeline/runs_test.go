@@ -11,10 +11,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A sender makes packets whose true times are known, as a microphone and a network would.
+// A sender makes packets as a microphone and a network do, and keeps their true times.
 type sender struct {
 	packets []AudioPacket
-	truth   []time.Duration // when each is really heard
+	truth   []time.Duration // when each really begins
 	now     time.Duration   // in the receiver's time
 	skew    float64         // the sender's clock runs this much slower
 }
@@ -27,10 +27,10 @@ func (s *sender) send(n int, duration time.Duration) {
 	}
 }
 
-// pass lets time pass without a packet, as at a mute, at silence or when one is lost.
+// pass advances the time without a packet: at a mute, at silence, or when a packet is lost.
 func (s *sender) pass(d time.Duration) { s.now += d + time.Duration(float64(d)*s.skew) }
 
-// arrive changes stamps to times of arrival: each is late by late(i), and nothing comes before what was sent earlier.
+// arrive changes timestamps to arrival times: packet i is late by late(i). Packets arrive in the order of sending.
 func (s *sender) arrive(late func(i int) time.Duration) {
 	for i := range s.packets {
 		s.packets[i].Time += late(i)
@@ -38,28 +38,28 @@ func (s *sender) arrive(late func(i int) time.Duration) {
 	slices.SortStableFunc(s.packets, func(a, b AudioPacket) int { return cmp.Compare(a.Time, b.Time) })
 }
 
-// round makes the stamps what Matroska's millisecond clock makes of them.
+// round rounds the timestamps to milliseconds, as Matroska does.
 func (s *sender) round() {
 	for i := range s.packets {
 		s.packets[i].Time = s.packets[i].Time.Round(ms)
 	}
 }
 
-// check holds what is true of all runs: every packet is in one, in order, none overlap; and that no packet is heard
-// farther than most from its true time. It returns the runs.
+// check verifies that every packet is in one run, in order, that runs do not overlap, and that no packet plays more than most
+// away from its true time. It returns the runs.
 func (s *sender) check(t testing.TB, most time.Duration) []Run {
 	t.Helper()
 	runs := Runs(s.packets)
-	for i, p := range heard(t, s.packets, runs) {
+	for i, p := range playTimes(t, s.packets, runs) {
 		if off := p - s.truth[i]; max(off, -off) > most+2 { // 2 ns: samples do not last whole nanoseconds
-			t.Fatalf("packet %d of %d is heard at %v, %v off; want at most %v", i, len(s.packets), p, off, most)
+			t.Fatalf("packet %d of %d plays at %v, %v off; want at most %v", i, len(s.packets), p, off, most)
 		}
 	}
 	return runs
 }
 
-// heard returns when each packet is heard in the runs, and fails when they overlap, leave a packet out or take it twice.
-func heard(t testing.TB, packets []AudioPacket, runs []Run) []time.Duration {
+// playTimes returns when each packet plays. It fails if runs overlap, leave a packet out or contain it twice.
+func playTimes(t testing.TB, packets []AudioPacket, runs []Run) []time.Duration {
 	t.Helper()
 	var at []time.Duration
 	end := int64(-1 << 62)
@@ -83,7 +83,7 @@ func heard(t testing.TB, packets []AudioPacket, runs []Run) []time.Duration {
 	return at
 }
 
-// steady fails when a run changes speed by more than most.
+// steady fails if a run changes speed by more than most.
 func steady(t testing.TB, runs []Run, most float64) {
 	t.Helper()
 	for _, r := range runs {
@@ -130,7 +130,7 @@ func TestRuns_SilenceNotSent(t *testing.T) {
 		}
 		s.round()
 		steady(t, s.check(t, 0), 0)
-		// And with stamps that waver by a millisecond or two.
+		// And with timestamps that jitter by up to 2 ms.
 		r := rand.New(rand.NewPCG(1, 2))
 		s.arrive(func(int) time.Duration { return time.Duration(r.Int64N(int64(2 * ms))) })
 		s.check(t, 5*ms)
@@ -141,7 +141,7 @@ func TestRuns_Skew(t *testing.T) {
 	for _, skew := range []float64{200e-6, -200e-6, 20e-6, -50e-6, 0.01, -0.01, 0.04, -0.04} {
 		for _, jitter := range []time.Duration{0, 30 * ms} {
 			if jitter > 0 && max(skew, -skew) > 0.001 {
-				continue // no clock of arrivals is that far off
+				continue // no sender's clock is that far off
 			}
 			t.Run(fmt.Sprint(skew, jitter), func(t *testing.T) {
 				s := sender{skew: skew}
@@ -159,7 +159,7 @@ func TestRuns_Skew(t *testing.T) {
 	}
 }
 
-// TestRuns_SkewThatChanges: a laptop that grows warm.
+// TestRuns_SkewThatChanges: the clock of a laptop that warms up.
 func TestRuns_SkewThatChanges(t *testing.T) {
 	s := sender{skew: -100e-6}
 	for range 30 {
@@ -170,18 +170,18 @@ func TestRuns_SkewThatChanges(t *testing.T) {
 	steady(t, s.check(t, 12*ms), 400e-6)
 }
 
-func TestRuns_SkewBeyondBeliefIsRefused(t *testing.T) {
+func TestRuns_RefusesALargeSkew(t *testing.T) {
 	for _, skew := range []float64{0.0884, -0.08} { // 44.1 kHz that says it is 48
 		s := sender{skew: skew}
 		s.send(3000, 20*ms)
 		runs := Runs(s.packets)
-		heard(t, s.packets, runs)
+		playTimes(t, s.packets, runs)
 		if !slices.ContainsFunc(runs, func(r Run) bool { return r.Refused }) {
 			t.Errorf("%v: %d runs, the first %+v", skew, len(runs), runs[0])
 		}
 		for _, r := range runs {
 			if r.Refused && r.Length != r.Decoded {
-				t.Errorf("%+v is refused and stretched", r)
+				t.Errorf("%+v is refused and has another length", r)
 			}
 		}
 	}
@@ -209,7 +209,7 @@ func TestRuns_JitterIsNoGap(t *testing.T) {
 	}
 }
 
-// TestRuns_StallIsNoGap: the network holds packets back, then delivers them all at once.
+// TestRuns_StallIsNoGap: the network delays packets, then delivers them all at once.
 func TestRuns_StallIsNoGap(t *testing.T) {
 	for _, stall := range []time.Duration{300 * ms, 600 * ms, 1500 * ms} {
 		for _, jitter := range []time.Duration{0, 30 * ms} {
@@ -261,7 +261,7 @@ func TestRuns_PacketsGrowLonger(t *testing.T) {
 	}
 }
 
-// TestRuns_Loss: one packet in a hundred is lost. The sender's stamps show 40 ms where 20 are usual, and stay there.
+// TestRuns_Loss: one packet in a hundred is lost. The timestamps on both sides of the loss are 40 ms apart, not 20.
 func TestRuns_Loss(t *testing.T) {
 	for _, jitter := range []time.Duration{0, 30 * ms} {
 		for _, skew := range []float64{0, 100e-6, -100e-6} {
@@ -285,14 +285,14 @@ func TestRuns_Loss(t *testing.T) {
 				}
 				continue
 			}
-			// Stamps that waver by more than a packet cannot tell where one was lost: the speed follows, and what a
-			// burst of losses adds up to in a few seconds is the error.
+			// With more jitter than a packet's duration, single losses cannot be located. The speed follows them, and the
+			// error is what a burst of losses adds up to in a few seconds.
 			steady(t, s.check(t, 80*ms), 0.05)
 		}
 	}
 }
 
-// TestRuns_FirstPacketCameLate: what follows a late first packet belongs before it, and nothing is placed by that stamp.
+// TestRuns_FirstPacketCameLate: the run begins before the first timestamp when the first packet was late.
 func TestRuns_FirstPacketCameLate(t *testing.T) {
 	var s sender
 	s.send(1000, 20*ms)
@@ -325,7 +325,7 @@ func TestRuns_Properties(t *testing.T) {
 				t.Fatalf("run %+v after packet %d and sample %d", r, next, end)
 			}
 			if by := max(r.Length-r.Decoded, r.Decoded-r.Length); by > r.Decoded/maxSpeedChange {
-				t.Fatalf("%+v is stretched by more than 5 %%", r)
+				t.Fatalf("%+v changes speed by more than 5 %%", r)
 			}
 			next, end = next+r.Packets, Samples(r.At)+r.Length
 		}
