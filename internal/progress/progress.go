@@ -1,32 +1,29 @@
-// Package progress shows on a terminal how far something has come: one line, redrawn in place.
+// Package progress shows on a terminal how far a command has come: one line, redrawn in place.
 //
-// Where there is no terminal, nothing is drawn: logs and pipes are no place for a moving picture. Start with [New].
+// Where there is no terminal, nothing is drawn: a log or a pipe would keep every redrawing. Start with [New].
 package progress
 
 import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync"
-	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 )
 
 const (
-	width = 30                     // characters of the bar itself; with words and figures it stays under 80
-	pause = 100 * time.Millisecond // between two drawings: quicker ones cannot be read
+	width = 30  // characters of the bar itself; fewer in a narrow terminal
+	steps = 100 // each is drawn once
 )
 
 // Bar is a progress bar. All methods may be called from any goroutine, also on a nil Bar, which draws nothing.
 type Bar struct {
-	mu    sync.Mutex
-	out   io.Writer
-	label string
-	began time.Time
-	drawn time.Time
-	share float64
+	mu   sync.Mutex
+	out  io.Writer
+	bar  *progressbar.ProgressBar
+	step int
 }
 
 // New returns a bar that draws on out when out is a terminal, and nil otherwise.
@@ -34,33 +31,33 @@ func New(out io.Writer, label string) *Bar {
 	if !IsTerminal(out) {
 		return nil
 	}
-	return &Bar{out: out, label: label, began: time.Now()}
+	return newBar(out, label)
+}
+
+func newBar(out io.Writer, label string) *Bar {
+	return &Bar{out: out, bar: progressbar.NewOptions(
+		steps, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(label), progressbar.OptionSetWidth(width),
+		progressbar.OptionUseANSICodes(true), progressbar.OptionSetTheme(progressbar.ThemeASCII),
+	)}
 }
 
 // IsTerminal reports whether out is a terminal.
 func IsTerminal(out io.Writer) bool {
 	file, ok := out.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
-	return err == nil
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// Set shows that a share from 0 to 1 is done. A bar never goes back.
+// Set shows that a share from 0 to 1 is done. Several goroutines may report out of order: the bar never goes back.
 func (b *Bar) Set(share float64) {
 	if b == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.share = min(1, max(b.share, share))
-	now := time.Now()
-	if now.Sub(b.drawn) < pause && b.share < 1 {
-		return
+	if step := int(min(1, share) * steps); step > b.step {
+		b.step = step
+		b.bar.Set(step) // a drawing that fails does not stop the command
 	}
-	b.drawn = now
-	fmt.Fprint(b.out, "\r"+line(b.label, b.share, now.Sub(b.began))+"\x1b[K")
 }
 
 // Close leaves the last state on the screen and moves to the next line.
@@ -70,21 +67,8 @@ func (b *Bar) Close() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.drawn.IsZero() || b.out == nil {
-		return
+	if b.step > 0 {
+		fmt.Fprintln(b.out)
+		b.step = 0
 	}
-	fmt.Fprintln(b.out, "\r"+line(b.label, b.share, time.Since(b.began))+"\x1b[K")
-	b.drawn = time.Time{}
-}
-
-// line draws the bar: its label, a share as a bar and in percent, and how long it will still take at the pace so far.
-func line(label string, share float64, spent time.Duration) string {
-	full := int(share * width)
-	text := fmt.Sprintf("%s [%s%s] %3d %%", label, strings.Repeat("#", full), strings.Repeat(".", width-full), int(share*100))
-	const soon = 2 * time.Second // before that, a guess would jump about
-	if share > 0 && share < 1 && spent > soon {
-		left := time.Duration(float64(spent) / share * (1 - share))
-		text += fmt.Sprintf(", %s left", left.Round(time.Second))
-	}
-	return text
 }
