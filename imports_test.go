@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"internal/media":            {},
 	"internal/media/matroska":   {"internal/media"},
 	"internal/media/mp4":        {"internal/media", "internal/timeline"},
+	"internal/objectkey":        {},
 	"internal/progress":         {},
 	"internal/seal":             {},
 	"internal/timeline":         {},
@@ -41,11 +42,11 @@ var mayImport = map[string][]string{
 
 	// The service: the API imports the rules, and the rules import storage.
 	"internal/app": {
-		"internal/blob", "internal/keyring", "internal/layout", "internal/media", "internal/media/matroska", "internal/seal", "internal/store",
+		"internal/blob", "internal/keyring", "internal/layout", "internal/media", "internal/media/matroska", "internal/objectkey", "internal/seal", "internal/store",
 		"internal/timeline", "internal/twilio", "internal/webhook",
 	},
 	"internal/api":     {"internal/app", "internal/twilio"},
-	"internal/jobs":    {"internal/app", "internal/blob", "internal/compose", "internal/keyring", "internal/layout", "internal/media", "internal/media/matroska", "internal/render", "internal/seal", "internal/store", "internal/twilio", "internal/webhook"},
+	"internal/jobs":    {"internal/app", "internal/blob", "internal/compose", "internal/keyring", "internal/layout", "internal/media", "internal/media/matroska", "internal/objectkey", "internal/render", "internal/seal", "internal/store", "internal/twilio", "internal/webhook"},
 	"internal/compose": {"internal/blob", "internal/blob/dir", "internal/layout", "internal/media", "internal/media/matroska", "internal/media/mp4", "internal/render", "internal/timeline", "internal/twilio"},
 
 	// The render child: the only programs and packages with codecs.

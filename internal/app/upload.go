@@ -16,6 +16,7 @@ import (
 	"roomreel/internal/blob"
 	"roomreel/internal/media"
 	"roomreel/internal/media/matroska"
+	"roomreel/internal/objectkey"
 	"roomreel/internal/store"
 	"roomreel/internal/twilio"
 )
@@ -190,9 +191,8 @@ func (a *App) keep(ctx context.Context, u store.Upload, arrived arrival, index *
 	if err != nil {
 		return roomreel.Recording{}, err
 	}
-	name := string(r.AccountSID) + "/" + string(r.SID)
-	r.Index, r.Destination = name+".index", settings.Destination()
-	media, place := a.vault, store.PendingDeletion{Store: store.MediaStore, Key: name + "." + r.Container}
+	r.Index, r.Destination = objectkey.Index(r.AccountSID, r.SID), settings.Destination()
+	media, place := a.vault, store.PendingDeletion{Store: store.MediaStore, Key: objectkey.Media(r.AccountSID, r.SID, r.Container)}
 	if r.Destination == (roomreel.Destination{}) {
 		r.Media = roomreel.Media{Key: place.Key, Size: r.Size}
 	} else if a.work == nil {

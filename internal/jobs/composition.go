@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"roomreel/internal/blob"
 	"roomreel/internal/compose"
 	"roomreel/internal/layout"
+	"roomreel/internal/objectkey"
 	"roomreel/internal/store"
 	"roomreel/internal/twilio"
 )
@@ -219,7 +219,7 @@ func (r *Runner) stretch(ctx context.Context, job args) error {
 	}
 	begun := time.Now()
 	keyOf := func(chunk int) string {
-		return workKey(film.composition, fmt.Sprintf("chunk-%05d-%d", chunk, claim.Attempt))
+		return objectkey.Working(film.composition.AccountSID, sid, fmt.Sprintf("chunk-%05d", chunk), claim.Attempt)
 	}
 	published := func(chunk int) error {
 		info, err := r.Work.Stat(ctx, keyOf(chunk))
@@ -301,7 +301,7 @@ func (r *Runner) sound(ctx context.Context, job args) error {
 	if film.Pictures == 0 {
 		progress = r.tellProgress(ctx, film, store.Sound)
 	}
-	key := workKey(film.composition, fmt.Sprintf("sound-%d", claim.Attempt))
+	key := objectkey.Working(film.composition.AccountSID, sid, "audio", claim.Attempt)
 	if err := r.reserve(ctx, sid, store.WorkingStore, key); err != nil {
 		return err
 	}
@@ -367,11 +367,11 @@ func (r *Runner) handOver(ctx context.Context, c roomreel.Composition, finished 
 	}
 	defer file.Close()
 	// A key of its own for each attempt: one that comes too late takes nothing away from the one before.
-	at := store.PendingDeletion{Store: store.WorkingStore, Key: workKey(c, "film-"+rand.Text())}
+	at := store.PendingDeletion{Store: store.WorkingStore, Key: objectkey.NewWorking(c.AccountSID, c.SID, "film")}
 	target, options := r.Work, blob.PutOptions{}
 	direct := c.Destination == (roomreel.Destination{})
 	if direct {
-		at = store.PendingDeletion{Store: store.MediaStore, Key: mediaKey(c)}
+		at = store.PendingDeletion{Store: store.MediaStore, Key: objectkey.Media(c.AccountSID, c.SID, string(c.Spec.Format))}
 		target, options = r.Vault, blob.PutOptions{ContentType: twilio.FilmContentType(c.Spec.Format)}
 	}
 	if err := r.reserve(ctx, c.SID, at.Store, at.Key); err != nil {
@@ -417,14 +417,4 @@ func outcomeText(o compose.Outcome) string {
 		panic(err) // numbers and their maps always marshal
 	}
 	return string(text)
-}
-
-// workKey names an object that a composition leaves in the work store on its way.
-func workKey(c roomreel.Composition, name string) string {
-	return fmt.Sprintf("%s/%s/%s", c.AccountSID, c.SID, name)
-}
-
-// mediaKey names a composition's film in the vault.
-func mediaKey(c roomreel.Composition) string {
-	return fmt.Sprintf("%s/%s.%s", c.AccountSID, c.SID, c.Spec.Format)
 }

@@ -3,13 +3,12 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"roomreel"
 	"roomreel/internal/blob"
+	"roomreel/internal/objectkey"
 	"roomreel/internal/seal"
 	"roomreel/internal/store"
 	"roomreel/internal/twilio"
@@ -38,7 +37,8 @@ type parcel struct {
 	sid         string
 	extension   string
 	contentType string
-	workKey     string // where its plain bytes are, in the work store
+	workKey     string // where its plain bytes are, in the working store
+	mediaKey    string // where it goes in the media store, reserved; "" when it goes to a bucket
 	size        int64
 	destination roomreel.Destination
 	errors      twilio.StorageErrors // numbers of a customerError
@@ -103,9 +103,8 @@ func (r *Runner) send(ctx context.Context, p parcel) (roomreel.Media, error) {
 
 // destination returns the store that a parcel goes to, and its key there.
 func (r *Runner) destination(ctx context.Context, p parcel) (blob.Store, string, error) {
-	name := vaultKey(p.account, p.sid, p.extension)
 	if p.destination.S3URL == "" {
-		return r.Vault, name, nil
+		return r.Vault, p.mediaKey, nil
 	}
 	id, secret, err := r.App.KeyPair(ctx, p.account, p.destination.CredentialSID)
 	if roomreel.CodeOf(err) == roomreel.NotFound {
@@ -118,15 +117,7 @@ func (r *Runner) destination(ctx context.Context, p parcel) (blob.Store, string,
 	if err != nil {
 		return nil, "", customers(err, p.errors)
 	}
-	if r.ObjectKey != "" {
-		name = strings.NewReplacer("{account}", string(p.account), "{sid}", p.sid, "{ext}", p.extension).Replace(r.ObjectKey)
-	}
-	return target, name, nil
-}
-
-// vaultKey names media in the vault, and in customers' buckets unless the configuration says otherwise.
-func vaultKey(account roomreel.AccountSID, sid, extension string) string {
-	return fmt.Sprintf("%s/%s.%s", account, sid, extension)
+	return target, objectkey.InBucket(r.ObjectKey, p.account, p.sid, p.extension), nil
 }
 
 // sealed returns a reader of a parcel's sealed bytes.
@@ -181,7 +172,8 @@ func (r *Runner) deliver(ctx context.Context, job args) error {
 		workKey: film.Media.CopyKey, size: film.Size, destination: c.Destination, errors: twilio.CompositionDelivery,
 	}
 	if p.destination.S3URL == "" {
-		if err := r.reserve(ctx, sid, store.MediaStore, mediaKey(c)); err != nil {
+		p.mediaKey = objectkey.Media(c.AccountSID, sid, string(c.Spec.Format))
+		if err := r.reserve(ctx, sid, store.MediaStore, p.mediaKey); err != nil {
 			return err
 		}
 	}
@@ -223,20 +215,22 @@ func (r *Runner) deliverRecording(ctx context.Context, job args) error {
 	if err != nil {
 		return over(err)
 	}
-	switch {
-	case recording.Status == roomreel.RecordingDeleted && recording.Destination.S3URL == "":
-		// An attempt that died may have stored it before it was deleted.
-		key := vaultKey(recording.AccountSID, job.SID, recording.Container)
-		return r.Store.Erase(ctx, job.SID, store.PendingDeletion{Store: store.MediaStore, Key: key})
-	case recording.Status != roomreel.RecordingProcessing:
-		return nil
+	if recording.Status != roomreel.RecordingProcessing {
+		return nil // what an attempt stored before the recording was deleted is reserved, and will be deleted
 	}
-	media, err := r.send(ctx, parcel{
+	p := parcel{
 		account: recording.AccountSID, sid: job.SID, extension: recording.Container,
 		contentType: twilio.RecordingContentType(recording),
 		workKey:     recording.Media.CopyKey, size: recording.Size, destination: recording.Destination,
 		errors: twilio.RecordingStorage,
-	})
+	}
+	if p.destination.S3URL == "" {
+		p.mediaKey = objectkey.Media(recording.AccountSID, sid, recording.Container)
+		if err := r.Store.Reserve(ctx, job.SID, store.PendingDeletion{Store: store.MediaStore, Key: p.mediaKey}); err != nil {
+			return err
+		}
+	}
+	media, err := r.send(ctx, p)
 	if err == nil {
 		if !recording.Media.CopyExpires.IsZero() {
 			media.CopyKey, media.CopyExpires = recording.Media.CopyKey, recording.Media.CopyExpires

@@ -9,6 +9,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/blob"
+	"roomreel/internal/objectkey"
 	"roomreel/internal/store"
 )
 
@@ -74,7 +75,7 @@ func TestReserved_BlobsAreErasedWhenNothingRefersToThem(t *testing.T) {
 		sid := w.compose(t, room, everyone)
 		lost, err := w.store.CompositionBySID(t.Context(), sid)
 		check(t, err)
-		key := workKey(lost, "chunk-00000-1")
+		key := objectkey.Working(lost.AccountSID, lost.SID, "chunk-00000", 1)
 		check(t, r.reserve(t.Context(), sid, store.WorkingStore, key))
 		_, err = w.work.Put(t.Context(), key, strings.NewReader(""), 0, blob.PutOptions{})
 		check(t, err) // and here its process dies

@@ -201,6 +201,11 @@ func (s *Store) settleRecording(ctx context.Context, sid roomreel.RecordingSID,
 		if err := s.setRecording(ctx, tx, room, r, next); err != nil {
 			return err
 		}
+		if r.Media.Key != before.Key {
+			if err := keep(ctx, tx, PendingDeletion{MediaStore, r.Media.Key}); err != nil {
+				return err
+			}
+		}
 		return s.erase(ctx, tx, string(r.SID), replaced(before, r.Media)...)
 	})
 }
