@@ -31,6 +31,7 @@ require (
 )
 
 require (
+	github.com/bluenviron/mediacommon/v2 v2.5.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/go-openapi/jsonpointer v0.22.5 // indirect

@@ -25,9 +25,12 @@ var mayImport = map[string][]string{
 	"internal/keyring":          {},
 	"internal/layout":           {},
 	"internal/manifest":         {},
-	"internal/media":            {},
-	"internal/media/matroska":   {"internal/media"},
-	"internal/media/mp4":        {"internal/media", "internal/timeline"},
+	"internal/media":            {"internal/media/bitstream", "internal/media/h264"},
+	"internal/media/bitstream":  {},
+	"internal/media/demux":      {"internal/media", "internal/media/matroska"},
+	"internal/media/h264":       {"internal/media/bitstream"},
+	"internal/media/matroska":   {"internal/media", "internal/media/bitstream"},
+	"internal/media/mp4":        {"internal/media", "internal/media/h264", "internal/timeline"},
 	"internal/objectkey":        {},
 	"internal/progress":         {},
 	"internal/seal":             {},
@@ -42,7 +45,7 @@ var mayImport = map[string][]string{
 
 	// The service: the API imports the rules, and the rules import storage.
 	"internal/app": {
-		"internal/blob", "internal/keyring", "internal/layout", "internal/media", "internal/media/matroska", "internal/objectkey", "internal/seal", "internal/store",
+		"internal/blob", "internal/keyring", "internal/layout", "internal/media", "internal/media/demux", "internal/objectkey", "internal/seal", "internal/store",
 		"internal/timeline", "internal/twilio", "internal/webhook",
 	},
 	"internal/api":     {"internal/app", "internal/twilio"},

@@ -42,8 +42,8 @@ type Recording struct {
 	TrackName      string   // the track SID when the caller gave none
 	Kind           TrackKind
 	Status         RecordingStatus
-	Codec          string // lower case: vp8, vp9, h264, opus, pcmu
-	Container      string // mka or mkv
+	Codec          string // lower case: vp8, vp9, h264, opus, aac, pcmu, pcma
+	Container      string // mka for audio and mkv for video, as Twilio has it, whatever the bytes are
 	Size           int64  // bytes of media as received
 	Duration       time.Duration
 	Offset         time.Duration // room time of the first packet
@@ -64,6 +64,7 @@ type Media struct {
 	Envelope    *Envelope // how the bytes are encrypted for the customer; nil when they are not
 	CopyKey     string    // key of the working copy in the working store, which compositions read; encrypted at rest; "" for none
 	CopyExpires time.Time // when the working copy is deleted
+	ContentType string    // of the recording's file as it was uploaded; "" of one that was uploaded before this was stored
 }
 
 // Envelope holds what a customer needs, besides the private key, to decrypt media.

@@ -1,13 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 
 	"roomreel"
 	"roomreel/internal/manifest"
 	"roomreel/internal/media"
-	"roomreel/internal/media/matroska"
+	"roomreel/internal/media/demux"
 )
 
 // readRoom reads a manifest and looks into every file it names, so that a mistake is found before anything is written
@@ -42,7 +41,8 @@ func readIndex(room *manifest.Room, recording manifest.Recording) (*media.Index,
 		return nil, err
 	}
 	defer file.Close()
-	return matroska.ReadIndex(bufio.NewReaderSize(file, 1<<20), recording.Kind)
+	index, _, err := demux.ReadIndex(file, recording.Size, recording.Kind)
+	return index, err
 }
 
 func article(kind roomreel.TrackKind) string {

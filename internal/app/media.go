@@ -119,7 +119,7 @@ func (a *App) recordingMedia(ctx context.Context, acct roomreel.AccountSID, sid 
 		return stored{}, err
 	}
 	return available(stored{
-		sid: string(sid), name: string(sid) + "." + r.Container, contentType: twilio.RecordingContentType(r),
+		sid: string(sid), name: twilio.RecordingFileName(r), contentType: twilio.RecordingContentType(r),
 		media: r.Media, modified: r.Completed, account: acct, destination: r.Destination,
 	}, r.Status == roomreel.RecordingCompleted)
 }

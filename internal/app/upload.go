@@ -15,7 +15,7 @@ import (
 	"roomreel"
 	"roomreel/internal/blob"
 	"roomreel/internal/media"
-	"roomreel/internal/media/matroska"
+	"roomreel/internal/media/demux"
 	"roomreel/internal/objectkey"
 	"roomreel/internal/store"
 	"roomreel/internal/twilio"
@@ -86,7 +86,7 @@ func (a *App) UploadRecording(ctx context.Context, acct roomreel.AccountSID, roo
 			return roomreel.Recording{}, err
 		}
 	}
-	index, err := readIndex(arrived.file, in.Kind)
+	index, container, err := demux.ReadIndex(arrived.file, arrived.size, in.Kind)
 	if err != nil {
 		return roomreel.Recording{}, err
 	}
@@ -98,6 +98,7 @@ func (a *App) UploadRecording(ctx context.Context, acct roomreel.AccountSID, roo
 	if index.Video {
 		upload.Recording.Kind, upload.Recording.Container = roomreel.Video, twilio.RecordingContainer(roomreel.Video)
 	}
+	upload.Recording.Media.ContentType = container.ContentType(upload.Recording.Kind)
 	if same, found, err := a.store.FindUpload(ctx, r.SID, upload.Digest); err != nil || found {
 		return same, err
 	}
@@ -169,20 +170,6 @@ func (r *reading) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func readIndex(file *os.File, kind roomreel.TrackKind) (*media.Index, error) {
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	index, err := matroska.ReadIndex(file, kind)
-	var bad *roomreel.Error
-	if errors.As(err, &bad) && bad.Param == "" {
-		named := *bad
-		named.Param = "Media"
-		return nil, &named
-	}
-	return index, err
-}
-
 // keep stores a recording's bytes, then its index, then its row. What is stored is noted first, so that it is erased
 // should the row never come, whatever dies in between.
 func (a *App) keep(ctx context.Context, u store.Upload, arrived arrival, index *media.Index) (roomreel.Recording, error) {
@@ -194,12 +181,12 @@ func (a *App) keep(ctx context.Context, u store.Upload, arrived arrival, index *
 	r.Index, r.Destination = objectkey.Index(r.AccountSID, r.SID), settings.Destination()
 	media, place := a.vault, store.PendingDeletion{Store: store.MediaStore, Key: objectkey.Media(r.AccountSID, r.SID, r.Container)}
 	if r.Destination == (roomreel.Destination{}) {
-		r.Media = roomreel.Media{Key: place.Key, Size: r.Size}
+		r.Media.Key, r.Media.Size = place.Key, r.Size
 	} else if a.work == nil {
 		return roomreel.Recording{}, unavailable("this server is not set up to seal media or to store it externally", nil)
 	} else {
 		media, place = a.work, store.PendingDeletion{Store: store.WorkingStore, Key: place.Key}
-		r.Media = roomreel.Media{CopyKey: place.Key}
+		r.Media.CopyKey = place.Key
 		if a.composeWindow > 0 {
 			r.Media.CopyExpires = a.store.Now().Add(a.composeWindow)
 		}

@@ -38,7 +38,7 @@ func TestUpload_IsKeptByteForByte(t *testing.T) {
 		defer body.Close()
 		got, err := io.ReadAll(body)
 		check(t, err)
-		if !bytes.Equal(got, file) || object.ContentType != "audio/x-matroska" || object.Size != int64(len(file)) {
+		if !bytes.Equal(got, file) || object.ContentType != "audio/webm" || object.Size != int64(len(file)) {
 			t.Errorf("media of %d bytes, type %s", len(got), object.ContentType)
 		}
 		raw, err := f.vault.Get(ctx, r.Index, 0, -1)

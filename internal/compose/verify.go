@@ -75,7 +75,7 @@ func readWebM(film *Film, p *Plan, file io.ReaderAt, size int64) error {
 		if kind == roomreel.Video && p.Pictures == 0 || kind == roomreel.Audio && p.Samples == 0 {
 			continue
 		}
-		index, err := matroska.ReadIndex(io.NewSectionReader(file, 0, size), kind)
+		index, _, err := matroska.ReadIndex(file, size, kind)
 		if err != nil {
 			return err
 		}

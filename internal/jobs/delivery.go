@@ -232,6 +232,7 @@ func (r *Runner) deliverRecording(ctx context.Context, job args) error {
 	}
 	media, err := r.send(ctx, p)
 	if err == nil {
+		media.ContentType = recording.Media.ContentType
 		if !recording.Media.CopyExpires.IsZero() {
 			media.CopyKey, media.CopyExpires = recording.Media.CopyKey, recording.Media.CopyExpires
 		}

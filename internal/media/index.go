@@ -20,10 +20,11 @@ const (
 // Index says what a recording holds, packet by packet, without its payload. It is made once, when the recording
 // arrives, and drives everything after: seeking, gaps, drift, chunk borders and the report.
 type Index struct {
-	Codec      string // vp8, vp9, h264, opus, pcmu, pcma
+	Codec      string // vp8, vp9, h264, opus, aac, pcmu, pcma
 	Video      bool
-	Private    []byte        // CodecPrivate
-	CodecDelay time.Duration // Opus pre-skip
+	Private    []byte        // h264: avcC; opus: OpusHead; aac: AudioSpecificConfig; of Matroska, any CodecPrivate
+	CodecDelay time.Duration // audio that is decoded and not heard: Opus pre-skip, AAC priming
+	Start      time.Duration // when the track begins in its file, from the file's earliest track; not used for placing
 	Rate       int           // audio
 	Channels   int           // audio
 	Width      int           // video: largest picture seen at a keyframe, else the header's

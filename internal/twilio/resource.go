@@ -54,8 +54,8 @@ func CredentialURI(kind roomreel.CredentialKind, sid roomreel.CredentialSID) str
 // MediaURI is the address of the media of a recording or composition, whose own address is resource.
 func MediaURI(resource string) string { return resource + "/Media" }
 
-// RecordingContainer is the container_format of a Matroska file with a track of the given kind. It is also the file's
-// extension.
+// RecordingContainer is the container_format of a recording with a track of the given kind. Twilio knows no others, so it
+// says so whatever the file's container is.
 func RecordingContainer(kind roomreel.TrackKind) string {
 	if kind == roomreel.Video {
 		return "mkv"
@@ -65,12 +65,24 @@ func RecordingContainer(kind roomreel.TrackKind) string {
 
 // RecordingContentType is the media type of a recording's file as it was uploaded.
 func RecordingContentType(r roomreel.Recording) string {
-	subtype := "x-matroska"
-	switch r.Container {
-	case "mp4", "ogg", "webm":
-		subtype = r.Container
+	if r.Media.ContentType != "" {
+		return r.Media.ContentType
 	}
-	return string(r.Kind) + "/" + subtype
+	return string(r.Kind) + "/x-matroska"
+}
+
+// RecordingFileName is the name that a recording is downloaded under.
+func RecordingFileName(r roomreel.Recording) string {
+	extension := r.Container
+	switch RecordingContentType(r) {
+	case "video/mp4":
+		extension = "mp4"
+	case "audio/mp4":
+		extension = "m4a"
+	case "audio/ogg":
+		extension = "ogg"
+	}
+	return string(r.SID) + "." + extension
 }
 
 // FilmContentType is the media type of a composition's film. It says video also when the film has audio alone, as Twilio

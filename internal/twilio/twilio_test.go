@@ -135,8 +135,8 @@ func TestContentTypes(t *testing.T) {
 	for want, got := range map[string]string{
 		"audio/x-matroska": twilio.RecordingContentType(roomreel.Recording{Kind: roomreel.Audio, Container: "mka"}),
 		"video/x-matroska": twilio.RecordingContentType(roomreel.Recording{Kind: roomreel.Video, Container: "mkv"}),
-		"audio/ogg":        twilio.RecordingContentType(roomreel.Recording{Kind: roomreel.Audio, Container: "ogg"}),
-		"video/mp4":        twilio.RecordingContentType(roomreel.Recording{Kind: roomreel.Video, Container: "mp4"}),
+		"audio/ogg":        twilio.RecordingContentType(roomreel.Recording{Kind: roomreel.Audio, Media: roomreel.Media{ContentType: "audio/ogg"}}),
+		"video/mp4":        twilio.RecordingContentType(roomreel.Recording{Kind: roomreel.Video, Media: roomreel.Media{ContentType: "video/mp4"}}),
 		"video/webm":       twilio.FilmContentType(roomreel.WebM),
 	} {
 		if got != want {

@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"roomreel"
 	"roomreel/internal/codec"
 	"roomreel/internal/media"
-	"roomreel/internal/media/matroska"
+	"roomreel/internal/media/demux"
 )
 
 // Track is one recorded track and its packets in the order of the file.
@@ -34,7 +33,7 @@ type Packet struct {
 	Data     []byte
 }
 
-// Make runs ffmpeg with the given arguments and a Matroska file of the test's own as output, and returns the file's
+// Make runs ffmpeg with the given arguments and a media file of the test's own as output, and returns the file's
 // track. Arguments are split at spaces.
 func Make(t testing.TB, arguments string) Track {
 	t.Helper()
@@ -59,14 +58,14 @@ func File(t testing.TB, arguments string) string {
 	return file
 }
 
-// Read reads the first track of a Matroska file.
+// Read reads the first track of a media file.
 func Read(t testing.TB, file string) Track {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	index, err := matroska.ReadIndex(bytes.NewReader(data), roomreel.TrackKind(""))
+	index, _, err := demux.ReadIndex(bytes.NewReader(data), int64(len(data)), "")
 	if err != nil {
 		t.Fatal(err)
 	}

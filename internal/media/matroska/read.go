@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"roomreel"
@@ -27,16 +28,52 @@ const (
 	maxLook = window / 2
 )
 
-// ReadIndex reads a recording to its end and says what its first usable track of the given kind holds ("" for either
-// kind). Memory grows with the number of packets only.
-//
-// It keeps every whole packet that it can find, however damaged the file; Index.Truncated says that something is missing at
-// the end. A *roomreel.Error with code invalid says in a sentence why a file holds nothing usable; any other error is r's.
-func ReadIndex(r io.Reader, kind roomreel.TrackKind) (*media.Index, error) {
-	s := &scanner{r: bufio.NewReaderSize(r, window), kind: kind, scale: time.Millisecond}
-	if err := s.begin(); err != nil {
-		return nil, err
+// Is says whether a file that begins with these bytes is Matroska or WebM.
+func Is(head []byte) bool {
+	id, _ := parseID(head)
+	return id == idEBML
+}
+
+// ReadIndex makes the index of a Matroska or WebM file. See demux.ReadIndex.
+func ReadIndex(r io.ReaderAt, size int64, kind roomreel.TrackKind) (*media.Index, media.Container, error) {
+	return read(io.NewSectionReader(r, 0, size), kind)
+}
+
+func read(r io.Reader, kind roomreel.TrackKind) (*media.Index, media.Container, error) {
+	s := &scanner{
+		r: bufio.NewReaderSize(r, window), kind: kind, scale: time.Millisecond,
+		end: unknownSize, segment: unknownSize, starts: map[uint64]time.Duration{},
 	}
+	container, err := s.docType()
+	if err != nil {
+		return nil, "", err
+	}
+	x, err := s.all()
+	return x, container, err
+}
+
+// docType looks at the header of the file without reading past it.
+func (s *scanner) docType() (media.Container, error) {
+	head, err := s.peek(maxLook)
+	if err != nil {
+		return "", err
+	}
+	container := media.Matroska
+	children(head, func(id uint32, data []byte) {
+		if id != idEBML {
+			return
+		}
+		children(data, func(id uint32, data []byte) {
+			if id == idDocType && string(bytes.TrimRight(data, "\x00")) == "webm" {
+				container = media.WebM
+			}
+		})
+	})
+	return container, nil
+}
+
+// all reads the file to its end.
+func (s *scanner) all() (*media.Index, error) {
 	for {
 		err := s.element()
 		if err == errGarbage {
@@ -46,8 +83,8 @@ func ReadIndex(r io.Reader, kind roomreel.TrackKind) (*media.Index, error) {
 			break
 		}
 		if err == io.ErrUnexpectedEOF {
-			s.torn = true
-			err = s.discard(unknownSize) // the bytes of the torn element count
+			s.truncated = true
+			err = s.discard(unknownSize) // the bytes of the truncated element count
 			if err == io.ErrUnexpectedEOF {
 				break
 			}
@@ -71,36 +108,17 @@ type scanner struct {
 
 	scale   time.Duration // one tick
 	track   *track        // the one that is indexed; nil until it is known
-	skip    bool          // the current segment does not hold that track
-	refusal error         // why no track was usable in the track lists so far
-	avc     avc
+	build   *media.Builder
+	skip    bool                     // the current segment does not hold that track
+	refusal error                    // why no track was usable in the track lists so far
+	starts  map[uint64]time.Duration // timestamp of the first block of each audio and video track, by track number
 
 	cluster int64 // timestamp of the current cluster, in ticks
 	end     int64 // position where the current cluster claims to end
 	segment int64 // position where the current segment claims to end
 	group   int   // packets[group:] came from the last block, which following elements may say more about
-	clock   clock
-	index   media.Index
-	torn    bool
-}
 
-// begin checks that the file is Matroska at all.
-func (s *scanner) begin() error {
-	head, err := s.peek(4)
-	if err != nil {
-		return err
-	}
-	if len(head) == 0 {
-		return invalid("the file is empty")
-	}
-	if id, _ := parseID(head); id != idEBML {
-		if len(head) < 4 {
-			return invalid("the file is not a Matroska file: it is only %d bytes long", len(head))
-		}
-		return invalid("the file is not a Matroska file: .mka, .mkv and .webm files begin with the bytes 1A 45 DF A3")
-	}
-	s.end, s.segment = unknownSize, unknownSize
-	return nil
+	truncated bool
 }
 
 // peek returns the next n bytes without reading past them, or fewer at the end of the file.
@@ -163,7 +181,9 @@ func (s *scanner) element() error {
 		s.scale = time.Millisecond
 		s.segment = s.ending(header, size)
 		s.end = unknownSize
-		s.clock.anew = true
+		if s.build != nil {
+			s.build.Restart()
+		}
 		return s.discard(header)
 	case idCluster:
 		s.cluster = 0
@@ -270,7 +290,7 @@ func (s *scanner) resync() error {
 			return err
 		}
 		if len(b) < 8 { // too few for a cluster
-			s.torn = true
+			s.truncated = true
 			if err := s.discard(int64(len(b))); err != nil {
 				return err
 			}
@@ -311,31 +331,35 @@ func (s *scanner) info(b []byte) {
 func (s *scanner) tracks(b []byte) error {
 	list := parseTracks(b)
 	if s.track == nil {
-		t, err := choose(list, s.kind)
+		candidates := make([]media.Candidate, len(list))
+		for i, t := range list {
+			candidates[i] = t.Candidate
+			if t.Kind != "" {
+				s.starts[t.number] = unknownStart
+			}
+		}
+		i, err := media.Choose(candidates, s.kind)
 		if err != nil {
 			if s.refusal == nil {
 				s.refusal = err
 			}
 			return nil
 		}
+		t := &list[i]
 		s.track = t
-		s.clock.video = t.kind == roomreel.Video
-		s.index = media.Index{
-			Codec: t.codec, Video: t.kind == roomreel.Video, Private: t.private, CodecDelay: t.delay,
-			Prefix: t.prefix,
-		}
-		if s.index.Video {
-			s.index.Width, s.index.Height = t.width, t.height
-			s.avc = parseAVC(t.private)
+		x := media.Index{Codec: t.Codec, Video: t.Kind == roomreel.Video, Private: t.private, CodecDelay: t.delay, Prefix: t.prefix}
+		if x.Video {
+			x.Width, x.Height = t.width, t.height
 		} else {
-			s.index.Rate, s.index.Channels = t.rate, t.channels
+			x.Rate, x.Channels = t.rate, t.channels
 		}
+		s.build = media.NewBuilder(x)
 		return nil
 	}
 	s.skip = true
 	for i := range list {
 		t := &list[i]
-		if t.kind == s.track.kind && t.codec == s.track.codec && t.unreadable == "" && bytes.Equal(t.prefix, s.track.prefix) {
+		if t.Kind == s.track.Kind && t.Codec == s.track.Codec && t.Unreadable == "" && bytes.Equal(t.prefix, s.track.prefix) {
 			s.track.number, s.skip = t.number, false
 			break
 		}
@@ -356,23 +380,27 @@ func (s *scanner) fact(id uint32, header, size int64) error {
 		return io.ErrUnexpectedEOF
 	}
 	b = b[header:]
-	last := s.index.Packets[s.group:]
+	var last []media.Packet
+	video := false
+	if s.build != nil {
+		last, video = s.build.Index.Packets[s.group:], s.build.Index.Video
+	}
 	switch id {
 	case idTimestamp:
 		s.cluster = int64(min(uintOf(b), 1<<62))
-		s.group = len(s.index.Packets)
+		s.group += len(last)
 	case idBlockDuration:
-		if len(last) == 1 && !s.index.Video && last[0].Duration == 0 {
+		if len(last) == 1 && !video && last[0].Duration == 0 {
 			last[0].Duration = min(s.ticks(intOf(b)), time.Second)
 		}
 	case idReferenceBlock:
 		for i := range last {
-			if s.index.Video && last[i].Width == 0 {
+			if video && last[i].Width == 0 {
 				last[i].Key = false
 			}
 		}
 	case idDiscardPadding:
-		if n := len(last); n > 0 && !s.index.Video {
+		if n := len(last); n > 0 && !video {
 			p := &last[n-1]
 			p.Duration = max(0, p.Duration-time.Duration(max(0, intOf(b))))
 		}
@@ -386,29 +414,26 @@ func (s *scanner) ticks(n int64) time.Duration {
 	return time.Duration(min(max(n, -limit), limit)) * s.scale
 }
 
+// unknownStart is the start of a track that had no block yet.
+const unknownStart = time.Duration(math.MaxInt64)
+
 // finish concludes at the end of the file.
 func (s *scanner) finish() (*media.Index, error) {
-	x := &s.index
-	x.Size = s.pos
-	x.Truncated = s.torn || s.pos < s.end && s.end != unknownSize || s.pos < s.segment && s.segment != unknownSize
 	switch {
 	case s.track == nil && s.refusal != nil:
 		return nil, s.refusal
 	case s.track == nil:
-		return nil, invalid("the file ends before its track list: only its first %d bytes arrived", x.Size)
-	case len(x.Packets) == 0:
-		return nil, invalid("the %s track holds no packets", s.track.kind)
+		return nil, media.Invalid("the file ends before its track list: only its first %d bytes arrived", s.pos)
 	}
-	if x.Video {
-		w, h := 0, 0
-		for _, p := range x.Packets {
-			if p.Width*p.Height > w*h {
-				w, h = p.Width, p.Height
-			}
-		}
-		if w > 0 {
-			x.Width, x.Height = w, h
-		}
+	truncated := s.truncated || s.pos < s.end && s.end != unknownSize || s.pos < s.segment && s.segment != unknownSize
+	x, err := s.build.Finish(s.pos, truncated)
+	if err != nil {
+		return nil, err
 	}
+	earliest := s.starts[s.track.number]
+	for _, start := range s.starts {
+		earliest = min(earliest, start)
+	}
+	x.Start = s.starts[s.track.number] - earliest
 	return x, nil
 }

@@ -19,10 +19,10 @@ const (
 
 // block reads the body of a SimpleBlock or Block. Its packets are kept when the whole block is there.
 func (s *scanner) block(size int64, simple bool) error {
-	s.group = len(s.index.Packets)
 	if s.track == nil || s.skip {
 		return s.discard(size)
 	}
+	s.group = len(s.build.Index.Packets)
 	head, err := s.peek(int(min(size, laceHeader)))
 	if err != nil {
 		return err
@@ -31,10 +31,16 @@ func (s *scanner) block(size int64, simple bool) error {
 		return s.lose(size)
 	}
 	number, n := parseVint(head)
-	if n == 0 || len(head) < n+3 || number != s.track.number {
+	if n == 0 || len(head) < n+3 {
 		return s.discard(size)
 	}
-	relative := int64(int16(binary.BigEndian.Uint16(head[n:])))
+	at := s.ticks(s.cluster + int64(int16(binary.BigEndian.Uint16(head[n:]))))
+	if s.starts[number] == unknownStart {
+		s.starts[number] = at
+	}
+	if number != s.track.number {
+		return s.discard(size)
+	}
 	flags := head[n+2]
 	head = head[n+3:]
 	sizes, used := laces(head, size-int64(n)-3, flags)
@@ -44,11 +50,10 @@ func (s *scanner) block(size int64, simple bool) error {
 	if err := s.discard(int64(n + 3 + used)); err != nil {
 		return err
 	}
-	at := s.ticks(s.cluster + relative)
 	for _, length := range sizes {
-		d, err := s.frame(at, length, !simple || flags&blockKey != 0)
+		d, err := s.packet(at, length, !simple || flags&blockKey != 0)
 		if err != nil {
-			s.index.Packets = s.index.Packets[:s.group]
+			s.build.Index.Packets = s.build.Index.Packets[:s.group]
 			return err
 		}
 		at += d
@@ -65,69 +70,26 @@ func (s *scanner) lose(size int64) error {
 	return err
 }
 
-// frame reads one packet of the wanted track and returns how long it lasts, as far as that is known. Empty ones, which
-// some recorders write for lost ones, are left out.
-func (s *scanner) frame(at time.Duration, size int64, flag bool) (time.Duration, error) {
-	if size == 0 {
-		return s.track.spacing, nil
-	}
-	if len(s.index.Packets) >= media.MaxPackets {
-		return 0, invalid("the file holds more than %d packets: split it into shorter recordings", media.MaxPackets)
-	}
-	look := int64(pictureHead)
-	if !s.index.Video {
-		look = 2
-	}
-	head, err := s.peek(int(min(size, look)))
+// packet reads one packet of the wanted track and returns how long it lasts, as far as that is known.
+func (s *scanner) packet(at time.Duration, size int64, key bool) (time.Duration, error) {
+	front, err := s.peek(int(min(size, int64(s.build.Front()))))
 	if err != nil {
 		return 0, err
 	}
-	if p := s.index.Prefix; len(p) > 0 {
-		head = append(p[:len(p):len(p)], head...)
+	p := media.Packet{Time: at, Duration: s.track.spacing, Pos: s.pos, Size: int(size), Key: key}
+	if s.build.Index.Video {
+		p.Duration = 0
 	}
-	p := media.Packet{Pos: s.pos, Size: int(size), Key: true}
-	advance := s.track.spacing
-	if s.index.Video {
-		pic := s.picture(head)
-		p.Key = flag
-		if pic.known {
-			p.Key = pic.key
-		}
-		if pic.key {
-			p.Width, p.Height = pic.width, pic.height
-		}
-	} else {
-		p.Duration = s.sound(head, size+int64(len(s.index.Prefix)))
-		if p.Duration > 0 {
-			advance = p.Duration
-		} else {
-			p.Duration = s.track.spacing
-		}
-	}
-	if err := s.discard(size); err != nil {
+	if err := s.build.Add(p, front); err != nil {
 		return 0, err
 	}
-	p.Time = s.clock.place(s.index.Packets, at, p.Duration)
-	s.index.Packets = append(s.index.Packets, p)
-	return advance, nil
-}
-
-func (s *scanner) picture(head []byte) picture {
-	switch s.index.Codec {
-	case "vp8":
-		return parseVP8(head)
-	case "vp9":
-		return parseVP9(head)
+	if err := s.discard(size); err != nil {
+		return 0, err // the caller removes the packet
 	}
-	return s.avc.picture(head)
-}
-
-// sound returns how much sound a packet of so many bytes holds. PCMU and PCMA have one byte a sample.
-func (s *scanner) sound(head []byte, size int64) time.Duration {
-	if s.index.Codec == "opus" {
-		return opusDuration(head)
+	if all := s.build.Index.Packets; size > 0 && !s.build.Index.Video {
+		return all[len(all)-1].Duration, nil
 	}
-	return samples(size/int64(s.index.Channels), int64(s.index.Rate))
+	return s.track.spacing, nil
 }
 
 // laces returns the sizes of the packets in a block, and how many bytes of head, which follows the block's flags, say

@@ -2,6 +2,7 @@ package matroska
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/media"
+	"roomreel/internal/media/h264"
 )
 
 // ffmpeg runs ffmpeg with the given arguments, the last of which is a file name in a directory of the test, and returns
@@ -90,7 +92,7 @@ func makeFixtures(t testing.TB) map[string][]byte {
 
 func index(t testing.TB, b []byte, kind roomreel.TrackKind) *media.Index {
 	t.Helper()
-	x, err := ReadIndex(bytes.NewReader(b), kind)
+	x, _, err := read(bytes.NewReader(b), kind)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +151,7 @@ func TestReadIndex_AgreesWithFFprobe(t *testing.T) {
 					t.Error(d)
 				}
 				if x.Truncated {
-					t.Error("whole file counts as torn")
+					t.Error("whole file counts as truncated")
 				}
 				if x.Size != int64(len(b)) {
 					t.Errorf("size %d, want %d", x.Size, len(b))
@@ -165,13 +167,13 @@ func TestReadIndex_AgreesWithFFprobe(t *testing.T) {
 	}
 }
 
-func TestReadIndex_RecoversEveryWholeBlockOfATornFile(t *testing.T) {
+func TestReadIndex_RecoversEveryWholeBlockOfATruncatedFile(t *testing.T) {
 	for name, b := range fixtures(t) {
 		t.Run(name, func(t *testing.T) {
 			whole := index(t, b, "")
 			last := 0
 			for cut := 0; cut < len(b); cut += 1 + len(b)/400 {
-				x, err := ReadIndex(bytes.NewReader(b[:cut]), "")
+				x, _, err := read(bytes.NewReader(b[:cut]), "")
 				if err != nil {
 					if roomreel.CodeOf(err) != roomreel.Invalid {
 						t.Fatalf("cut at %d: %v", cut, err)
@@ -277,11 +279,11 @@ func TestReadIndex_FindsH264SizesInEveryForm(t *testing.T) {
 			sps := x.Private[8 : 8+int(x.Private[6])<<8+int(x.Private[7])]
 			stream = append(append(stream, 0, 0, 0, 1), sps...)
 			for len(first) > 0 {
-				var nal []byte
-				nal, first = nextNAL(first, 4)
-				stream = append(append(stream, 0, 0, 1), nal...)
+				n := 4 + binary.BigEndian.Uint32(first)
+				stream = append(append(stream, 0, 0, 1), first[4:n]...)
+				first = first[n:]
 			}
-			if p := parseAVC(nil).picture(stream); !p.key || p.width != test.width || p.height != test.height {
+			if p := h264.ParsePrivate(nil).Inspect(stream); !p.Key || p.Width != test.width || p.Height != test.height {
 				t.Errorf("start codes: %+v", p)
 			}
 		})

@@ -9,23 +9,21 @@ import (
 
 	"roomreel"
 	"roomreel/internal/media"
+	"roomreel/internal/media/bitstream"
 )
 
 // track is a TrackEntry, as far as it concerns us.
 type track struct {
-	number     uint64
-	kind       roomreel.TrackKind // "" for subtitles and the like
-	codecID    string
-	codec      string // "" when we cannot use it
-	private    []byte
-	delay      time.Duration
-	spacing    time.Duration // DefaultDuration
-	width      int
-	height     int
-	rate       int
-	channels   int
-	prefix     []byte
-	unreadable string // why the track's packets cannot be read; "" when they can
+	media.Candidate
+	number   uint64
+	private  []byte
+	delay    time.Duration
+	spacing  time.Duration // DefaultDuration
+	width    int
+	height   int
+	rate     int
+	channels int
+	prefix   []byte
 }
 
 // Values of ContentEncodingType and ContentCompAlgo. Source: RFC 9559, 5.1.4.1.31.
@@ -57,12 +55,12 @@ func parseTrack(b []byte) track {
 		case idTrackType:
 			switch uintOf(data) {
 			case 1:
-				t.kind = roomreel.Video
+				t.Kind = roomreel.Video
 			case 2:
-				t.kind = roomreel.Audio
+				t.Kind = roomreel.Audio
 			}
 		case idCodecID:
-			t.codecID = strings.TrimRight(string(data), "\x00 ")
+			t.Name = strings.TrimRight(string(data), "\x00 ")
 		case idCodecPrivate:
 			t.private = bytes.Clone(data)
 		case idCodecDelay:
@@ -78,6 +76,9 @@ func parseTrack(b []byte) track {
 		}
 	})
 	t.resolve()
+	if t.number == 0 && t.Unreadable == "" {
+		t.Unreadable = "it has no number, so the file's track list is damaged"
+	}
 	return t
 }
 
@@ -133,37 +134,44 @@ func (t *track) parseEncodings(b []byte) {
 		})
 		switch {
 		case kind == encodingEncrypted:
-			t.unreadable = "its packets are encrypted"
+			t.Unreadable = "its packets are encrypted"
 		case algo != compHeaderStrip:
 			name := map[uint64]string{compZlib: "zlib", compBzlib: "bzlib", compLZO: "LZO"}[algo]
-			t.unreadable = strings.TrimSpace("its packets are compressed with "+name) + "; write the file without compression"
+			t.Unreadable = strings.TrimSpace("its packets are compressed with "+name) + "; write the file without compression"
 		case len(settings) > media.MaxPrefix:
-			t.unreadable = "its header stripping is damaged"
+			t.Unreadable = "its header stripping is damaged"
 		case scope&1 != 0:
 			t.prefix = settings
 		}
 	})
 	if encodings > 1 {
-		t.unreadable = "its packets are encoded more than once; write the file without compression"
+		t.Unreadable = "its packets are encoded more than once; write the file without compression"
 	}
 }
 
 // resolve names the codec and fills in what its private data says.
 func (t *track) resolve() {
-	switch t.codecID {
+	switch t.Name {
 	case "V_VP8":
-		t.codec = "vp8"
+		t.Codec = "vp8"
 	case "V_VP9":
-		t.codec = "vp9"
+		t.Codec = "vp9"
 	case "V_MPEG4/ISO/AVC":
-		t.codec = "h264"
+		t.Codec = "h264"
 	case "A_OPUS", "A_OPUS/EXPERIMENTAL":
-		t.codec, t.rate = "opus", 48000
-		if head, ok := parseOpusHead(t.private); ok {
-			t.channels = head.channels
+		t.Codec, t.rate = "opus", bitstream.OpusRate
+		if head, ok := bitstream.ParseOpusHead(t.private); ok {
+			t.channels = head.Channels
 			if t.delay == 0 {
-				t.delay = samples(int64(head.preSkip), 48000)
+				t.delay = media.Samples(int64(head.PreSkip), bitstream.OpusRate)
 			}
+		}
+	case "A_AAC":
+		t.Codec = "aac"
+		if config, ok := bitstream.ParseAAC(t.private); ok {
+			t.rate, t.channels = config.Rate, config.Channels
+		} else if len(t.private) < 2 {
+			t.Unreadable = "it has no AudioSpecificConfig"
 		}
 	case "A_MS/ACM":
 		// WAVEFORMATEX: tag, channels, rate, …, little-endian.
@@ -173,11 +181,11 @@ func (t *track) resolve() {
 		tag := binary.LittleEndian.Uint16(t.private)
 		switch tag {
 		case 6:
-			t.codec = "pcma"
+			t.Codec = "pcma"
 		case 7:
-			t.codec = "pcmu"
+			t.Codec = "pcmu"
 		default:
-			t.codecID = fmt.Sprintf("A_MS/ACM with format tag %d", tag)
+			t.Name = fmt.Sprintf("A_MS/ACM with format tag %d", tag)
 			return
 		}
 		if n := int(binary.LittleEndian.Uint16(t.private[2:])); n >= 1 && n <= media.MaxChannels {
@@ -187,53 +195,8 @@ func (t *track) resolve() {
 			t.rate = int(hz)
 		}
 	}
-	wrongKind := t.codecID != "" && ((t.codecID[0] == 'V') != (t.kind == roomreel.Video) || (t.codecID[0] == 'A') != (t.kind == roomreel.Audio))
+	wrongKind := t.Name != "" && ((t.Name[0] == 'V') != (t.Kind == roomreel.Video) || (t.Name[0] == 'A') != (t.Kind == roomreel.Audio))
 	if wrongKind {
-		t.codec = ""
+		t.Codec = ""
 	}
-}
-
-// choose picks the first track of the wanted kind ("" for either) that can be read. The error says why there is none.
-func choose(tracks []track, kind roomreel.TrackKind) (*track, error) {
-	var refusal error
-	for i := range tracks {
-		t := &tracks[i]
-		if t.kind == "" || kind != "" && t.kind != kind {
-			continue
-		}
-		switch {
-		case t.codec == "":
-			if refusal == nil {
-				refusal = invalid("codec %.40q is not supported: recordings hold VP8, VP9, H.264, Opus, PCMU or PCMA", t.codecID)
-			}
-		case t.unreadable != "":
-			if refusal == nil {
-				refusal = invalid("the %s track cannot be read: %s", t.kind, t.unreadable)
-			}
-		case t.number == 0:
-			if refusal == nil {
-				refusal = invalid("the %s track has no number: the file's track list is damaged", t.kind)
-			}
-		default:
-			return t, nil
-		}
-	}
-	switch {
-	case refusal != nil:
-		return nil, refusal
-	case kind == "":
-		return nil, invalid("the file has no audio or video track")
-	default:
-		return nil, invalid("the file has no %s track", kind)
-	}
-}
-
-// invalid reports a recording that cannot be used, in a sentence for whoever uploaded it.
-func invalid(format string, args ...any) error {
-	return roomreel.InvalidParam("Media", format, args...)
-}
-
-// samples returns how long n samples last.
-func samples(n, rate int64) time.Duration {
-	return time.Duration(n) * time.Second / time.Duration(rate)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"roomreel/internal/media"
+	"roomreel/internal/media/bitstream"
 )
 
 // run runs a program, and fails the test when it fails or complains.
@@ -67,11 +68,11 @@ func soundOpus(t testing.TB, expression string, n int64) media.OutputTrack {
 	t.Helper()
 	b := ffmpeg(t, append(args(lavfi("aevalsrc="+expression+":s=48000")), args(fmt.Sprintf("-af atrim=end_sample=%d -ac 2 -c:a libopus sound.mka", n))...)...)
 	track := encoded(t, b, media.OutputTrack{TickNum: 1, TickDen: 48000, Length: n}, 960)
-	head, ok := parseOpusHead(track.Private)
+	head, ok := bitstream.ParseOpusHead(track.Private)
 	if !ok {
 		t.Fatal("no OpusHead")
 	}
-	track.Delay = int64(head.preSkip)
+	track.Delay = int64(head.PreSkip)
 	return track
 }
 
@@ -136,9 +137,9 @@ func TestWriteWebM_PlaysFromZeroForExactlyItsLength(t *testing.T) {
 				}
 			}
 			if v.Truncated || a.Truncated {
-				t.Error("whole film counts as torn")
+				t.Error("whole film counts as truncated")
 			}
-			if got := a.Length() - a.CodecDelay - samples(test.samples, 48000); got.Abs() > time.Millisecond/2 {
+			if got := a.Length() - a.CodecDelay - media.Samples(test.samples, 48000); got.Abs() > time.Millisecond/2 {
 				t.Errorf("sound lasts %v too long", got)
 			}
 		})

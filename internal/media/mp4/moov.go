@@ -149,7 +149,7 @@ func (t *track) sampleEntry() []byte {
 	if t.Video() {
 		const dpi72 = 0x480000
 		return box("avc1", entry, make([]byte, 16), u16(uint16(t.Width), uint16(t.Height)), u32(dpi72, dpi72, 0),
-			u16(1), make([]byte, 32), u16(24, 0xFFFF), box("avcC", t.avc.record()))
+			u16(1), make([]byte, 32), u16(24, 0xFFFF), box("avcC", t.avc.Record()))
 	}
 	return box("mp4a", entry, make([]byte, 8), u16(uint16(t.Channels), 16), u32(0), u32(uint32(t.Rate)<<16), t.esds())
 }

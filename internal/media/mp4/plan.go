@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"roomreel/internal/media"
+	"roomreel/internal/media/h264"
 )
 
 const (
@@ -39,7 +40,7 @@ type track struct {
 	media.OutputTrack
 	scale int64 // timescale
 	tick  int64 // units of scale in a tick
-	avc   avcConfig
+	avc   h264.Config
 	sizes []uint32 // bytes of each sample in the file
 	start int64    // ticks of media that come before what is seen or heard
 	total int64    // ticks of all samples
@@ -119,7 +120,7 @@ func planTrack(t media.OutputTrack) (track, error) {
 		return p, nil
 	}
 	var err error
-	if p.avc, err = parseConfig(t.Private); err != nil {
+	if p.avc, err = h264.ParseConfig(t.Private); err != nil {
 		return p, err
 	}
 	p.sizes, err = p.convertedSizes()
@@ -200,7 +201,7 @@ func (p *pictures) next() ([]byte, error) {
 	if _, err := io.ReadFull(p.r, p.in); err != nil {
 		return nil, fmt.Errorf("picture %d: read payload: %w", p.i, unexpected(err))
 	}
-	out, err := p.t.avc.convert(p.out[:0], p.in)
+	out, err := p.t.avc.Convert(p.out[:0], p.in)
 	if err == nil && len(out) == 0 {
 		err = errors.New("it holds no slice")
 	}

@@ -72,7 +72,8 @@ func pictures264(t testing.TB, n int, num, den int64) media.OutputTrack {
 	if err := json.Unmarshal(run(t, "ffprobe", "-v", "error", "-show_packets", "-of", "json", made), &probed); err != nil {
 		t.Fatal(err)
 	}
-	delimiter := []byte{0, 0, 0, 1, nalAUD}
+	const delimiterType, spsType, ppsType = 9, 7, 8
+	delimiter := []byte{0, 0, 0, 1, delimiterType}
 	units := bytes.Split(b, delimiter)[1:]
 	if len(units) != n || len(probed.Packets) != n {
 		t.Fatalf("%d access units, %d packets, want %d", len(units), len(probed.Packets), n)
@@ -88,14 +89,10 @@ func pictures264(t testing.TB, n int, num, den int64) media.OutputTrack {
 	if !reordered {
 		t.Fatal("the encoder made no B-frames")
 	}
-	err = nals(units[0][1:], func(nal []byte) error {
-		if k := nal[0] & 0x1f; k == nalSPS || k == nalPPS {
+	for _, nal := range bytes.Split(units[0][1:], []byte{0, 0, 1}) {
+		if nal = bytes.TrimRight(nal, "\x00"); len(nal) > 0 && (nal[0]&0x1f == spsType || nal[0]&0x1f == ppsType) {
 			track.Private = append(append(track.Private, 0, 0, 0, 1), nal...)
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	return track
 }
@@ -373,4 +370,28 @@ func FuzzReadInfo(f *testing.F) {
 			}
 		}
 	})
+}
+
+var sets = []byte{0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x0a, 0x11, 0, 0, 1, 0x68, 0xce}
+
+func TestWrite_RefusesPicturesThatDoNotFit(t *testing.T) {
+	tests := map[string]struct {
+		picture []byte
+		want    string
+	}{
+		"other_sets": {[]byte{0, 0, 1, 0x67, 0x42, 0xc0, 0x0b, 0x11, 0, 0, 1, 0x65, 7}, "picture 0: its parameter sets differ"},
+		"lengths":    {[]byte{0, 0, 0, 2, 0x65, 7}, "picture 0: it is not an Annex B byte stream"},
+		"no_slice":   {sets, "picture 0: it holds no slice"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := Write(io.Discard, []media.OutputTrack{{
+				Codec: "h264", Private: sets, Width: 16, Height: 16, TickNum: 1, TickDen: 25, Length: 1,
+				Samples: []media.OutputSample{{Size: uint32(len(test.picture)), Len: 1, Key: true}}, Open: opener(test.picture),
+			}})
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
 }

@@ -1,25 +1,21 @@
-package matroska
+package media
 
-import (
-	"time"
+import "time"
 
-	"roomreel/internal/media"
-)
-
-// clock turns the timestamps of blocks into times from the first packet, in the face of what recorders get wrong:
+// clock turns the timestamps of a file into times from its first packet, and corrects what recorders get wrong:
 //
-//   - The first packet is 0, whatever the file's clock said. Nothing is earlier.
-//   - Sound does not go back: a timestamp up to backAudio early counts as the one before it.
-//   - Pictures may go back by as much as reordering does, backVideo; they keep their times.
-//   - A timestamp further back means that the clock began anew (a restarted recorder): the packet follows the last
-//     one directly, and so does all that comes after. Where a segment begins, any step back means that.
-//   - A timestamp more than maxJump ahead is the same: no room stands silent that long.
-//   - A leap ahead that is taken back within leapMemory was a damaged timestamp: the packets in between are put where
-//     they belong, directly after the last good one.
+//   - The first packet is at 0, whatever its timestamp is. No packet is earlier.
+//   - Audio does not go back: a timestamp up to backAudio early counts as the one before it.
+//   - Video frames may go back by as much as reordering does, backVideo; they keep their times.
+//   - A timestamp further back means that the recorder was restarted: the packet follows the last one directly, and so do
+//     all that come after it. Where a segment of the file begins, any step back means that.
+//   - A timestamp more than maxJump ahead means the same: no room is silent for that long.
+//   - A leap ahead that is taken back within leapMemory was a damaged timestamp: the packets in between are moved to
+//     directly after the last good one.
 type clock struct {
 	video bool
 	begun bool
-	anew  bool          // a segment began since the last packet: any step back is a new clock
+	anew  bool          // a segment began since the last packet: any step back is a restart
 	shift time.Duration // added to the file's clock
 	high  time.Duration // latest time so far
 	step  time.Duration // the last packet's duration, or the last ordinary distance
@@ -31,15 +27,15 @@ type clock struct {
 
 const (
 	backAudio  = time.Second
-	backVideo  = 2 * time.Second // 16 pictures of reordering, the most that H.264 has, at 8 pictures a second
+	backVideo  = 2 * time.Second // 16 frames of reordering, the most that H.264 has, at 8 frames a second
 	maxJump    = 24 * time.Hour  // Twilio rooms end after 24 h
 	minLeap    = 10 * time.Second
 	leapMemory = time.Minute
 )
 
-// place returns the time of the next packet, whose timestamp is raw and which holds d of sound, if that is known.
-// It may correct the times of packets, which are those already placed.
-func (c *clock) place(packets []media.Packet, raw, d time.Duration) time.Duration {
+// place returns the time of the next packet, whose timestamp is raw and which holds d of audio, if that is known.
+// It may correct the times of the packets before it.
+func (c *clock) place(packets []Packet, raw, d time.Duration) time.Duration {
 	if !c.begun {
 		c.begun, c.shift, c.step = true, -raw, d
 		return 0
@@ -88,7 +84,7 @@ func (c *clock) follow(raw time.Duration) time.Duration {
 }
 
 // undo moves the packets since the leap back to where it began, but not past next, the time of the packet after them.
-func (c *clock) undo(packets []media.Packet, next time.Duration) {
+func (c *clock) undo(packets []Packet, next time.Duration) {
 	first := packets[c.leap].Time
 	c.high = c.leapFrom
 	limit := max(next, c.leapFrom)

@@ -1,19 +1,15 @@
-package mp4
+package h264
 
 import (
-	"io"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"roomreel/internal/media"
 )
 
 var sets = []byte{0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x0a, 0x11, 0, 0, 1, 0x68, 0xce}
 
 func TestConvert_PutsLengthsForStartCodes(t *testing.T) {
-	config, err := parseConfig(sets)
+	config, err := ParseConfig(sets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +22,7 @@ func TestConvert_PutsLengthsForStartCodes(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := config.convert(nil, test.in)
+			got, err := config.Convert(nil, test.in)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -37,38 +33,16 @@ func TestConvert_PutsLengthsForStartCodes(t *testing.T) {
 	}
 }
 
-func TestWrite_RefusesPicturesThatDoNotFit(t *testing.T) {
-	tests := map[string]struct {
-		picture []byte
-		want    string
-	}{
-		"other_sets": {[]byte{0, 0, 1, 0x67, 0x42, 0xc0, 0x0b, 0x11, 0, 0, 1, 0x65, 7}, "picture 0: its parameter sets differ"},
-		"lengths":    {[]byte{0, 0, 0, 2, 0x65, 7}, "picture 0: it is not an Annex B byte stream"},
-		"no_slice":   {sets, "picture 0: it holds no slice"},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			err := Write(io.Discard, []media.OutputTrack{{
-				Codec: "h264", Private: sets, Width: 16, Height: 16, TickNum: 1, TickDen: 25, Length: 1,
-				Samples: []media.OutputSample{{Size: uint32(len(test.picture)), Len: 1, Key: true}}, Open: opener(test.picture),
-			}})
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("got %v, want %q", err, test.want)
-			}
-		})
-	}
-}
-
-// FuzzConvert checks that no byte of any picture makes the writer fail otherwise than by an error.
+// FuzzConvert checks that whatever a packet holds, the conversion is right or fails with an error.
 func FuzzConvert(f *testing.F) {
 	f.Add(sets, []byte{0, 0, 1, 0x65, 7})
-	f.Fuzz(func(t *testing.T, private, picture []byte) {
-		config, err := parseConfig(private)
+	f.Fuzz(func(t *testing.T, private, packet []byte) {
+		config, err := ParseConfig(private)
 		if err != nil {
 			return
 		}
-		config.record()
-		out, err := config.convert(nil, picture)
+		config.Record()
+		out, err := config.Convert(nil, packet)
 		if err != nil {
 			return
 		}
@@ -78,6 +52,18 @@ func FuzzConvert(f *testing.F) {
 				t.Fatalf("a NAL unit of %d bytes in %d", n, len(out)-4)
 			}
 			out = out[4+n:]
+		}
+	})
+}
+
+// FuzzInspect checks that neither private data nor packets make the parser panic or claim an absurd size.
+func FuzzInspect(f *testing.F) {
+	f.Add(sets, []byte{0, 0, 1, 0x65, 7})
+	f.Add([]byte{1, 0x42, 0xc0, 0x0a, 0xff, 0xe1, 0, 5, 0x67, 0x42, 0xc0, 0x0a, 0x11}, []byte{0, 0, 0, 2, 0x65, 7})
+	f.Fuzz(func(t *testing.T, private, packet []byte) {
+		frame := ParsePrivate(private).Inspect(packet)
+		if frame.Width < 0 || frame.Width > maxSide || frame.Height < 0 || frame.Height > maxSide || frame.Key && !frame.Known {
+			t.Fatalf("%+v", frame)
 		}
 	})
 }

@@ -1,0 +1,170 @@
+// Package bitstream reads what encoded packets say about themselves: keyframes and frame sizes of VP8 and VP9, durations
+// and headers of Opus and AAC. Package h264 does the same for H.264.
+//
+// Containers get these wrong: a media server may write the flag of the RTP marker, a browser changes the size in the middle
+// of a track. So readers believe the bitstream wherever its first bytes tell.
+package bitstream
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
+)
+
+// Frame is what the front of an encoded video frame tells.
+type Frame struct {
+	Known         bool // the front tells whether it is a keyframe
+	Key           bool
+	Width, Height int // of keyframes, in pixels; 0 when the front does not tell
+}
+
+// ParseVP8 reads a VP8 frame header. Source: RFC 6386, 9.1.
+func ParseVP8(b []byte) Frame {
+	if len(b) < 3 {
+		return Frame{}
+	}
+	if b[0]&1 != 0 {
+		return Frame{Known: true}
+	}
+	if len(b) < 10 || b[3] != 0x9d || b[4] != 0x01 || b[5] != 0x2a {
+		return Frame{}
+	}
+	return Frame{
+		Known: true, Key: true,
+		Width:  int(binary.LittleEndian.Uint16(b[6:]) & 0x3fff),
+		Height: int(binary.LittleEndian.Uint16(b[8:]) & 0x3fff),
+	}
+}
+
+// ParseVP9 reads a VP9 uncompressed header. Of a superframe it reads the first frame, which is the smallest layer.
+// Source: VP9 Bitstream & Decoding Process Specification, 6.2.
+func ParseVP9(b []byte) Frame {
+	r := bitReader{b: b}
+	if r.bits(2) != 2 {
+		return Frame{}
+	}
+	profile := r.bits(1) | r.bits(1)<<1
+	if profile == 3 {
+		r.bits(1)
+	}
+	if r.bits(1) == 1 { // show_existing_frame
+		return Frame{Known: !r.short}
+	}
+	inter := r.bits(1) == 1
+	r.bits(2) // show_frame, error_resilient_mode
+	if inter {
+		return Frame{Known: !r.short}
+	}
+	if r.bits(24) != 0x498342 {
+		return Frame{}
+	}
+	if profile >= 2 {
+		r.bits(1) // bit depth
+	}
+	const srgb = 7
+	if r.bits(3) != srgb {
+		r.bits(1) // color_range
+		if profile == 1 || profile == 3 {
+			r.bits(3)
+		}
+	} else if profile == 1 || profile == 3 {
+		r.bits(1)
+	}
+	w, h := int(r.bits(16))+1, int(r.bits(16))+1
+	if r.short {
+		return Frame{}
+	}
+	return Frame{Known: true, Key: true, Width: w, Height: h}
+}
+
+// bitReader reads bits from the most significant one on. Past the end it yields zeros and is short.
+type bitReader struct {
+	b     []byte
+	at    int // in bits
+	short bool
+}
+
+func (r *bitReader) bits(n int) uint32 {
+	var v uint32
+	for range n {
+		v <<= 1
+		if r.at>>3 < len(r.b) {
+			v |= uint32(r.b[r.at>>3]>>(7-r.at&7)) & 1
+		} else {
+			r.short = true
+		}
+		r.at++
+	}
+	return v
+}
+
+// OpusRate is the rate at which Opus counts samples, whatever was recorded.
+const OpusRate = 48000
+
+// OpusHead is the part of an Opus identification header that we use. Source: RFC 7845, 5.1.
+type OpusHead struct {
+	Channels int
+	PreSkip  int // samples at OpusRate that are decoded and not heard
+}
+
+// ParseOpusHead reads an identification header, and reports whether b is one.
+func ParseOpusHead(b []byte) (OpusHead, bool) {
+	if len(b) < 19 || string(b[:8]) != "OpusHead" || b[9] == 0 {
+		return OpusHead{}, false
+	}
+	return OpusHead{Channels: int(b[9]), PreSkip: int(binary.LittleEndian.Uint16(b[10:]))}, true
+}
+
+// OpusDuration returns how much audio an Opus packet holds by its first two bytes, 0 when it is malformed.
+// Source: RFC 6716, 3.1 and 3.2.
+func OpusDuration(b []byte) time.Duration {
+	if len(b) == 0 {
+		return 0
+	}
+	config := b[0] >> 3
+	var frame time.Duration
+	switch {
+	case config < 12: // SILK
+		frame = [4]time.Duration{10, 20, 40, 60}[config&3] * time.Millisecond
+	case config < 16: // hybrid
+		frame = [2]time.Duration{10, 20}[config&1] * time.Millisecond
+	default: // CELT
+		frame = 2500 * time.Microsecond << (config & 3)
+	}
+	n := time.Duration(2)
+	switch b[0] & 3 {
+	case 0:
+		n = 1
+	case 3:
+		if len(b) < 2 {
+			return 0
+		}
+		n = time.Duration(b[1] & 0x3f)
+	}
+	if d := n * frame; d <= 120*time.Millisecond {
+		return d
+	}
+	return 0
+}
+
+// AAC is what an AudioSpecificConfig says.
+type AAC struct {
+	Rate     int // samples per second of the decoded core; SBR may double it
+	Channels int
+	Samples  int // that a packet holds, at Rate
+}
+
+// ParseAAC reads an AudioSpecificConfig, and reports whether b is one of AAC-LC, HE-AAC or HE-AAC v2.
+// Source: ISO/IEC 14496-3, 1.6.2.1.
+func ParseAAC(b []byte) (AAC, bool) {
+	var c mpeg4audio.AudioSpecificConfig
+	if c.Unmarshal(b) != nil || c.SampleRate < 1 {
+		return AAC{}, false
+	}
+	a := AAC{Rate: c.SampleRate, Channels: c.ChannelCount, Samples: mpeg4audio.SamplesPerAccessUnit}
+	if c.FrameLengthFlag {
+		a.Samples = 960
+	}
+	return a, true
+}

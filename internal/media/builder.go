@@ -1,0 +1,143 @@
+package media
+
+import (
+	"time"
+
+	"roomreel"
+	"roomreel/internal/media/bitstream"
+	"roomreel/internal/media/h264"
+)
+
+// Builder makes the index of one track from the packets that a reader of a container finds. What recorders get wrong is
+// corrected here, for all containers alike: timestamps, keyframe flags, frame sizes and durations.
+type Builder struct {
+	Index   Index
+	clock   clock
+	framing h264.Framing
+	aac     time.Duration // how much audio an AAC packet holds
+}
+
+// NewBuilder begins the index of a track. x is what the container's headers say of it.
+func NewBuilder(x Index) *Builder {
+	b := &Builder{Index: x, clock: clock{video: x.Video}}
+	switch x.Codec {
+	case "h264":
+		b.framing = h264.ParsePrivate(x.Private)
+	case "aac":
+		if config, ok := bitstream.ParseAAC(x.Private); ok {
+			b.aac = Samples(int64(config.Samples), int64(config.Rate))
+		} else {
+			b.aac = Samples(1024, int64(max(x.Rate, 1)))
+		}
+	}
+	return b
+}
+
+// Front is how many bytes of a packet Add wants to see, without Prefix: of video, parameter sets and the usual SEI fit.
+func (b *Builder) Front() int {
+	if b.Index.Video {
+		return 4096
+	}
+	return 2
+}
+
+// Restart says that the file's clock may begin anew with the next packet: a segment of the file begins.
+func (b *Builder) Restart() { b.clock.anew = true }
+
+// Add appends a packet in file order. p.Time is its time by the file's clock; p.Key and p.Duration are the container's word,
+// which holds where the bitstream does not tell. front is the first Front bytes of the packet, or all of a shorter one.
+//
+// Packets without payload, which some recorders write for lost ones, are left out. The error is for the uploader.
+func (b *Builder) Add(p Packet, front []byte) error {
+	x := &b.Index
+	size := int64(p.Size)
+	for _, span := range p.Rest {
+		size += int64(span.Size)
+	}
+	if size == 0 {
+		return nil
+	}
+	if len(x.Packets) >= MaxPackets {
+		return Invalid("the file holds more than %d packets: split it into shorter recordings", MaxPackets)
+	}
+	if len(x.Prefix) > 0 {
+		front = append(x.Prefix[:len(x.Prefix):len(x.Prefix)], front...)
+		size += int64(len(x.Prefix))
+	}
+	if x.Video {
+		frame := b.frame(front)
+		if frame.Known {
+			p.Key = frame.Key
+		}
+		if frame.Key {
+			p.Width, p.Height = frame.Width, frame.Height
+		}
+	} else {
+		p.Key = true
+		if d := b.Duration(front, size); d > 0 {
+			p.Duration = d
+		}
+	}
+	at := p.Time
+	p.Time = b.clock.place(x.Packets, at, p.Duration)
+	x.Packets = append(x.Packets, p)
+	return nil
+}
+
+func (b *Builder) frame(front []byte) bitstream.Frame {
+	switch b.Index.Codec {
+	case "vp8":
+		return bitstream.ParseVP8(front)
+	case "vp9":
+		return bitstream.ParseVP9(front)
+	case "h264":
+		return b.framing.Inspect(front)
+	}
+	return bitstream.Frame{}
+}
+
+// Duration returns how much audio a packet holds by its first bytes and its size, Prefix included; 0 when they do not tell.
+func (b *Builder) Duration(front []byte, size int64) time.Duration {
+	switch b.Index.Codec {
+	case "opus":
+		return bitstream.OpusDuration(front)
+	case "aac":
+		return b.aac
+	case "pcmu", "pcma": // one byte a sample
+		return Samples(size/int64(max(b.Index.Channels, 1)), int64(max(b.Index.Rate, 1)))
+	}
+	return 0
+}
+
+// Finish returns the index of a file of size bytes. The error is for the uploader.
+func (b *Builder) Finish(size int64, truncated bool) (*Index, error) {
+	x := &b.Index
+	x.Size, x.Truncated = size, truncated
+	if len(x.Packets) == 0 {
+		return nil, Invalid("the %s track holds no packets", x.kind())
+	}
+	if x.Video {
+		w, h := 0, 0
+		for _, p := range x.Packets {
+			if p.Width*p.Height > w*h {
+				w, h = p.Width, p.Height
+			}
+		}
+		if w > 0 {
+			x.Width, x.Height = w, h
+		}
+	}
+	return x, nil
+}
+
+func (x *Index) kind() roomreel.TrackKind {
+	if x.Video {
+		return roomreel.Video
+	}
+	return roomreel.Audio
+}
+
+// Samples returns how long n samples last.
+func Samples(n, rate int64) time.Duration {
+	return time.Duration(n) * time.Second / time.Duration(rate)
+}
