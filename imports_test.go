@@ -50,14 +50,16 @@ var mayImport = map[string][]string{
 	},
 	"internal/api":     {"internal/app", "internal/twilio"},
 	"internal/jobs":    {"internal/app", "internal/blob", "internal/compose", "internal/keyring", "internal/layout", "internal/media", "internal/media/matroska", "internal/objectkey", "internal/render", "internal/seal", "internal/store", "internal/twilio", "internal/webhook"},
-	"internal/compose": {"internal/blob", "internal/blob/dir", "internal/layout", "internal/media", "internal/media/matroska", "internal/media/mp4", "internal/render", "internal/timeline", "internal/twilio"},
+	"internal/compose": {"internal/blob", "internal/blob/dir", "internal/layout", "internal/media", "internal/media/matroska", "internal/media/mp4", "internal/render", "internal/render/protocol", "internal/timeline", "internal/twilio"},
 
-	// The render child: the only programs and packages with codecs.
-	"internal/render":     {},
-	"internal/codec":      {"internal/timeline"},
-	"internal/picture":    {"internal/codec", "internal/render", "internal/timeline"},
-	"internal/sound":      {"internal/codec", "internal/render", "internal/timeline"},
-	"cmd/roomreel-render": {"internal/codec", "internal/picture", "internal/render", "internal/sound"},
+	// The render child, as its parent sees it and from inside. Only the inside reaches codecs.
+	"internal/codec":           {"internal/timeline"},
+	"internal/render":          {"internal/render/protocol", "internal/render/sandbox"},
+	"internal/render/protocol": {},
+	"internal/render/sandbox":  {"internal/render/protocol"},
+	"internal/render/video":    {"internal/codec", "internal/render/protocol", "internal/timeline"},
+	"internal/render/audio":    {"internal/codec", "internal/render/protocol", "internal/timeline"},
+	"cmd/roomreel-render":      {"internal/render", "internal/render/audio", "internal/render/protocol", "internal/render/video"},
 
 	// Programs: they connect the packages.
 	"cmd/roomreel": {"*"},

@@ -1,18 +1,19 @@
-// Command roomreel-render is the confined child that roomreel starts for everything that touches codecs and pixels. It
+// Command roomreel-render is the sandboxed child that roomreel starts for everything that touches codecs and pixels. It
 // reads a plan and packets on standard input and writes encoded packets on standard output; it is not for use by hand.
 package main
 
 import (
-	"roomreel/internal/picture"
 	"roomreel/internal/render"
-	"roomreel/internal/sound"
+	"roomreel/internal/render/audio"
+	"roomreel/internal/render/protocol"
+	"roomreel/internal/render/video"
 )
 
 func main() { render.Main(do) }
 
-func do(plan render.Plan, conn *render.Conn) (render.Stats, error) {
-	if plan.Picture != nil {
-		return picture.Run(*plan.Picture, conn)
+func do(plan protocol.Plan, conn *protocol.Conn) (protocol.Stats, error) {
+	if plan.Video != nil {
+		return video.Run(*plan.Video, conn)
 	}
-	return sound.Run(*plan.Sound, conn)
+	return audio.Run(*plan.Audio, conn)
 }

@@ -8,6 +8,7 @@ import (
 
 	"roomreel/internal/config"
 	"roomreel/internal/render"
+	"roomreel/internal/render/sandbox"
 )
 
 const renderName = "roomreel-render"
@@ -18,7 +19,7 @@ func renderCommand(c config.Render) (render.Command, error) {
 	if err != nil {
 		return render.Command{}, err
 	}
-	return render.Command{Path: path, Mode: render.Mode(c.Sandbox), MemoryLimit: int64(c.Memory)}, nil
+	return render.Command{Path: path, Mode: sandbox.Mode(c.Sandbox), MemoryLimit: int64(c.Memory)}, nil
 }
 
 // findRender looks where the configuration says, or else beside this program and then in PATH.

@@ -42,12 +42,12 @@ static void narrow(uint8_t *p, int stride, int w, int h, int chroma)
 			p[x] = table[p[x]];
 }
 
-// rr_canvas_draw scales a picture into an even rectangle of the canvas, one plane at a time: whatever the picture's
+// rr_canvas_draw scales a frame into an even rectangle of the canvas, one plane at a time: whatever the frame's
 // chroma subsampling, each plane ends at the canvas's. libyuv's box filter is bilinear by itself until a side shrinks
-// to less than half. scratch grows to hold one plane of a picture with more than 8 bits.
-int rr_canvas_draw(AVFrame *canvas, const AVFrame *picture, int x, int y, int w, int h, uint8_t **scratch, int *size)
+// to less than half. scratch grows to hold one plane of a frame with more than 8 bits.
+int rr_canvas_draw(AVFrame *canvas, const AVFrame *frame, int x, int y, int w, int h, uint8_t **scratch, int *size)
 {
-	const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(picture->format);
+	const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(frame->format);
 	for (int i = 0; i < 3; i++) {
 		int s = i > 0;
 		int to_stride = canvas->linesize[i], to_w = w >> s, to_h = h >> s;
@@ -56,10 +56,10 @@ int rr_canvas_draw(AVFrame *canvas, const AVFrame *picture, int x, int y, int w,
 			SetPlane(to, to_stride, to_w, to_h, 128);
 			continue;
 		}
-		const uint8_t *from = picture->data[i];
-		int stride = picture->linesize[i];
-		int from_w = s ? AV_CEIL_RSHIFT(picture->width, d->log2_chroma_w) : picture->width;
-		int from_h = s ? AV_CEIL_RSHIFT(picture->height, d->log2_chroma_h) : picture->height;
+		const uint8_t *from = frame->data[i];
+		int stride = frame->linesize[i];
+		int from_w = s ? AV_CEIL_RSHIFT(frame->width, d->log2_chroma_w) : frame->width;
+		int from_h = s ? AV_CEIL_RSHIFT(frame->height, d->log2_chroma_h) : frame->height;
 		if (d->comp[0].depth > 8) {
 			if (*size < from_w * from_h) {
 				uint8_t *grown = av_realloc(*scratch, from_w * from_h);
@@ -74,7 +74,7 @@ int rr_canvas_draw(AVFrame *canvas, const AVFrame *picture, int x, int y, int w,
 			stride = from_w;
 		}
 		ScalePlane(from, stride, from_w, from_h, to, to_stride, to_w, to_h, kFilterBox);
-		if (picture->color_range == AVCOL_RANGE_JPEG)
+		if (frame->color_range == AVCOL_RANGE_JPEG)
 			narrow(to, to_stride, to_w, to_h, s);
 	}
 	return 0;

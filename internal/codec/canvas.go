@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// Canvas is a picture to draw on and to encode: yuv420p, BT.601, limited range.
+// Canvas is a frame that can be drawn on and encoded: yuv420p, BT.601, limited range.
 type Canvas struct {
 	Width, Height int
 
@@ -39,10 +39,10 @@ func (c *Canvas) Black(x, y, w, h int) {
 	C.rr_canvas_black(c.frame, C.int(x), C.int(y), C.int(w), C.int(h))
 }
 
-// Draw scales p into an even rectangle inside the canvas, filling it whatever p's proportions.
-func (c *Canvas) Draw(p *Picture, x, y, w, h int) error {
+// Draw scales f to fill an even rectangle inside the canvas, whatever f's proportions.
+func (c *Canvas) Draw(f *Frame, x, y, w, h int) error {
 	c.mustHold(x, y, w, h)
-	err := C.rr_canvas_draw(c.frame, p.frame, C.int(x), C.int(y), C.int(w), C.int(h), &c.scratch, &c.size)
+	err := C.rr_canvas_draw(c.frame, f.av, C.int(x), C.int(y), C.int(w), C.int(h), &c.scratch, &c.size)
 	if err < 0 {
 		return failure("draw", err)
 	}

@@ -1,7 +1,7 @@
 // Package codec is the only place with cgo: a small binding of libavcodec's decoders and encoders and of libyuv's scaler.
 //
 // It knows nothing of rooms and films. It opens codecs by name from a short list of its own, never by guessing from
-// data, with one thread unless asked otherwise, and refuses pictures that are too large. It uses only what has not
+// data, with one thread unless asked otherwise, and refuses frames that are too large. It uses only what has not
 // changed from FFmpeg 4 to 8: sending and receiving packets and frames, and options by name. Everything that is opened must be
 // closed, [Open] counts; C never keeps a pointer into Go's memory. Start with [VideoDecoder] and [VideoEncoder].
 package codec
@@ -26,20 +26,20 @@ import (
 	"sync/atomic"
 )
 
-// MaxSide and MaxPixels bound every picture, decoded or encoded: 4096x2304, or the same turned on its side. It is what
-// level 5.1 of H.264 allows, and keeps one picture below 15 MB.
+// MaxSide and MaxPixels bound every frame, decoded or encoded: 4096x2304, or the same turned on its side. It is what
+// level 5.1 of H.264 allows, and keeps one frame below 15 MB.
 const (
 	MaxSide   = 4096
 	MaxPixels = 4096 * 2304
 )
 
-// ErrTooLarge reports a picture over [MaxSide] or [MaxPixels], or a size of nothing.
-var ErrTooLarge = fmt.Errorf("picture is empty or larger than %d pixels", MaxPixels)
+// ErrTooLarge reports a frame over [MaxSide] or [MaxPixels], or a size of nothing.
+var ErrTooLarge = fmt.Errorf("frame is empty or larger than %d pixels", MaxPixels)
 
-// ErrDamaged reports a picture that the decoder had to make up in part. It is never shown.
-var ErrDamaged = errors.New("picture is damaged")
+// ErrDamaged reports a frame that the decoder had to make up in part. It is never shown.
+var ErrDamaged = errors.New("frame is damaged")
 
-// ErrUnsupported reports a codec outside the list, or a picture in a format that cannot be drawn.
+// ErrUnsupported reports a codec outside the list, or a frame in a format that cannot be drawn.
 var ErrUnsupported = errors.New("not supported")
 
 var (
@@ -50,7 +50,7 @@ var (
 // open counts C's objects that Go holds.
 var open atomic.Int64
 
-// Open returns how many decoders, encoders, pictures and canvases have not been closed.
+// Open returns how many decoders, encoders, frames and canvases have not been closed.
 func Open() int { return int(open.Load()) }
 
 // Error is libavcodec's refusal of an operation.
@@ -82,7 +82,7 @@ func Version() []string {
 // quiet keeps the libraries from writing about every damaged packet to standard error: errors are returned.
 var quiet = sync.OnceFunc(func() { C.av_log_set_level(C.AV_LOG_FATAL) })
 
-// CheckSize returns [ErrTooLarge] unless pictures of the given size may be decoded and encoded.
+// CheckSize returns [ErrTooLarge] unless frames of the given size may be decoded and encoded.
 func CheckSize(width, height int) error {
 	if width < 1 || height < 1 || width > MaxSide || height > MaxSide || width*height > MaxPixels {
 		return fmt.Errorf("%dx%d: %w", width, height, ErrTooLarge)

@@ -26,16 +26,16 @@ typedef struct {
 	const char *name;
 	const uint8_t *extradata;
 	int extradata_size;
-	int rate, channels;     // sound
-	int64_t max_pixels;     // pictures
+	int rate, channels;     // audio
+	int64_t max_pixels;     // video
 } rr_decoder_config;
 
 typedef struct {
 	const char *name;
 	int threads;
 	int64_t bitrate;
-	int width, height, fps_num, fps_den, gop; // pictures
-	int rate, channels;                       // sound
+	int width, height, fps, gop; // video
+	int rate, channels;          // audio
 } rr_encoder_config;
 
 // What Go wants to know about a frame, copied out so that Go never reads libav's structs.
@@ -51,15 +51,15 @@ typedef struct {
 int rr_open_decoder(AVCodecContext **out, const rr_decoder_config *c);
 int rr_send_data(AVCodecContext *d, AVPacket *p, const uint8_t *data, int size, int64_t pts);
 int rr_receive_frame(AVCodecContext *d, AVFrame *f, rr_frame_info *info);
-int rr_sound_copy(const AVFrame *f, float *stereo);
+int rr_audio_copy(const AVFrame *f, float *stereo);
 
 int rr_new_canvas(AVFrame **out, int width, int height);
 void rr_canvas_black(AVFrame *canvas, int x, int y, int w, int h);
-int rr_canvas_draw(AVFrame *canvas, const AVFrame *picture, int x, int y, int w, int h, uint8_t **scratch, int *size);
+int rr_canvas_draw(AVFrame *canvas, const AVFrame *frame, int x, int y, int w, int h, uint8_t **scratch, int *size);
 
 int rr_open_encoder(AVCodecContext **out, const rr_encoder_config *c, AVDictionary **options);
 int rr_send_canvas(AVCodecContext *e, AVFrame *canvas, int64_t pts);
-int rr_send_sound(AVCodecContext *e, AVFrame *f, const float *stereo, int samples, int64_t pts);
+int rr_send_audio(AVCodecContext *e, AVFrame *f, const float *stereo, int samples, int64_t pts);
 int rr_end(AVCodecContext *e);
 int rr_receive_packet(AVCodecContext *e, AVPacket *p, int *key);
 

@@ -12,15 +12,15 @@ import (
 	"roomreel/internal/codec/codectest"
 )
 
-// decode returns what a track's packets decode to, by calling shown with each picture, and the errors.
-func decode(t testing.TB, track codectest.Track, shown func(*codec.Picture)) (errs []error) {
+// decode returns what a track's packets decode to, by calling shown with each frame, and the errors.
+func decode(t testing.TB, track codectest.Track, shown func(*codec.Frame)) (errs []error) {
 	t.Helper()
 	d, err := codec.OpenVideoDecoder(track.Codec, track.Private)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	p := codec.NewPicture()
+	p := codec.NewFrame()
 	defer p.Close()
 	receive := func() {
 		for {
@@ -50,7 +50,7 @@ func decode(t testing.TB, track codectest.Track, shown func(*codec.Picture)) (er
 
 func near(a, b uint8) bool { return max(a, b)-min(a, b) <= 3 }
 
-func TestPictureDecoder_DrawsEveryPlanarFormatInItsColours(t *testing.T) {
+func TestVideoDecoder_DrawsEveryPlanarFormatInItsColours(t *testing.T) {
 	codectest.NoLeaks(t)
 	const y, u, v = 81, 90, 240 // red in BT.601
 	for _, output := range []string{
@@ -76,18 +76,18 @@ func TestPictureDecoder_DrawsEveryPlanarFormatInItsColours(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer canvas.Close()
-			pictures := 0
-			errs := decode(t, track, func(p *codec.Picture) {
-				pictures++
+			frames := 0
+			errs := decode(t, track, func(p *codec.Frame) {
+				frames++
 				if p.Width != 162 || p.Height != 90 {
-					t.Errorf("picture is %dx%d", p.Width, p.Height)
+					t.Errorf("frame is %dx%d", p.Width, p.Height)
 				}
 				if err := canvas.Draw(p, 32, 16, 64, 36); err != nil {
 					t.Fatal(err)
 				}
 			})
-			if pictures != 3 || errs != nil {
-				t.Fatalf("%d pictures, errors %v", pictures, errs)
+			if frames != 3 || errs != nil {
+				t.Fatalf("%d frames, errors %v", frames, errs)
 			}
 			for _, at := range [][2]int{{32, 16}, {95, 51}, {64, 34}} {
 				if a, b, c := canvas.At(at[0], at[1]); !near(a, y) || !near(b, u) || !near(c, v) {
@@ -103,7 +103,7 @@ func TestPictureDecoder_DrawsEveryPlanarFormatInItsColours(t *testing.T) {
 	}
 }
 
-func TestPictureDecoder_TellsGreyFromGreen(t *testing.T) {
+func TestVideoDecoder_TellsGreyFromGreen(t *testing.T) {
 	codectest.NoLeaks(t)
 	track := codectest.Make(t, "-f lavfi -i color=gray:s=64x64:r=10:d=0.1 -c:v libx264 -pix_fmt gray")
 	canvas, err := codec.NewCanvas(64, 64)
@@ -111,7 +111,7 @@ func TestPictureDecoder_TellsGreyFromGreen(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer canvas.Close()
-	if errs := decode(t, track, func(p *codec.Picture) { canvas.Draw(p, 0, 0, 64, 64) }); errs != nil {
+	if errs := decode(t, track, func(p *codec.Frame) { canvas.Draw(p, 0, 0, 64, 64) }); errs != nil {
 		t.Fatal(errs)
 	}
 	if y, u, v := canvas.At(32, 32); !near(y, 126) || u != 128 || v != 128 {
@@ -119,45 +119,45 @@ func TestPictureDecoder_TellsGreyFromGreen(t *testing.T) {
 	}
 }
 
-func TestPictureDecoder_RefusesRGB(t *testing.T) {
+func TestVideoDecoder_RefusesRGB(t *testing.T) {
 	codectest.NoLeaks(t)
 	track := codectest.Make(t, "-f lavfi -i color=red:s=64x64:r=10:d=0.2 -c:v libx264rgb -pix_fmt rgb24")
-	errs := decode(t, track, func(*codec.Picture) { t.Error("it was shown") })
+	errs := decode(t, track, func(*codec.Frame) { t.Error("it was shown") })
 	if len(errs) != 2 || !errors.Is(errs[0], codec.ErrUnsupported) {
 		t.Errorf("errors: %v", errs)
 	}
 }
 
-func TestPictureDecoder_SaysThePixelsProportions(t *testing.T) {
+func TestVideoDecoder_SaysThePixelsProportions(t *testing.T) {
 	codectest.NoLeaks(t)
 	track := codectest.Make(t, "-f lavfi -i color=red:s=64x64:r=10:d=0.1,setsar=4/3 -c:v libx264")
-	decode(t, track, func(p *codec.Picture) {
+	decode(t, track, func(p *codec.Frame) {
 		if p.AspectNum != 4 || p.AspectDen != 3 {
 			t.Errorf("got %d:%d", p.AspectNum, p.AspectDen)
 		}
 	})
 }
 
-func TestPictureDecoder_RefusesWhatIsTooLarge(t *testing.T) {
+func TestVideoDecoder_RefusesWhatIsTooLarge(t *testing.T) {
 	codectest.NoLeaks(t)
 	t.Run("vp8_header", func(t *testing.T) {
 		track := codectest.Make(t, "-f lavfi -i color=red:s=64x64:r=10:d=0.1 -c:v libvpx")
 		binary.LittleEndian.PutUint16(track.Packets[0].Data[6:], 16383)
 		binary.LittleEndian.PutUint16(track.Packets[0].Data[8:], 16383)
-		if errs := decode(t, track, func(*codec.Picture) { t.Error("it was shown") }); errs == nil {
+		if errs := decode(t, track, func(*codec.Frame) { t.Error("it was shown") }); errs == nil {
 			t.Error("no error")
 		}
 	})
 	t.Run("wide", func(t *testing.T) {
 		track := codectest.Make(t, "-f lavfi -i color=red:s=4352x64:r=10:d=0.1 -c:v libx264 -preset ultrafast")
-		errs := decode(t, track, func(*codec.Picture) { t.Error("it was shown") })
+		errs := decode(t, track, func(*codec.Frame) { t.Error("it was shown") })
 		if len(errs) == 0 || !errors.Is(errs[0], codec.ErrTooLarge) {
 			t.Errorf("errors: %v", errs)
 		}
 	})
 }
 
-func TestPictureDecoder_ShowsNothingBeforeAKeyframe(t *testing.T) {
+func TestVideoDecoder_ShowsNothingBeforeAKeyframe(t *testing.T) {
 	codectest.NoLeaks(t)
 	for _, output := range []string{"-c:v libvpx", "-c:v libvpx-vp9", "-c:v libx264 -bf 0", "-c:v libx264"} {
 		t.Run(output, func(t *testing.T) {
@@ -177,10 +177,10 @@ func TestPictureDecoder_ShowsNothingBeforeAKeyframe(t *testing.T) {
 			at := track.Packets[second].Time
 			track.Packets = track.Packets[1:]
 			shown := 0
-			decode(t, track, func(p *codec.Picture) {
+			decode(t, track, func(p *codec.Frame) {
 				shown++
 				if p.PTS < int64(at) {
-					t.Errorf("picture at %d, before the keyframe at %d", p.PTS, at)
+					t.Errorf("frame at %d, before the keyframe at %d", p.PTS, at)
 				}
 			})
 			if shown == 0 {
@@ -190,7 +190,7 @@ func TestPictureDecoder_ShowsNothingBeforeAKeyframe(t *testing.T) {
 	}
 }
 
-func TestPictureDecoder_SurvivesDamage(t *testing.T) {
+func TestVideoDecoder_SurvivesDamage(t *testing.T) {
 	codectest.NoLeaks(t)
 	for _, output := range []string{"-c:v libvpx", "-c:v libvpx-vp9", "-c:v libx264"} {
 		t.Run(output, func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestPictureDecoder_SurvivesDamage(t *testing.T) {
 					}
 					damaged.Packets = append(damaged.Packets, p)
 				}
-				decode(t, damaged, func(p *codec.Picture) {
+				decode(t, damaged, func(p *codec.Frame) {
 					if err := codec.CheckSize(p.Width, p.Height); err != nil {
 						t.Error(err)
 					}
@@ -221,7 +221,7 @@ func TestPictureDecoder_SurvivesDamage(t *testing.T) {
 	}
 }
 
-func TestOpenPictureDecoder_KnowsItsListOnly(t *testing.T) {
+func TestOpenVideoDecoder_KnowsItsListOnly(t *testing.T) {
 	codectest.NoLeaks(t)
 	for _, name := range []string{"", "mpeg4", "libvpx", "VP8", "opus"} {
 		if _, err := codec.OpenVideoDecoder(name, nil); !errors.Is(err, codec.ErrUnsupported) {
@@ -230,7 +230,7 @@ func TestOpenPictureDecoder_KnowsItsListOnly(t *testing.T) {
 	}
 }
 
-func TestSoundDecoder_DecodesEachPacketToItsLength(t *testing.T) {
+func TestAudioDecoder_DecodesEachPacketToItsLength(t *testing.T) {
 	codectest.NoLeaks(t)
 	for _, test := range []struct {
 		output   string
@@ -264,13 +264,13 @@ func TestSoundDecoder_DecodesEachPacketToItsLength(t *testing.T) {
 	}
 }
 
-func TestSoundDecoder_Refuses(t *testing.T) {
+func TestAudioDecoder_Refuses(t *testing.T) {
 	codectest.NoLeaks(t)
 	for name, head := range map[string][]byte{
-		"short":     []byte("OpusHead"),
-		"surround":  []byte("OpusHead\x01\x06\x38\x01\x80\xbb\x00\x00\x00\x00\x01"),
-		"no_sound":  []byte("OpusHead\x01\x00\x38\x01\x80\xbb\x00\x00\x00\x00\x00"),
-		"not_a_one": []byte("OpusTags\x01\x02\x38\x01\x80\xbb\x00\x00\x00\x00\x00"),
+		"short":       []byte("OpusHead"),
+		"surround":    []byte("OpusHead\x01\x06\x38\x01\x80\xbb\x00\x00\x00\x00\x01"),
+		"no_channels": []byte("OpusHead\x01\x00\x38\x01\x80\xbb\x00\x00\x00\x00\x00"),
+		"not_a_one":   []byte("OpusTags\x01\x02\x38\x01\x80\xbb\x00\x00\x00\x00\x00"),
 	} {
 		if _, err := codec.OpenAudioDecoder("opus", head, 48000, 2); !errors.Is(err, codec.ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)
@@ -286,12 +286,12 @@ func TestSoundDecoder_Refuses(t *testing.T) {
 func TestEncoder_NamesTheOptionItDoesNotKnow(t *testing.T) {
 	codectest.NoLeaks(t)
 	config := codec.EncoderConfig{Codec: "h264", Options: map[string]string{"preset": "veryfast", "crv": "23"}}
-	_, err := codec.OpenVideoEncoder(config, 64, 64, 25, 1)
+	_, err := codec.OpenVideoEncoder(config, 64, 64, 25)
 	if err == nil || !strings.Contains(err.Error(), `"crv"`) {
 		t.Errorf("got %v", err)
 	}
 	config.Options = map[string]string{"preset": "hasty"}
-	if _, err := codec.OpenVideoEncoder(config, 64, 64, 25, 1); err == nil {
+	if _, err := codec.OpenVideoEncoder(config, 64, 64, 25); err == nil {
 		t.Error("a preset that does not exist was taken")
 	}
 }
@@ -321,7 +321,7 @@ func TestClose_ToleratesTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := codec.NewPicture()
+	p := codec.NewFrame()
 	for range 2 {
 		d.Close()
 		p.Close()
@@ -337,7 +337,7 @@ func TestVersion_NamesTheLibraries(t *testing.T) {
 	}
 }
 
-func FuzzPictureDecoder(f *testing.F) {
+func FuzzVideoDecoder(f *testing.F) {
 	track := codectest.Make(f, "-f lavfi -i testsrc2=s=32x32:r=5:d=0.4 -c:v libvpx")
 	f.Add("vp8", track.Packets[0].Data, track.Packets[1].Data)
 	track = codectest.Make(f, "-f lavfi -i testsrc2=s=32x32:r=5:d=0.4 -c:v libvpx-vp9")
@@ -349,7 +349,7 @@ func FuzzPictureDecoder(f *testing.F) {
 			return
 		}
 		defer d.Close()
-		p := codec.NewPicture()
+		p := codec.NewFrame()
 		defer p.Close()
 		canvas, err := codec.NewCanvas(32, 32)
 		if err != nil {

@@ -95,8 +95,8 @@ int rr_receive_frame(AVCodecContext *d, AVFrame *f, rr_frame_info *info)
 	return 0;
 }
 
-// rr_sound_copy writes a frame of one or two channels as interleaved stereo; mono goes to both sides unchanged.
-int rr_sound_copy(const AVFrame *f, float *stereo)
+// rr_audio_copy writes a frame of one or two channels as interleaved stereo; mono goes to both sides unchanged.
+int rr_audio_copy(const AVFrame *f, float *stereo)
 {
 	int channels = CHANNELS(f);
 	if (channels < 1 || channels > 2)

@@ -24,8 +24,8 @@ int rr_open_encoder(AVCodecContext **out, const rr_encoder_config *c, AVDictiona
 		e->width = c->width;
 		e->height = c->height;
 		e->pix_fmt = AV_PIX_FMT_YUV420P;
-		e->framerate = (AVRational){c->fps_num, c->fps_den};
-		e->time_base = (AVRational){c->fps_den, c->fps_num};
+		e->framerate = (AVRational){c->fps, 1};
+		e->time_base = (AVRational){1, c->fps};
 		e->sample_aspect_ratio = (AVRational){1, 1};
 		e->color_range = AVCOL_RANGE_MPEG;
 		e->colorspace = AVCOL_SPC_SMPTE170M; // BT.601, what browsers send
@@ -48,7 +48,7 @@ int rr_send_canvas(AVCodecContext *e, AVFrame *canvas, int64_t pts)
 	return avcodec_send_frame(e, canvas);
 }
 
-int rr_send_sound(AVCodecContext *e, AVFrame *f, const float *stereo, int samples, int64_t pts)
+int rr_send_audio(AVCodecContext *e, AVFrame *f, const float *stereo, int samples, int64_t pts)
 {
 	av_frame_unref(f);
 	f->format = e->sample_fmt;

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"sort"
 	"unsafe"
+
+	"roomreel/internal/timeline"
 )
 
 // encoders are libavcodec's names of the encoders, by our names of their codecs.
@@ -18,7 +20,7 @@ type EncoderConfig struct {
 	Codec   string            // h264, vp8, aac or opus
 	Options map[string]string // libavcodec's own names; an unknown one is an error
 	Bitrate int               // bit/s; 0 lets Options decide
-	GOP     int               // pictures between keyframes at most; 0 is the encoder's default
+	GOP     int               // frames between keyframes at most; 0 is the encoder's default
 	Threads int               // 0 means 1
 }
 
@@ -29,7 +31,7 @@ type Encoded struct {
 	Data []byte
 }
 
-// encoder is what encoders of picture and sound share.
+// encoder is what video and audio encoders share.
 type encoder struct {
 	codec   string
 	context *C.AVCodecContext
@@ -129,16 +131,16 @@ func (e *encoder) Close() {
 // VideoEncoder encodes canvases to h264 or vp8. Not for concurrent use.
 type VideoEncoder struct{ encoder }
 
-// OpenVideoEncoder opens an encoder for canvases of the given size, fpsNum/fpsDen of them per second.
-func OpenVideoEncoder(config EncoderConfig, width, height, fpsNum, fpsDen int) (*VideoEncoder, error) {
+// OpenVideoEncoder opens an encoder for canvases of the given size, fps of them per second.
+func OpenVideoEncoder(config EncoderConfig, width, height, fps int) (*VideoEncoder, error) {
 	if err := CheckSize(width, height); err != nil {
 		return nil, fmt.Errorf("encoder %q: %w", config.Codec, err)
 	}
-	if fpsNum < 1 || fpsDen < 1 || config.Codec != "h264" && config.Codec != "vp8" {
-		return nil, fmt.Errorf("encoder %q at %d/%d pictures per second: %w", config.Codec, fpsNum, fpsDen, ErrUnsupported)
+	if fps < 1 || config.Codec != "h264" && config.Codec != "vp8" {
+		return nil, fmt.Errorf("encoder %q at %d frames per second: %w", config.Codec, fps, ErrUnsupported)
 	}
 	e, err := openEncoder(config, C.rr_encoder_config{
-		width: C.int(width), height: C.int(height), fps_num: C.int(fpsNum), fps_den: C.int(fpsDen),
+		width: C.int(width), height: C.int(height), fps: C.int(fps),
 	})
 	if err != nil {
 		return nil, err
@@ -146,7 +148,7 @@ func OpenVideoEncoder(config EncoderConfig, width, height, fpsNum, fpsDen int) (
 	return &VideoEncoder{e}, nil
 }
 
-// Send encodes the canvas as picture number pts. Once Receive has nothing more, the canvas may be drawn on again.
+// Send encodes the canvas as frame number pts. Once Receive has nothing more, the canvas may be drawn on again.
 func (e *VideoEncoder) Send(c *Canvas, pts int64) error {
 	if err := C.rr_send_canvas(e.context, c.frame, C.int64_t(pts)); err < 0 {
 		return failure("encode "+e.codec, err)
@@ -154,10 +156,10 @@ func (e *VideoEncoder) Send(c *Canvas, pts int64) error {
 	return nil
 }
 
-// Delay returns by how many pictures decoding order runs ahead of the order of presentation: the B-frame delay.
+// Delay returns by how many frames decoding order runs ahead of the order of presentation: the B-frame delay.
 func (e *VideoEncoder) Delay() int { return int(e.context.has_b_frames) }
 
-// AudioEncoder encodes stereo sound at 48 kHz to aac or opus. Not for concurrent use.
+// AudioEncoder encodes stereo audio at 48 kHz to aac or opus. Not for concurrent use.
 type AudioEncoder struct {
 	encoder
 	frame *C.AVFrame
@@ -168,7 +170,7 @@ func OpenAudioEncoder(config EncoderConfig) (*AudioEncoder, error) {
 	if config.Codec != "aac" && config.Codec != "opus" {
 		return nil, fmt.Errorf("encoder %q: %w", config.Codec, ErrUnsupported)
 	}
-	e, err := openEncoder(config, C.rr_encoder_config{rate: 48000, channels: 2})
+	e, err := openEncoder(config, C.rr_encoder_config{rate: timeline.SampleRate, channels: 2})
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +194,7 @@ func (e *AudioEncoder) Send(stereo []float32, pts int64) error {
 		return fmt.Errorf("encode %s: %d values do not fit a frame of %d stereo samples", e.codec, len(stereo), e.FrameSize())
 	}
 	samples := (*C.float)(unsafe.Pointer(unsafe.SliceData(stereo)))
-	if err := C.rr_send_sound(e.context, e.frame, samples, C.int(len(stereo)/2), C.int64_t(pts)); err < 0 {
+	if err := C.rr_send_audio(e.context, e.frame, samples, C.int(len(stereo)/2), C.int64_t(pts)); err < 0 {
 		return failure("encode "+e.codec, err)
 	}
 	return nil

@@ -3,7 +3,7 @@ package compose
 import (
 	"roomreel"
 	"roomreel/internal/layout"
-	"roomreel/internal/render"
+	"roomreel/internal/render/protocol"
 )
 
 // Policy is a point between speed and size.
@@ -19,13 +19,13 @@ const (
 const keyframeSeconds = 10
 
 // encoders returns what encodes the picture and the sound of a film.
-func (p Policy) encoders(format roomreel.Format, canvas layout.Size, fps int) (picture, sound render.Encoder) {
+func (p Policy) encoders(format roomreel.Format, canvas layout.Size, fps int) (picture, sound protocol.Encoder) {
 	if format == roomreel.MP4 {
-		picture = render.Encoder{Codec: "h264", Options: x264[p]}
-		sound = render.Encoder{Codec: "aac", Bitrate: 96_000}
+		picture = protocol.Encoder{Codec: "h264", Options: x264[p]}
+		sound = protocol.Encoder{Codec: "aac", Bitrate: 96_000}
 	} else {
-		picture = render.Encoder{Codec: "vp8", Options: vp8[p], Bitrate: vp8Bitrate(canvas, fps)}
-		sound = render.Encoder{Codec: "opus", Bitrate: 64_000}
+		picture = protocol.Encoder{Codec: "vp8", Options: vp8[p], Bitrate: vp8Bitrate(canvas, fps)}
+		sound = protocol.Encoder{Codec: "opus", Bitrate: 64_000}
 	}
 	picture.GOP = keyframeSeconds * fps
 	picture.Threads = 1

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"roomreel/internal/media"
-	"roomreel/internal/render"
+	"roomreel/internal/render/protocol"
 	"roomreel/internal/timeline"
 )
 
@@ -50,7 +50,7 @@ func (f *feed) add(number int, track Placed, ranges [][2]int, file io.ReaderAt) 
 }
 
 // Next returns the next packet, io.EOF after the last.
-func (f *feed) Next() (render.Packet, error) {
+func (f *feed) Next() (protocol.Packet, error) {
 	var first *feedTrack
 	earliest := time.Duration(math.MaxInt64)
 	for _, t := range f.tracks {
@@ -59,14 +59,14 @@ func (f *feed) Next() (render.Packet, error) {
 		}
 	}
 	if first == nil {
-		return render.Packet{}, io.EOF
+		return protocol.Packet{}, io.EOF
 	}
 	packet := first.packets[first.next]
 	data, err := first.reader.Read(first.next)
 	if err != nil {
-		return render.Packet{}, err
+		return protocol.Packet{}, err
 	}
-	result := render.Packet{
+	result := protocol.Packet{
 		Track: first.number,
 		Time:  packet.Time + first.shift,
 		Need:  earliest,

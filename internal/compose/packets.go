@@ -10,7 +10,7 @@ import (
 
 	"roomreel/internal/blob"
 	"roomreel/internal/media"
-	"roomreel/internal/render"
+	"roomreel/internal/render/protocol"
 )
 
 // A packets object holds what one child encoded for one chunk, or for the whole sound: all payloads back to back, then a
@@ -29,7 +29,7 @@ const maxTable = 256 << 20
 
 // packetsWriter stores one packets object while it is being made.
 type packetsWriter struct {
-	header  render.Header
+	header  protocol.Header
 	table   []byte
 	samples int
 	size    int64
@@ -38,7 +38,7 @@ type packetsWriter struct {
 }
 
 // newPacketsWriter begins the object under key. Either commit or abort must be called.
-func newPacketsWriter(ctx context.Context, store blob.Store, key string, header render.Header) *packetsWriter {
+func newPacketsWriter(ctx context.Context, store blob.Store, key string, header protocol.Header) *packetsWriter {
 	r, w := io.Pipe()
 	pw := &packetsWriter{header: header, pipe: w, stored: make(chan error, 1)}
 	go func() {
@@ -52,7 +52,7 @@ func newPacketsWriter(ctx context.Context, store blob.Store, key string, header 
 }
 
 // add appends one packet. Packets come in decoding order.
-func (w *packetsWriter) add(packet render.Packet) error {
+func (w *packetsWriter) add(packet protocol.Packet) error {
 	if _, err := w.pipe.Write(packet.Data); err != nil {
 		return fmt.Errorf("store packets: %w", err)
 	}

@@ -12,7 +12,7 @@ import (
 	"roomreel/internal/blob"
 	"roomreel/internal/blob/dir"
 	"roomreel/internal/media"
-	"roomreel/internal/render"
+	"roomreel/internal/render/protocol"
 )
 
 func openWork(t *testing.T) blob.Store {
@@ -31,11 +31,11 @@ func TestPackets_ReadBackAsWritten(t *testing.T) {
 	var want bytes.Buffer
 	for chunk := range 2 {
 		key := fmt.Sprint("chunk-", chunk)
-		w := newPacketsWriter(t.Context(), work, key, render.Header{Private: []byte("headers"), Delay: 1024})
+		w := newPacketsWriter(t.Context(), work, key, protocol.Header{Private: []byte("headers"), Delay: 1024})
 		for i, pts := range []int64{0, 2, 1, 3} {
 			data := bytes.Repeat([]byte{byte(10*chunk + i)}, 100*i)
 			want.Write(data)
-			if err := w.add(render.Packet{PTS: pts, Len: 1, Key: i == 0, Data: data}); err != nil {
+			if err := w.add(protocol.Packet{PTS: pts, Len: 1, Key: i == 0, Data: data}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -64,8 +64,8 @@ func TestPackets_ReadBackAsWritten(t *testing.T) {
 
 func TestPackets_AbortStoresNothing(t *testing.T) {
 	work := openWork(t)
-	w := newPacketsWriter(t.Context(), work, "chunk", render.Header{})
-	if err := w.add(render.Packet{Len: 1, Data: []byte("picture")}); err != nil {
+	w := newPacketsWriter(t.Context(), work, "chunk", protocol.Header{})
+	if err := w.add(protocol.Packet{Len: 1, Data: []byte("picture")}); err != nil {
 		t.Fatal(err)
 	}
 	w.abort()
@@ -76,9 +76,9 @@ func TestPackets_AbortStoresNothing(t *testing.T) {
 
 func TestPackets_DamageIsAnError(t *testing.T) {
 	work := openWork(t)
-	w := newPacketsWriter(t.Context(), work, "whole", render.Header{Private: []byte("p")})
+	w := newPacketsWriter(t.Context(), work, "whole", protocol.Header{Private: []byte("p")})
 	for i := range 3 {
-		if err := w.add(render.Packet{PTS: int64(i), Len: 1, Key: true, Data: []byte("0123456789")}); err != nil {
+		if err := w.add(protocol.Packet{PTS: int64(i), Len: 1, Key: true, Data: []byte("0123456789")}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,11 +107,11 @@ func TestPackets_DamageIsAnError(t *testing.T) {
 // A store that fails in the middle must fail the writer, not hang it.
 func TestPackets_StoreFailureEndsTheWriter(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	w := newPacketsWriter(ctx, openWork(t), "chunk", render.Header{})
+	w := newPacketsWriter(ctx, openWork(t), "chunk", protocol.Header{})
 	cancel()
 	var err error
 	for i := 0; err == nil && i < 1000; i++ {
-		err = w.add(render.Packet{Len: 1, Data: bytes.Repeat([]byte("x"), 1<<16)})
+		err = w.add(protocol.Packet{Len: 1, Data: bytes.Repeat([]byte("x"), 1<<16)})
 	}
 	if err == nil {
 		err = w.commit()

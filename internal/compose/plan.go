@@ -6,7 +6,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/layout"
-	"roomreel/internal/render"
+	"roomreel/internal/render/protocol"
 	"roomreel/internal/timeline"
 )
 
@@ -25,8 +25,8 @@ type Plan struct {
 	Stretches []Stretch
 	Sound     []Voice
 
-	picture render.Encoder
-	sound   render.Encoder
+	picture protocol.Encoder
+	sound   protocol.Encoder
 }
 
 // Placed is a recording on the film's time line.
@@ -51,7 +51,7 @@ type Cell struct {
 // Voice is one audible recording and where its sound lies.
 type Voice struct {
 	Track   int // index into Plan.Tracks
-	Runs    []render.Run
+	Runs    []protocol.Run
 	Drift   time.Duration // what clocks drifted by, corrected
 	Refused bool          // some stamps drift more than any clock does, and were not followed
 }

@@ -4,14 +4,14 @@ import (
 	"slices"
 	"sort"
 
-	"roomreel/internal/render"
+	"roomreel/internal/render/protocol"
 	"roomreel/internal/timeline"
 )
 
 // Stretch is a row of chunks that one child renders.
 type Stretch struct {
 	First  int // number of its first chunk in the film
-	Chunks []render.Chunk
+	Chunks []protocol.Chunk
 }
 
 // The costs that decide how many stretches there are, in core-seconds on the machine they were measured on; only their
@@ -65,7 +65,7 @@ func (p *Plan) cut(borders []int, perChunk int) []Stretch {
 			if end-to < perChunk/2 {
 				to = end
 			}
-			stretch.Chunks = append(stretch.Chunks, render.Chunk{From: from, To: to})
+			stretch.Chunks = append(stretch.Chunks, protocol.Chunk{From: from, To: to})
 			from = to
 		}
 		number += len(stretch.Chunks)

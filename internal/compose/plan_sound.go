@@ -3,7 +3,7 @@ package compose
 import (
 	"time"
 
-	"roomreel/internal/render"
+	"roomreel/internal/render/protocol"
 	"roomreel/internal/timeline"
 )
 
@@ -19,7 +19,7 @@ func (p *Plan) voice(t int) Voice {
 	start, skip := timeline.Samples(track.Shift), timeline.Samples(index.CodecDelay)
 	v := Voice{Track: t}
 	for i, run := range timeline.Runs(heard) {
-		r := render.Run{
+		r := protocol.Run{
 			At:      start + timeline.Samples(run.At) - skip,
 			Packets: run.Packets,
 			Decoded: run.Decoded,
@@ -39,8 +39,8 @@ func (p *Plan) voice(t int) Voice {
 }
 
 // soundPlan is what the sound child is asked for, leaving out the tracks in lost.
-func (p *Plan) soundPlan(voices []Voice) *render.AudioPlan {
-	plan := &render.AudioPlan{Samples: p.Samples, Encoder: p.sound}
+func (p *Plan) soundPlan(voices []Voice) *protocol.AudioPlan {
+	plan := &protocol.AudioPlan{To: p.Samples, Encoder: p.sound}
 	for _, v := range voices {
 		plan.Tracks = append(plan.Tracks, p.renderTrack(v.Track))
 		plan.Runs = append(plan.Runs, v.Runs)
@@ -49,9 +49,9 @@ func (p *Plan) soundPlan(voices []Voice) *render.AudioPlan {
 }
 
 // renderTrack describes track t to a child.
-func (p *Plan) renderTrack(t int) render.Track {
+func (p *Plan) renderTrack(t int) protocol.Track {
 	x := p.Tracks[t].Index
-	return render.Track{
+	return protocol.Track{
 		Codec: x.Codec, Private: x.Private, Channels: x.Channels, Rate: x.Rate, MaxW: x.Width, MaxH: x.Height,
 	}
 }

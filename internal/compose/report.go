@@ -2,7 +2,7 @@ package compose
 
 import (
 	"roomreel"
-	"roomreel/internal/render"
+	"roomreel/internal/render/protocol"
 	"roomreel/internal/timeline"
 )
 
@@ -118,8 +118,8 @@ func warnings(t Placed, line ReportTrack, refused, resumed bool) []string {
 }
 
 // total adds up what all outcomes say of track t.
-func total(t int, outcomes []Outcome) (render.TrackStats, bool) {
-	var sum render.TrackStats
+func total(t int, outcomes []Outcome) (protocol.TrackStats, bool) {
+	var sum protocol.TrackStats
 	lost := false
 	for _, o := range outcomes {
 		facts := o.Tracks[t]

@@ -7,12 +7,13 @@ import (
 	"slices"
 
 	"roomreel/internal/render"
+	"roomreel/internal/render/protocol"
 )
 
 // Sound renders the whole sound of the film and stores it as a packets object under key. progress is called with the
 // number of samples done.
 func (c *Composer) Sound(ctx context.Context, p *Plan, media Media, key string, progress func(samples int64)) (Outcome, error) {
-	outcome := Outcome{Tracks: map[int]render.TrackStats{}}
+	outcome := Outcome{Tracks: map[int]protocol.TrackStats{}}
 	for {
 		var voices []Voice
 		var tracks []int
@@ -31,7 +32,7 @@ func (c *Composer) Sound(ctx context.Context, p *Plan, media Media, key string, 
 			packets.add(number, p.Tracks[t], [][2]int{{0, len(p.Tracks[t].Index.Packets)}}, bytes)
 		}
 		w := &soundWriter{chunkWriter{ctx: ctx, composer: c, keyOf: func(int) string { return key }}, progress}
-		facts, err := render.Do(ctx, c.Render, render.Plan{Sound: p.soundPlan(voices)}, packets.Next, w)
+		facts, err := render.Run(ctx, c.Render, protocol.Plan{Audio: p.soundPlan(voices)}, packets.Next, w)
 		if err == nil && facts.Samples != p.Samples {
 			err = fmt.Errorf("render child made %d of %d samples", facts.Samples, p.Samples)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"roomreel/internal/blob"
 	"roomreel/internal/render"
+	"roomreel/internal/render/protocol"
 )
 
 // Composer runs plans.
@@ -21,7 +22,7 @@ type Composer struct {
 
 // Outcome says what became of the recordings in one child's work, by index into Plan.Tracks.
 type Outcome struct {
-	Tracks map[int]render.TrackStats
+	Tracks map[int]protocol.TrackStats
 	Lost   []int // left out because decoding them killed a child
 	Peak   float64
 
@@ -40,7 +41,7 @@ type Outcome struct {
 func (c *Composer) Stretch(ctx context.Context, p *Plan, s Stretch, from int, media Media,
 	keyOf func(chunk int) string, published func(chunk int) error, progress func(pictures int),
 ) (Outcome, error) {
-	outcome := Outcome{Tracks: map[int]render.TrackStats{}}
+	outcome := Outcome{Tracks: map[int]protocol.TrackStats{}}
 	for {
 		chunks := s.Chunks[from-s.First:]
 		if len(chunks) == 0 {
@@ -52,12 +53,12 @@ func (c *Composer) Stretch(ctx context.Context, p *Plan, s Stretch, from int, me
 			return outcome, err
 		}
 		w := &chunkWriter{ctx: ctx, composer: c, number: from, keyOf: keyOf, published: published, progress: progress}
-		facts, err := render.Do(ctx, c.Render, render.Plan{Picture: plan}, next, w)
+		facts, err := render.Run(ctx, c.Render, protocol.Plan{Video: plan}, next, w)
 		w.abandon()
 		from = w.number
 		if err == nil {
-			if want := chunks[len(chunks)-1].To - chunks[0].From; facts.Pictures != want {
-				return outcome, fmt.Errorf("render child made %d of %d pictures", facts.Pictures, want)
+			if want := chunks[len(chunks)-1].To - chunks[0].From; facts.Frames != want {
+				return outcome, fmt.Errorf("render child made %d of %d pictures", facts.Frames, want)
 			}
 			outcome.add(tracks, facts)
 			return outcome, nil
@@ -100,7 +101,7 @@ func (o Outcome) After(before Outcome) Outcome {
 	return o
 }
 
-func (o *Outcome) add(tracks []int, facts render.Stats) {
+func (o *Outcome) add(tracks []int, facts protocol.Stats) {
 	for i, t := range tracks {
 		if i < len(facts.Tracks) {
 			o.Tracks[t] = facts.Tracks[i]
@@ -110,7 +111,7 @@ func (o *Outcome) add(tracks []int, facts render.Stats) {
 }
 
 // visibleIn lists the tracks that the given chunks show, without those in lost.
-func (p *Plan) visibleIn(chunks []render.Chunk, lost []int) []int {
+func (p *Plan) visibleIn(chunks []protocol.Chunk, lost []int) []int {
 	var tracks []int
 	for _, scene := range p.scenesIn(chunks) {
 		for _, cell := range scene.Cells {
@@ -124,7 +125,7 @@ func (p *Plan) visibleIn(chunks []render.Chunk, lost []int) []int {
 }
 
 // scenesIn returns the scenes that the given chunks show.
-func (p *Plan) scenesIn(chunks []render.Chunk) []Scene {
+func (p *Plan) scenesIn(chunks []protocol.Chunk) []Scene {
 	from, to := chunks[0].From, chunks[len(chunks)-1].To
 	first := 0
 	for i, scene := range p.Scenes {
@@ -140,9 +141,9 @@ func (p *Plan) scenesIn(chunks []render.Chunk) []Scene {
 }
 
 // pictureJob is what a child needs to render chunks from the given tracks: its plan, and the packets one by one.
-func (p *Plan) pictureJob(chunks []render.Chunk, tracks []int, media Media) (*render.VideoPlan, func() (render.Packet, error), error) {
-	plan := &render.VideoPlan{
-		Width: p.Canvas.W, Height: p.Canvas.H, FPSNum: p.FPS, FPSDen: 1, Encoder: p.picture, Chunks: chunks,
+func (p *Plan) pictureJob(chunks []protocol.Chunk, tracks []int, media Media) (*protocol.VideoPlan, func() (protocol.Packet, error), error) {
+	plan := &protocol.VideoPlan{
+		Width: p.Canvas.W, Height: p.Canvas.H, FPS: p.FPS, Encoder: p.picture, Chunks: chunks,
 	}
 	var packets feed
 	for number, t := range tracks {
@@ -154,10 +155,10 @@ func (p *Plan) pictureJob(chunks []render.Chunk, tracks []int, media Media) (*re
 		packets.add(number, p.Tracks[t], p.pictureRanges(t, chunks[0].From, chunks[len(chunks)-1].To), bytes)
 	}
 	for _, scene := range p.scenesIn(chunks) {
-		result := render.Scene{From: scene.From}
+		result := protocol.Scene{From: scene.From}
 		for _, cell := range scene.Cells {
 			if number := slices.Index(tracks, cell.Track); number >= 0 {
-				result.Cells = append(result.Cells, render.Cell{
+				result.Cells = append(result.Cells, protocol.Cell{
 					Track: number, X: cell.Rect.X, Y: cell.Rect.Y, W: cell.Rect.W, H: cell.Rect.H,
 				})
 			}
@@ -175,16 +176,16 @@ type chunkWriter struct {
 	keyOf     func(int) string
 	published func(int) error
 	progress  func(int)
-	header    render.Header
+	header    protocol.Header
 	current   *packetsWriter
 }
 
-func (w *chunkWriter) Header(h render.Header) error {
+func (w *chunkWriter) Header(h protocol.Header) error {
 	w.header = h
 	return nil
 }
 
-func (w *chunkWriter) Packet(packet render.Packet) error {
+func (w *chunkWriter) Packet(packet protocol.Packet) error {
 	if w.current == nil {
 		w.current = newPacketsWriter(w.ctx, w.composer.Work, w.keyOf(w.number), w.header)
 	}

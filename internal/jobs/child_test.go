@@ -10,9 +10,10 @@ import (
 
 	"go.uber.org/goleak"
 
-	"roomreel/internal/picture"
 	"roomreel/internal/render"
-	"roomreel/internal/sound"
+	"roomreel/internal/render/audio"
+	"roomreel/internal/render/protocol"
+	"roomreel/internal/render/video"
 )
 
 // TestMain makes this test binary its own render child: a child has neither arguments nor an environment. It does the real
@@ -38,39 +39,39 @@ const (
 // diary is what a child says of itself.
 type diary struct {
 	Pid    int
-	Chunks []render.Chunk // none for the sound
+	Chunks []protocol.Chunk // none for the sound
 }
 
-func child(plan render.Plan, conn *render.Conn) (render.Stats, error) {
+func child(plan protocol.Plan, conn *protocol.Conn) (protocol.Stats, error) {
 	dir := filepath.Dir(os.Args[0])
 	line := diary{Pid: os.Getpid()}
-	if plan.Picture != nil {
-		line.Chunks = plan.Picture.Chunks
+	if plan.Video != nil {
+		line.Chunks = plan.Video.Chunks
 	}
 	text, err := json.Marshal(line)
 	if err != nil {
-		return render.Stats{}, err
+		return protocol.Stats{}, err
 	}
 	file, err := os.OpenFile(filepath.Join(dir, diaryFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		return render.Stats{}, err
+		return protocol.Stats{}, err
 	}
 	file.Write(append(text, '\n'))
 	file.Close()
 	if _, err := os.Stat(filepath.Join(dir, brokenFile)); err == nil {
-		return render.Stats{}, errors.New("this child does not work")
+		return protocol.Stats{}, errors.New("this child does not work")
 	}
-	if plan.Sound != nil {
-		return sound.Run(*plan.Sound, conn)
+	if plan.Audio != nil {
+		return audio.Run(*plan.Audio, conn)
 	}
-	return picture.Run(*plan.Picture, &gated{Conn: conn, dir: dir, tracks: plan.Picture.Tracks})
+	return video.Run(*plan.Video, &gated{Conn: conn, dir: dir, tracks: plan.Video.Tracks})
 }
 
 // gated is a connection that waits at the gate after each chunk, and on which some tracks crash.
 type gated struct {
-	*render.Conn
+	*protocol.Conn
 	dir    string
-	tracks []render.Track
+	tracks []protocol.Track
 }
 
 func (g *gated) ChunkDone(i int) error {
@@ -86,8 +87,8 @@ func (g *gated) ChunkDone(i int) error {
 	return err
 }
 
-func (g *gated) Serving(track int) {
-	g.Conn.Serving(track)
+func (g *gated) WorkingOn(track int) {
+	g.Conn.WorkingOn(track)
 	if track < 0 {
 		return
 	}

@@ -22,6 +22,7 @@ import (
 	"roomreel/internal/compose"
 	"roomreel/internal/keyring"
 	"roomreel/internal/render"
+	"roomreel/internal/render/sandbox"
 	"roomreel/internal/store"
 	"roomreel/internal/store/storetest"
 	"roomreel/internal/webhook"
@@ -116,7 +117,7 @@ func (w *world) runner(t *testing.T, change func(*Config)) *Runner {
 	options := compose.Options{FPS: 25, Chunk: time.Second, Parallel: 1, Encoder: compose.Standard}
 	config := Config{
 		Store: w.store, App: w.app, Vault: w.vault, Work: w.work, Sender: sender, Log: log, Scratch: w.beside("films"),
-		Render: render.Command{Path: w.beside("child"), Mode: render.Off}, Options: options,
+		Render: render.Command{Path: w.beside("child"), Mode: sandbox.Off}, Options: options,
 		DeliverFor: time.Hour, Role: "all", Alone: true, Children: 2,
 	}
 	if change != nil {

@@ -4,24 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
 	"syscall"
+
+	"roomreel/internal/render/protocol"
 )
 
-// An ExitError is the death of a child, or an answer that cannot be trusted. It is the child's fault or its media's,
-// never the caller's.
+// An ExitError is the death of a child, or an answer of it that cannot be trusted. The child or its media is at fault,
+// never the caller.
 type ExitError struct {
-	Track       int            // the track whose data the child worked on; -1 when it worked on none
+	Track       int            // the track on whose data the child worked; -1 when it worked on none
 	Signal      syscall.Signal // that ended it; 0 when it exited
 	Code        int            // its exit code; -1 when a signal ended it
 	Stderr      string         // its last lines, for the operator
-	Stalled     bool           // the watchdog ended it
+	Stalled     bool           // the watchdog stopped it
 	TimedOut    bool           // it took longer than Command.Timeout
 	OutOfMemory bool           // a guess: it says so, or something other than us killed it
-	Err         error          // what else was wrong: the protocol, missing facts; nil when the exit says it all
+	Err         error          // what else was wrong: the protocol, missing stats; nil when the exit says it all
 }
 
 func (e *ExitError) Error() string {
@@ -59,15 +60,15 @@ func lastLine(text string) string {
 	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
-// verdict turns all that is known into what Do returns. cause is why the child was stopped, if it was.
-func (r *run) verdict(outer context.Context, cause error, exit *os.ProcessState) (Stats, error) {
+// result decides what Run returns. cause is why the child was stopped, if it was.
+func (r *run) result(outer context.Context, cause error, exit *os.ProcessState) (protocol.Stats, error) {
 	if caller, ok := errors.AsType[callerError](cause); ok {
-		return Stats{}, caller.error
+		return protocol.Stats{}, caller.error
 	}
 	if cause != nil && outer.Err() != nil && errors.Is(cause, context.Cause(outer)) {
-		return Stats{}, cause
+		return protocol.Stats{}, cause
 	}
-	death := &ExitError{Track: r.child.page.suspect(), Code: -1, Stderr: r.child.stderr.String()}
+	death := &ExitError{Track: r.child.page.Page.Track(), Code: -1, Stderr: r.child.stderr.String()}
 	if exit != nil {
 		death.Code = exit.ExitCode()
 		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
@@ -77,29 +78,29 @@ func (r *run) verdict(outer context.Context, cause error, exit *os.ProcessState)
 	switch {
 	case errors.Is(cause, errStalled):
 		death.Stalled = true
-		return Stats{}, death
+		return protocol.Stats{}, death
 	case errors.Is(cause, errTimeout):
 		death.TimedOut = true
-		return Stats{}, death
+		return protocol.Stats{}, death
 	}
-	// The kernel's out-of-memory killer leaves no word. A pipe that ended by itself was not our doing.
-	abrupt := death.Signal == syscall.SIGKILL && (cause == nil || errors.Is(cause, errNoFacts))
-	death.OutOfMemory = abrupt || saysOutOfMemory(death.Stderr)
-	if cause != nil && !(errors.Is(cause, errNoFacts) && (death.Code > 0 || death.Signal != 0)) {
+	// The kernel's out-of-memory killer leaves no message: SIGKILL that we did not send is taken for it.
+	killed := death.Signal == syscall.SIGKILL && (cause == nil || errors.Is(cause, errNoStats))
+	death.OutOfMemory = killed || saysOutOfMemory(death.Stderr)
+	if cause != nil && !(errors.Is(cause, errNoStats) && (death.Code > 0 || death.Signal != 0)) {
 		death.Err = cause
-		return Stats{}, death
+		return protocol.Stats{}, death
 	}
 	if death.Code != 0 {
-		return Stats{}, death
+		return protocol.Stats{}, death
 	}
-	if death.Err = r.check(); death.Err != nil {
-		return Stats{}, death
+	if death.Err = r.checkStats(); death.Err != nil {
+		return protocol.Stats{}, death
 	}
-	return r.facts, nil
+	return r.stats, nil
 }
 
-// outOfMemory is how the Go runtime, libavcodec and the C library say that memory is used up. They do not always have
-// what it takes to say it: a thread cannot be made, and Go 1.26's collector faults where a table of its own is missing.
+// outOfMemory is how the Go runtime, libavcodec and the C library say that memory is used up. They cannot always say it
+// in so many words: a thread cannot be made, and Go 1.26's collector faults where a table of its own is missing.
 var outOfMemory = []string{
 	"out of memory",
 	"cannot allocate memory",
@@ -112,10 +113,4 @@ var outOfMemory = []string{
 func saysOutOfMemory(stderr string) bool {
 	text := strings.ToLower(stderr)
 	return slices.ContainsFunc(outOfMemory, func(words string) bool { return strings.Contains(text, words) })
-}
-
-// isWriteError tells a pipe that broke from a frame that cannot be written.
-func isWriteError(err error) bool {
-	var path *fs.PathError
-	return errors.As(err, &path)
 }

@@ -1,28 +1,37 @@
 package render
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"roomreel/internal/render/protocol"
+	"roomreel/internal/render/sandbox"
 )
 
 // Exit codes of a child. A Go panic and a fault in C are code 2.
 const (
-	exitOK       = 0
-	exitFailed   = 1 // do or the pipes failed; stderr says how
-	exitUsage    = 64
-	exitSandbox  = 77 // a guard is missing that the parent requires
-	errNotByHand = "roomreel-render is started by roomreel and not for use by hand"
+	exitOK      = 0
+	exitFailed  = 1 // do or the pipes failed; stderr says how
+	exitUsage   = 64
+	exitSandbox = 77 // a protection is missing that the parent requires
 )
 
 // Main is the whole of a child's main function: it confines the process, then serves its parent on the standard pipes,
 // and exits.
-func Main(do func(Plan, *Conn) (Stats, error)) {
-	exit(child(do))
+func Main(do func(protocol.Plan, *protocol.Conn) (protocol.Stats, error)) {
+	page, err := protocol.InheritPage()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		exit(exitUsage)
+	}
+	exit(childMain(page, do))
 }
 
 // exit ends a child. os.Exit runs exit hooks, and those of a program built with -cover write to stderr, where the parent
@@ -34,32 +43,23 @@ func exit(code int) {
 	os.Exit(code)
 }
 
-func child(do func(Plan, *Conn) (Stats, error)) int {
-	page, err := inherit()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return exitUsage
-	}
-	return childWith(page, do)
-}
-
-func childWith(page *shared, do func(Plan, *Conn) (Stats, error)) int {
-	if err := confine(page); err != nil {
-		if page.modeOrdered() == Require || page.probe != 0 {
+func childMain(page *protocol.Page, do func(protocol.Plan, *protocol.Conn) (protocol.Stats, error)) int {
+	if err := sandbox.Confine(page); err != nil {
+		if page.Orders.Require || page.Orders.Probe {
 			fmt.Fprintln(os.Stderr, err)
 		}
-		if page.modeOrdered() == Require {
+		if page.Orders.Require {
 			return exitSandbox
 		}
 	}
-	if page.probe != 0 {
-		for _, name := range escapes() {
+	if page.Orders.Probe {
+		for _, name := range sandbox.Escapes() {
 			fmt.Println(name)
 		}
 		return exitOK
 	}
-	if err := serve(os.Stdin, os.Stdout, page, do); err != nil {
-		// The parent hung up; it knows why.
+	if err := protocol.Serve(os.Stdin, os.Stdout, page, do); err != nil {
+		// When the parent hung up, it knows why.
 		if !errors.Is(err, io.ErrClosedPipe) && !errors.Is(err, unix.EPIPE) {
 			fmt.Fprintln(os.Stderr, strings.TrimSpace(err.Error()))
 		}
@@ -68,18 +68,35 @@ func childWith(page *shared, do func(Plan, *Conn) (Stats, error)) int {
 	return exitOK
 }
 
-// inherit maps the page that the parent handed down, and gives its descriptor back.
-func inherit() (*shared, error) {
-	var info unix.Stat_t
-	if err := unix.Fstat(pageFD, &info); err != nil || info.Size != pageSize {
-		return nil, errors.New(errNotByHand)
-	}
-	_, page, err := mapPage(pageFD)
+// probeTimeout bounds a probe: starting a process and a few system calls.
+const probeTimeout = 20 * time.Second
+
+// Probe starts a child that tries to break out, and reports which protections are in force. It is for the start of the
+// service and for its doctor. The error is not nil when no child could be started at all, or, in mode Require, when a
+// protection is missing.
+func Probe(ctx context.Context, c Command) (sandbox.Report, error) {
+	c = c.withDefaults()
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	c.probe = true
+	p, err := start(ctx, c)
 	if err != nil {
-		return nil, err
+		return sandbox.Report{}, fmt.Errorf("start render child: %w", err)
 	}
-	if page.magic != pageMagic {
-		return nil, errors.New(errNotByHand)
+	defer p.release()
+	defer p.in.Close()
+	defer p.out.Close()
+	output, err := io.ReadAll(io.LimitReader(p.out, 64<<10))
+	if err != nil {
+		cancel()
 	}
-	return page, unix.Close(pageFD)
+	state := p.wait()
+	report := sandbox.NewReport(p.isolation, p.page.Page, strings.FieldsFunc(string(output), func(r rune) bool { return r == '\n' }))
+	if state == nil || state.ExitCode() != exitOK {
+		return report, fmt.Errorf("probe of the sandbox: render child ended with %v: %s", state, p.stderr.String())
+	}
+	if c.Mode == sandbox.Require && (len(report.Missing()) > 0 || len(report.Escapes) > 0) {
+		return report, fmt.Errorf("the sandbox is required and incomplete: missing %v, possible %v", report.Missing(), report.Escapes)
+	}
+	return report, nil
 }

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"roomreel/internal/render/protocol"
+	"roomreel/internal/render/sandbox"
 )
 
 // realChild builds the program that is shipped, where the user nobody may execute it.
@@ -22,54 +25,54 @@ func realChild(t *testing.T) Command {
 			t.Fatal(err)
 		}
 	}
-	return Command{Path: path, Mode: Require, StallTimeout: 30 * time.Second}
+	return Command{Path: path, Mode: sandbox.Require, StallTimeout: 30 * time.Second}
 }
 
 // Codecs, with threads of their own, work inside the whole sandbox: a film is encoded, decoded and encoded again.
-func TestDo_RealChildWorksInTheSandbox(t *testing.T) {
+func TestRun_RealChildWorksInTheSandbox(t *testing.T) {
 	c := realChild(t)
-	film := func(encoder Encoder, tracks []Track, cells []Cell, next func() (Packet, error)) []Packet {
+	film := func(encoder protocol.Encoder, tracks []protocol.Track, cells []protocol.Cell, next func() (protocol.Packet, error)) []protocol.Packet {
 		t.Helper()
 		var r recorder
-		facts, err := Do(t.Context(), c, Plan{Picture: &VideoPlan{
-			Width: 640, Height: 360, FPSNum: 25, FPSDen: 1, Encoder: encoder, Tracks: tracks,
-			Scenes: []Scene{{Cells: cells}}, Chunks: []Chunk{{0, 25}, {25, 50}},
+		stats, err := Run(t.Context(), c, protocol.Plan{Video: &protocol.VideoPlan{
+			Width: 640, Height: 360, FPS: 25, Encoder: encoder, Tracks: tracks,
+			Scenes: []protocol.Scene{{Cells: cells}}, Chunks: []protocol.Chunk{{From: 0, To: 25}, {From: 25, To: 50}},
 		}}, next, &r)
 		if err != nil {
 			t.Fatalf("%s: %v", encoder.Codec, err)
 		}
-		if len(tracks) > 0 && facts.Tracks[0].Decoded != 50 {
-			t.Errorf("%s: facts %+v", encoder.Codec, facts)
+		if len(tracks) > 0 && stats.Tracks[0].Decoded != 50 {
+			t.Errorf("%s: stats %+v", encoder.Codec, stats)
 		}
 		return r.packets
 	}
-	vp8 := film(Encoder{Codec: "vp8", Bitrate: 500_000, GOP: 25, Threads: 2, Options: map[string]string{"deadline": "realtime"}}, nil, nil, packets(0, ""))
+	vp8 := film(protocol.Encoder{Codec: "vp8", Bitrate: 500_000, GOP: 25, Threads: 2, Options: map[string]string{"deadline": "realtime"}}, nil, nil, packets(0, ""))
 	n := 0
-	film(Encoder{Codec: "h264", GOP: 25, Threads: 2, Options: map[string]string{"preset": "veryfast"}},
-		[]Track{{Codec: "vp8", MaxW: 640, MaxH: 360}}, []Cell{{W: 640, H: 360}},
-		func() (Packet, error) {
+	film(protocol.Encoder{Codec: "h264", GOP: 25, Threads: 2, Options: map[string]string{"preset": "veryfast"}},
+		[]protocol.Track{{Codec: "vp8", MaxW: 640, MaxH: 360}}, []protocol.Cell{{W: 640, H: 360}},
+		func() (protocol.Packet, error) {
 			if n == len(vp8) {
-				return Packet{}, io.EOF
+				return protocol.Packet{}, io.EOF
 			}
 			p := vp8[n]
 			n++
-			return Packet{Time: time.Duration(p.PTS) * time.Second / 25, Key: p.Key, Data: p.Data}, nil
+			return protocol.Packet{Time: time.Duration(p.PTS) * time.Second / 25, Key: p.Key, Data: p.Data}, nil
 		})
 
 	for _, codec := range []string{"aac", "opus"} {
 		const length = 48000
 		feed := packets(50, string(make([]byte, 160))) // 20 ms of pcmu each
 		var r recorder
-		facts, err := Do(t.Context(), c, Plan{Sound: &AudioPlan{
-			Samples: length, Encoder: Encoder{Codec: codec, Bitrate: 96_000},
-			Tracks: []Track{{Codec: "pcmu", Rate: 8000, Channels: 1}},
-			Runs:   [][]Run{{{Packets: 50, Decoded: length, Length: length}}},
-		}}, func() (Packet, error) { p, err := feed(); p.Track = 0; return p, err }, &r)
+		stats, err := Run(t.Context(), c, protocol.Plan{Audio: &protocol.AudioPlan{
+			To: length, Encoder: protocol.Encoder{Codec: codec, Bitrate: 96_000},
+			Tracks: []protocol.Track{{Codec: "pcmu", Rate: 8000, Channels: 1}},
+			Runs:   [][]protocol.Run{{{Packets: 50, Decoded: length, Length: length}}},
+		}}, func() (protocol.Packet, error) { p, err := feed(); p.Track = 0; return p, err }, &r)
 		if err != nil {
 			t.Fatalf("%s: %v", codec, err)
 		}
-		if facts.Samples != length || facts.Tracks[0].Decoded != 50 || facts.Peak == 0 {
-			t.Errorf("%s: facts %+v", codec, facts)
+		if stats.Samples != length || stats.Tracks[0].Decoded != 50 || stats.Peak == 0 {
+			t.Errorf("%s: stats %+v", codec, stats)
 		}
 	}
 }

@@ -18,12 +18,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"roomreel/internal/render/protocol"
+	"roomreel/internal/render/sandbox"
 )
 
 // TestMain makes this test binary its own child: a process that was handed a page is one.
 func TestMain(m *testing.M) {
-	if page, err := inherit(); err == nil {
-		exit(childWith(page, behave))
+	if page, err := protocol.InheritPage(); err == nil {
+		exit(childMain(page, behave))
 	}
 	if len(os.Args) > 1 && os.Args[1] == "parent" {
 		middleman()
@@ -37,14 +40,14 @@ func TestMain(m *testing.M) {
 }
 
 // behave is the test child's work. The plan's codec names it.
-func behave(plan Plan, c *Conn) (Stats, error) {
-	if plan.Sound != nil {
-		return Stats{}, errors.New("no ear")
+func behave(plan protocol.Plan, c *protocol.Conn) (protocol.Stats, error) {
+	if plan.Audio != nil {
+		return protocol.Stats{}, errors.New("no ear")
 	}
-	p := plan.Picture
-	facts := Stats{Tracks: make([]TrackStats, len(p.Tracks))}
-	if err := c.Header(Header{Private: []byte("header")}); err != nil {
-		return facts, err
+	p := plan.Video
+	stats := protocol.Stats{Tracks: make([]protocol.TrackStats, len(p.Tracks))}
+	if err := c.Header(protocol.Header{Private: []byte("header")}); err != nil {
+		return stats, err
 	}
 	switch p.Encoder.Codec {
 	case "silent":
@@ -53,13 +56,13 @@ func behave(plan Plan, c *Conn) (Stats, error) {
 		os.Stdout.WriteString("\x00\x01garbage, as a library's printf makes it")
 		select {}
 	case "huge":
-		os.Stdout.Write([]byte{framePacket, 0xff, 0xff, 0xff, 0xff})
+		os.Stdout.Write([]byte{'D', 0xff, 0xff, 0xff, 0xff})
 		select {}
 	case "fail":
 		fmt.Fprintln(os.Stderr, "first line")
-		return facts, errors.New("libx264: no such preset")
+		return stats, errors.New("libx264: no such preset")
 	case "panic":
-		c.Serving(1)
+		c.WorkingOn(1)
 		panic("decoder lost its way")
 	case "hungry":
 		var kept [][]byte
@@ -69,50 +72,50 @@ func behave(plan Plan, c *Conn) (Stats, error) {
 				b[i] = 1
 			}
 			kept = append(kept, b)
-			c.Serving(len(kept) % 2)
+			c.WorkingOn(len(kept) % 2)
 		}
 	case "lie":
-		facts.Pictures = 1 << 20
-		return facts, nil
+		stats.Frames = 1 << 20
+		return stats, nil
 	case "deaf":
 		c.Progress(int64(os.Getpid()))
-		c.flush()
+		c.Flush()
 		select {}
 	}
 	for _, chunk := range p.Chunks {
 		for n := chunk.From; n < chunk.To; n++ {
 			in, err := c.Next()
 			if err != nil {
-				return facts, err
+				return stats, err
 			}
-			c.Serving(in.Track)
+			c.WorkingOn(in.Track)
 			if string(in.Data) == "poison" {
-				return facts, poison()
+				return stats, poison()
 			}
 			if string(in.Data) == "report" {
 				c.Progress(-1)
-				c.flush()
+				c.Flush()
 				select {}
 			}
-			facts.Tracks[in.Track].Packets++
-			c.Serving(-1)
-			out := Packet{PTS: int64(n), DTS: int64(n), Len: 1, Key: n == chunk.From, Data: in.Data}
+			stats.Tracks[in.Track].Packets++
+			c.WorkingOn(-1)
+			out := protocol.Packet{PTS: int64(n), Len: 1, Key: n == chunk.From, Data: in.Data}
 			if err := c.Packet(out); err != nil {
-				return facts, err
+				return stats, err
 			}
-			facts.Pictures++
+			stats.Frames++
 		}
 		if err := c.ChunkDone(int(chunk.From-p.Chunks[0].From) / (chunk.To - chunk.From)); err != nil {
-			return facts, err
+			return stats, err
 		}
-		if err := c.Progress(int64(facts.Pictures)); err != nil {
-			return facts, err
+		if err := c.Progress(int64(stats.Frames)); err != nil {
+			return stats, err
 		}
 	}
 	if _, err := c.Next(); !errors.Is(err, io.EOF) {
-		return facts, fmt.Errorf("more than was planned: %v", err)
+		return stats, fmt.Errorf("more than was planned: %v", err)
 	}
-	return facts, nil
+	return stats, nil
 }
 
 func poison() error {
@@ -122,7 +125,7 @@ func poison() error {
 
 // middleman is a parent that a test kills. It runs a child that never ends and says its process ID.
 func middleman() {
-	Do(context.Background(), Command{Path: os.Args[2]}, picturePlan("deaf", 1), endless(nil), &recorder{
+	Run(context.Background(), Command{Path: os.Args[2]}, videoPlan("deaf", 1), endless(nil), &recorder{
 		progress: func(int64) error {
 			fmt.Println("ready")
 			return nil
@@ -132,15 +135,15 @@ func middleman() {
 }
 
 type recorder struct {
-	header   Header
-	packets  []Packet
+	header   protocol.Header
+	packets  []protocol.Packet
 	chunks   []int
 	progress func(int64) error
-	packet   func(Packet) error
+	packet   func(protocol.Packet) error
 }
 
-func (r *recorder) Header(h Header) error { r.header = h; return nil }
-func (r *recorder) Packet(p Packet) error {
+func (r *recorder) Header(h protocol.Header) error { r.header = h; return nil }
+func (r *recorder) Packet(p protocol.Packet) error {
 	r.packets = append(r.packets, p)
 	if r.packet != nil {
 		return r.packet(p)
@@ -155,28 +158,28 @@ func (r *recorder) Progress(n int64) error {
 	return nil
 }
 
-func picturePlan(codec string, chunks int) Plan {
-	p := &VideoPlan{Encoder: Encoder{Codec: codec}, Tracks: make([]Track, 2)}
+func videoPlan(codec string, chunks int) protocol.Plan {
+	p := &protocol.VideoPlan{Encoder: protocol.Encoder{Codec: codec}, Tracks: make([]protocol.Track, 2)}
 	for i := range chunks {
-		p.Chunks = append(p.Chunks, Chunk{i * 10, i*10 + 10})
+		p.Chunks = append(p.Chunks, protocol.Chunk{From: i * 10, To: i*10 + 10})
 	}
-	return Plan{Picture: p}
+	return protocol.Plan{Video: p}
 }
 
 // packets returns a feed of n packets on alternating tracks.
-func packets(n int, data string) func() (Packet, error) {
+func packets(n int, data string) func() (protocol.Packet, error) {
 	i := 0
-	return func() (Packet, error) {
+	return func() (protocol.Packet, error) {
 		if i == n {
-			return Packet{}, io.EOF
+			return protocol.Packet{}, io.EOF
 		}
 		i++
-		return Packet{Track: i % 2, Time: time.Duration(i) * time.Millisecond, Data: []byte(data)}, nil
+		return protocol.Packet{Track: i % 2, Time: time.Duration(i) * time.Millisecond, Data: []byte(data)}, nil
 	}
 }
 
-func endless(data []byte) func() (Packet, error) {
-	return func() (Packet, error) { return Packet{Data: data}, nil }
+func endless(data []byte) func() (protocol.Packet, error) {
+	return func() (protocol.Packet, error) { return protocol.Packet{Data: data}, nil }
 }
 
 var plainDir string // of the child's program, to be removed at the end
@@ -235,18 +238,18 @@ func exitError(t *testing.T, err error) *ExitError {
 	return exit
 }
 
-func TestDo_CarriesPacketsBothWays(t *testing.T) {
-	for _, mode := range []Mode{Auto, Require, Off} {
+func TestRun_CarriesPacketsBothWays(t *testing.T) {
+	for _, mode := range []sandbox.Mode{sandbox.Auto, sandbox.Require, sandbox.Off} {
 		t.Run(string(mode), func(t *testing.T) {
 			c := testCommand(t)
 			c.Mode = mode
 			var r recorder
-			facts, err := Do(t.Context(), c, picturePlan("", 3), packets(30, "data"), &r)
+			stats, err := Run(t.Context(), c, videoPlan("", 3), packets(30, "data"), &r)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := Stats{Pictures: 30, Tracks: []TrackStats{{Packets: 15}, {Packets: 15}}}
-			if diff := cmp.Diff(want, facts); diff != "" {
+			want := protocol.Stats{Frames: 30, Tracks: []protocol.TrackStats{{Packets: 15}, {Packets: 15}}}
+			if diff := cmp.Diff(want, stats); diff != "" {
 				t.Error(diff)
 			}
 			if len(r.packets) != 30 || string(r.packets[29].Data) != "data" || r.packets[29].PTS != 29 || !r.packets[20].Key {
@@ -262,32 +265,32 @@ func TestDo_CarriesPacketsBothWays(t *testing.T) {
 	}
 }
 
-func TestDo_NamesTheTrackThatKilled(t *testing.T) {
+func TestRun_NamesTheTrackThatKilled(t *testing.T) {
 	n := 0
-	next := func() (Packet, error) {
+	next := func() (protocol.Packet, error) {
 		if n++; n == 6 {
-			return Packet{Track: 1, Data: []byte("poison")}, nil
+			return protocol.Packet{Track: 1, Data: []byte("poison")}, nil
 		}
-		return Packet{Track: 0}, nil
+		return protocol.Packet{Track: 0}, nil
 	}
-	_, err := Do(t.Context(), testCommand(t), picturePlan("", 3), next, &recorder{})
+	_, err := Run(t.Context(), testCommand(t), videoPlan("", 3), next, &recorder{})
 	exit := exitError(t, err)
 	if exit.Track != 1 || exit.Code != 2 || !strings.Contains(exit.Stderr, "nil pointer") {
 		t.Errorf("got %+v", exit)
 	}
 }
 
-func TestDo_KillInTheMiddleNamesTrackAndSignal(t *testing.T) {
+func TestRun_KillInTheMiddleNamesTrackAndSignal(t *testing.T) {
 	r := &recorder{}
 	r.progress = func(int64) error { return syscall.Kill(onlyChild(t), syscall.SIGKILL) }
 	n := 0
-	next := func() (Packet, error) {
+	next := func() (protocol.Packet, error) {
 		if n++; n == 5 {
-			return Packet{Track: 1, Data: []byte("report")}, nil
+			return protocol.Packet{Track: 1, Data: []byte("report")}, nil
 		}
-		return Packet{Track: 0, Data: make([]byte, 4096)}, nil
+		return protocol.Packet{Track: 0, Data: make([]byte, 4096)}, nil
 	}
-	_, err := Do(t.Context(), testCommand(t), picturePlan("", 3), next, r)
+	_, err := Run(t.Context(), testCommand(t), videoPlan("", 3), next, r)
 	exit := exitError(t, err)
 	if exit.Track != 1 || exit.Signal != syscall.SIGKILL || exit.Code != -1 || exit.Stalled || !exit.OutOfMemory {
 		t.Errorf("got %+v", exit)
@@ -318,13 +321,13 @@ func childrenOf(pid int) []int {
 	return list
 }
 
-func TestDo_FindsStoppedChildren(t *testing.T) {
+func TestRun_FindsStoppedChildren(t *testing.T) {
 	c := testCommand(t)
 	c.StallTimeout = 300 * time.Millisecond
 	r := &recorder{}
 	r.progress = func(int64) error { return syscall.Kill(onlyChild(t), syscall.SIGSTOP) }
 	begin := time.Now()
-	_, err := Do(t.Context(), c, picturePlan("deaf", 1), endless(make([]byte, 1000)), r)
+	_, err := Run(t.Context(), c, videoPlan("deaf", 1), endless(make([]byte, 1000)), r)
 	if exit := exitError(t, err); !exit.Stalled || exit.OutOfMemory {
 		t.Errorf("got %+v", exit)
 	}
@@ -333,7 +336,7 @@ func TestDo_FindsStoppedChildren(t *testing.T) {
 	}
 }
 
-func TestDo_WaitsForSlowParents(t *testing.T) {
+func TestRun_WaitsForSlowParents(t *testing.T) {
 	c := testCommand(t)
 	c.StallTimeout = 100 * time.Millisecond
 	slow := func(yes bool) {
@@ -343,36 +346,36 @@ func TestDo_WaitsForSlowParents(t *testing.T) {
 	}
 	n := 0
 	feed := packets(10, "x")
-	next := func() (Packet, error) { n++; slow(n == 5); return feed() }
-	r := &recorder{packet: func(p Packet) error { slow(p.PTS == 3); return nil }}
-	if _, err := Do(t.Context(), c, picturePlan("", 1), next, r); err != nil {
+	next := func() (protocol.Packet, error) { n++; slow(n == 5); return feed() }
+	r := &recorder{packet: func(p protocol.Packet) error { slow(p.PTS == 3); return nil }}
+	if _, err := Run(t.Context(), c, videoPlan("", 1), next, r); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestDo_BackPressureBoundsWhatIsSent(t *testing.T) {
+func TestRun_BackPressureBoundsWhatIsSent(t *testing.T) {
 	c := testCommand(t)
 	c.StallTimeout = 200 * time.Millisecond
 	sent := 0
-	next := func() (Packet, error) { sent++; return Packet{Data: make([]byte, 64<<10)}, nil }
-	_, err := Do(t.Context(), c, picturePlan("deaf", 1), next, &recorder{})
+	next := func() (protocol.Packet, error) { sent++; return protocol.Packet{Data: make([]byte, 64<<10)}, nil }
+	_, err := Run(t.Context(), c, videoPlan("deaf", 1), next, &recorder{})
 	if exit := exitError(t, err); !exit.Stalled {
 		t.Errorf("got %+v", exit)
 	}
-	if bytes := sent * 64 << 10; bytes > pipeSize+4*bufferSize {
+	if bytes := sent * 64 << 10; bytes > pipeSize+4*protocol.BufferSize {
 		t.Errorf("%d bytes were taken for a child that reads nothing", bytes)
 	}
 }
 
-func TestDo_RefusesAnswersThatCannotBe(t *testing.T) {
+func TestRun_RefusesAnswersThatCannotBe(t *testing.T) {
 	for codec, want := range map[string]string{
-		"garbage": "unknown frame kind",
+		"garbage": "unknown message kind",
 		"huge":    "at most",
-		"silent":  "before it sent its facts",
-		"lie":     "facts: 1048576 pictures",
+		"silent":  "before it sent its stats",
+		"lie":     "stats: 1048576 frames",
 	} {
 		t.Run(codec, func(t *testing.T) {
-			_, err := Do(t.Context(), testCommand(t), picturePlan(codec, 1), packets(0, ""), &recorder{})
+			_, err := Run(t.Context(), testCommand(t), videoPlan(codec, 1), packets(0, ""), &recorder{})
 			exit := exitError(t, err)
 			if !strings.Contains(exit.Error(), want) || exit.OutOfMemory {
 				t.Errorf("got %q, %+v", exit, exit)
@@ -381,8 +384,8 @@ func TestDo_RefusesAnswersThatCannotBe(t *testing.T) {
 	}
 }
 
-func TestDo_KeepsWhatTheChildSaid(t *testing.T) {
-	_, err := Do(t.Context(), testCommand(t), picturePlan("fail", 1), packets(0, ""), &recorder{})
+func TestRun_KeepsWhatTheChildSaid(t *testing.T) {
+	_, err := Run(t.Context(), testCommand(t), videoPlan("fail", 1), packets(0, ""), &recorder{})
 	exit := exitError(t, err)
 	if exit.Code != exitFailed || exit.Track != -1 || exit.Stderr != "first line\nlibx264: no such preset" {
 		t.Errorf("got %+v", exit)
@@ -390,27 +393,27 @@ func TestDo_KeepsWhatTheChildSaid(t *testing.T) {
 	if want := "render child exited with code 1: libx264: no such preset"; exit.Error() != want {
 		t.Errorf("got %q, want %q", exit.Error(), want)
 	}
-	_, err = Do(t.Context(), testCommand(t), picturePlan("panic", 1), packets(0, ""), &recorder{})
+	_, err = Run(t.Context(), testCommand(t), videoPlan("panic", 1), packets(0, ""), &recorder{})
 	if exit := exitError(t, err); exit.Code != 2 || exit.Track != 1 || !strings.Contains(exit.Stderr, "lost its way") {
 		t.Errorf("got %+v", exit)
 	}
 }
 
-func TestDo_LimitsMemory(t *testing.T) {
+func TestRun_LimitsMemory(t *testing.T) {
 	c := testCommand(t)
 	c.MemoryLimit = 256 << 20
-	_, err := Do(t.Context(), c, picturePlan("hungry", 1), packets(0, ""), &recorder{})
+	_, err := Run(t.Context(), c, videoPlan("hungry", 1), packets(0, ""), &recorder{})
 	if exit := exitError(t, err); !exit.OutOfMemory || exit.Track < 0 {
 		t.Errorf("got %+v", exit)
 	}
 }
 
-func TestDo_EndsWithItsContext(t *testing.T) {
+func TestRun_EndsWithItsContext(t *testing.T) {
 	reason := errors.New("shutting down")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var cancelled time.Time
 	r := &recorder{progress: func(int64) error { cancelled = time.Now(); cancel(reason); return nil }}
-	_, err := Do(ctx, testCommand(t), picturePlan("deaf", 1), endless(nil), r)
+	_, err := Run(ctx, testCommand(t), videoPlan("deaf", 1), endless(nil), r)
 	if !errors.Is(err, reason) {
 		t.Errorf("got %v", err)
 	}
@@ -419,31 +422,31 @@ func TestDo_EndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestDo_EndsAtItsTimeout(t *testing.T) {
+func TestRun_EndsAtItsTimeout(t *testing.T) {
 	c := testCommand(t)
 	c.Timeout = 300 * time.Millisecond
-	_, err := Do(t.Context(), c, picturePlan("deaf", 1), endless(nil), &recorder{})
+	_, err := Run(t.Context(), c, videoPlan("deaf", 1), endless(nil), &recorder{})
 	if exit := exitError(t, err); !exit.TimedOut {
 		t.Errorf("got %+v", exit)
 	}
 }
 
-func TestDo_ReturnsTheCallersOwnErrors(t *testing.T) {
+func TestRun_ReturnsTheCallersOwnErrors(t *testing.T) {
 	mine := errors.New("bucket is gone")
-	fails := func() (Packet, error) { return Packet{}, mine }
-	if _, err := Do(t.Context(), testCommand(t), picturePlan("", 1), fails, &recorder{}); err != mine {
+	fails := func() (protocol.Packet, error) { return protocol.Packet{}, mine }
+	if _, err := Run(t.Context(), testCommand(t), videoPlan("", 1), fails, &recorder{}); err != mine {
 		t.Errorf("next: got %v", err)
 	}
-	r := &recorder{packet: func(Packet) error { return mine }}
-	if _, err := Do(t.Context(), testCommand(t), picturePlan("", 1), packets(10, ""), r); err != mine {
+	r := &recorder{packet: func(protocol.Packet) error { return mine }}
+	if _, err := Run(t.Context(), testCommand(t), videoPlan("", 1), packets(10, ""), r); err != mine {
 		t.Errorf("handler: got %v", err)
 	}
-	if _, err := Do(t.Context(), Command{Path: "/no/such/roomreel-render"}, picturePlan("", 1), packets(0, ""), r); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Run(t.Context(), Command{Path: "/no/such/roomreel-render"}, videoPlan("", 1), packets(0, ""), r); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("path: got %v", err)
 	}
 }
 
-func TestDo_ChildDiesWithItsParent(t *testing.T) {
+func TestRun_ChildDiesWithItsParent(t *testing.T) {
 	c := testCommand(t)
 	parent := exec.Command(c.Path, "parent", c.Path)
 	out, err := parent.StdoutPipe()
@@ -484,31 +487,5 @@ func TestTail_KeepsTheBeginningAndTheEnd(t *testing.T) {
 	got := s.String()
 	if !strings.HasPrefix(got, "panic: why\n") || !strings.HasSuffix(got, "goroutine 9999\nthe end\uFFFD\uFFFD") || len(got) > tailSize+headSize+64 {
 		t.Errorf("got %d bytes: %q", len(got), got)
-	}
-}
-
-func TestServe_RefusesPlansThatAreNone(t *testing.T) {
-	for name, in := range map[string]string{
-		"empty":  "",
-		"packet": "D\x00\x00\x00\x00",
-		"both":   "P\x1b\x00\x00\x00" + `{"picture":{},"sound":{}}  `,
-		"json":   "P\x01\x00\x00\x00{",
-		"cut":    "P\xff\x00\x00\x00{",
-	} {
-		t.Run(name, func(t *testing.T) {
-			err := Serve(strings.NewReader(in), io.Discard, func(Plan, *Conn) (Stats, error) {
-				t.Error("was called")
-				return Stats{}, nil
-			})
-			if err == nil || !strings.Contains(err.Error(), "read plan") {
-				t.Errorf("got %v", err)
-			}
-		})
-	}
-}
-
-func TestMain_IsNotForUseByHand(t *testing.T) {
-	if _, err := inherit(); err == nil || err.Error() != errNotByHand {
-		t.Errorf("got %v", err)
 	}
 }

@@ -1,0 +1,126 @@
+package codec
+
+// #include "codec.h"
+// #include <stdlib.h>
+import "C"
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"unsafe"
+
+	"roomreel/internal/timeline"
+)
+
+// audioDecoders are libavcodec's names of the decoders, by our names of their codecs. libopus is the reference decoder:
+// each packet yields exactly the samples that it stands for, where libavcodec's own holds some back.
+var audioDecoders = map[string]string{"opus": "libopus", "pcmu": "pcm_mulaw", "pcma": "pcm_alaw"}
+
+// maxPacketSamples bounds what one packet may decode to: far more than the 120 ms of Opus, for PCM in large blocks.
+const maxPacketSamples = 1 << 20
+
+// AudioDecoder decodes one audio track. Not for concurrent use.
+type AudioDecoder struct {
+	codec   string
+	context *C.AVCodecContext
+	packet  *C.AVPacket
+	frame   *C.AVFrame
+}
+
+// OpenAudioDecoder opens the decoder of opus, pcmu or pcma. private is the OpusHead, or empty. Opus decodes at 48 kHz
+// whatever rate says, and its pre-skip is *not* dropped: that is for whoever places the samples.
+func OpenAudioDecoder(codec string, private []byte, rate, channels int) (*AudioDecoder, error) {
+	name, ok := audioDecoders[codec]
+	if !ok {
+		return nil, fmt.Errorf("decoder %q: %w", codec, ErrUnsupported)
+	}
+	if codec == "opus" {
+		head, err := opusHead(private, channels)
+		if err != nil {
+			return nil, err
+		}
+		private, rate, channels = head, timeline.SampleRate, int(head[9])
+	}
+	if channels < 1 || channels > 2 || rate < 8000 || rate > 192000 {
+		return nil, fmt.Errorf("decoder %q: %d channels at %d Hz: %w", codec, channels, rate, ErrUnsupported)
+	}
+	config := C.rr_decoder_config{rate: C.int(rate), channels: C.int(channels)}
+	context, packet, err := openDecoder(name, private, config)
+	if err != nil {
+		return nil, err
+	}
+	d := &AudioDecoder{codec: codec, context: context, packet: packet, frame: C.av_frame_alloc()}
+	if d.frame == nil {
+		d.Close()
+		return nil, failure("open decoder "+name, -C.ENOMEM)
+	}
+	return d, nil
+}
+
+// opusHead returns a header of mapping family 0 (RFC 7845 section 5.1) with a pre-skip of 0, so that libavcodec drops
+// nothing. Channels and gain are those of head when there is one.
+func opusHead(head []byte, channels int) ([]byte, error) {
+	if len(head) == 0 {
+		channels = min(max(channels, 1), 2)
+		made := append([]byte("OpusHead\x01"), byte(channels))
+		made = binary.LittleEndian.AppendUint16(made, 0)
+		made = binary.LittleEndian.AppendUint32(made, timeline.SampleRate)
+		return append(made, 0, 0, 0), nil
+	}
+	const size = 19
+	if len(head) < size || string(head[:8]) != "OpusHead" || head[8]>>4 != 0 {
+		return nil, fmt.Errorf("decoder opus: malformed OpusHead of %d bytes: %w", len(head), ErrUnsupported)
+	}
+	if head[18] != 0 || head[9] < 1 || head[9] > 2 {
+		return nil, fmt.Errorf("decoder opus: %d channels in mapping family %d: %w", head[9], head[18], ErrUnsupported)
+	}
+	head = slices.Clone(head[:size])
+	binary.LittleEndian.PutUint16(head[10:], 0)
+	return head, nil
+}
+
+// Decode appends the samples of one packet to dst as interleaved stereo, mono on both sides. On an error dst is
+// returned as it was.
+func (d *AudioDecoder) Decode(dst []float32, data []byte) ([]float32, error) {
+	if len(data) == 0 {
+		return dst, fmt.Errorf("decode %s: empty packet: %w", d.codec, ErrUnsupported)
+	}
+	if err := send(d.context, d.packet, d.codec, data, 0); err != nil {
+		return dst, err
+	}
+	result := dst
+	for {
+		var info C.rr_frame_info
+		err := C.rr_receive_frame(d.context, d.frame, &info)
+		if err == errAgain || err == errEOF {
+			return result, nil
+		}
+		if err < 0 {
+			return dst, failure("decode "+d.codec, err)
+		}
+		n := int(info.samples)
+		if n < 1 {
+			continue
+		}
+		if n > maxPacketSamples {
+			return dst, fmt.Errorf("decode %s: %d samples in a packet: %w", d.codec, n, ErrUnsupported)
+		}
+		start := len(result)
+		result = slices.Grow(result, 2*n)[:start+2*n]
+		if err := C.rr_audio_copy(d.frame, (*C.float)(unsafe.Pointer(&result[start]))); err < 0 {
+			return dst, failure("decode "+d.codec, err)
+		}
+	}
+}
+
+// Close frees the decoder.
+func (d *AudioDecoder) Close() {
+	if d.context == nil {
+		return
+	}
+	C.avcodec_free_context(&d.context)
+	C.av_packet_free(&d.packet)
+	C.av_frame_free(&d.frame)
+	open.Add(-1)
+}

@@ -1,0 +1,197 @@
+package audio
+
+import (
+	"math"
+
+	"roomreel/internal/timeline"
+)
+
+const (
+	// ceiling is the largest sample that passes untouched; louder sums are turned down to it. It leaves 0.18 dB for
+	// what lossy encoders add.
+	ceiling = 0.98
+
+	// ahead is how early the limiter begins to turn down, in samples: 5 ms, too short to hear as a fade, long enough
+	// not to click.
+	ahead = 240
+
+	// release is the time constant with which it turns up again, in samples: 250 ms, slower than syllables, so that
+	// speech does not pump.
+	release = timeline.SampleRate / 4
+)
+
+// limiter keeps samples within the ceiling. While they are, it changes nothing, to the bit. When a louder one comes
+// near, both channels are turned down along a smooth curve that reaches the needed gain exactly there, and up again
+// slowly. What comes out has as many samples as went in, at the same places.
+type limiter struct {
+	out func(stereo []float32) error
+
+	held   []float32 // the last `ahead` samples, a ring of stereo pairs that wait
+	needs  []float64 // lowest gain needed from each of the last `ahead` samples on, released: a ring
+	minima minima    // lowest gain needed in the last `ahead` samples
+	gain   float64   // needs' newest entry
+	sum    float64   // of needs
+	active int       // entries of needs that are not 1
+	at     int       // ring position
+	seen   int64     // samples so far
+	calm   int64     // samples since one last needed a lower gain
+	decay  float64
+	block  []float32
+}
+
+func newLimiter(out func([]float32) error) *limiter {
+	l := &limiter{
+		out: out, held: make([]float32, 2*ahead), needs: make([]float64, ahead),
+		minima: newMinima(ahead), gain: 1, sum: ahead, decay: 1 - math.Exp(-1.0/release),
+	}
+	for i := range l.needs {
+		l.needs[i] = 1
+	}
+	return l
+}
+
+// write takes interleaved stereo samples, and hands on those that came `ahead` samples earlier.
+func (l *limiter) write(stereo []float32) error {
+	l.block = l.block[:0]
+	if l.rests() && within(stereo) {
+		l.pass(stereo)
+		return l.flush()
+	}
+	for i := 0; i < len(stereo); i += 2 {
+		l.step(sane(stereo[i]), sane(stereo[i+1]))
+	}
+	return l.flush()
+}
+
+// rests reports whether samples have been within the ceiling for so long that the gain is 1 and stays so.
+func (l *limiter) rests() bool { return l.calm > ahead && l.gain == 1 && l.active == 0 }
+
+// within reports whether all samples are numbers within the ceiling.
+func within(stereo []float32) bool {
+	for _, v := range stereo {
+		if !(v <= ceiling && v >= -ceiling) {
+			return false
+		}
+	}
+	return true
+}
+
+// pass delays samples, and does in a fraction of the time what step does with them while the limiter rests.
+func (l *limiter) pass(stereo []float32) {
+	for i := 0; i < len(stereo); i += 2 {
+		l.block = append(l.block, l.held[2*l.at], l.held[2*l.at+1])
+		l.held[2*l.at], l.held[2*l.at+1] = stereo[i], stereo[i+1]
+		if l.at++; l.at == ahead {
+			l.at = 0
+		}
+	}
+	l.seen += int64(len(stereo) / 2)
+}
+
+// sane replaces what no decoder should have made.
+func sane(v float32) float32 {
+	if v-v != 0 { // not a number, or infinite
+		return 0
+	}
+	return v
+}
+
+func (l *limiter) step(left, right float32) {
+	need := 1.0
+	if loudest := max(left, -left, right, -right); loudest > ceiling {
+		need = ceiling / float64(loudest)
+		l.calm = -1
+	}
+	l.calm++
+	lowest := l.minima.push(need)
+	if lowest < l.gain {
+		l.gain = lowest
+	} else if l.gain < 1 {
+		l.gain += (1 - l.gain) * l.decay
+		if l.gain > 1-1e-6 {
+			l.gain = 1
+		}
+		l.gain = min(l.gain, lowest)
+	}
+	old := l.needs[l.at]
+	l.needs[l.at] = l.gain
+	l.sum += l.gain - old
+	if old != 1 {
+		l.active--
+	}
+	if l.gain != 1 {
+		l.active++
+	}
+	gain := l.sum / ahead
+	if l.active == 0 {
+		l.sum, gain = ahead, 1
+	}
+	if l.seen >= ahead {
+		a, b := l.held[2*l.at], l.held[2*l.at+1]
+		if gain != 1 {
+			a, b = clip(float64(a)*gain), clip(float64(b)*gain)
+		}
+		l.block = append(l.block, a, b)
+	}
+	l.held[2*l.at], l.held[2*l.at+1] = left, right
+	l.seen++
+	if l.at++; l.at == ahead {
+		l.at = 0
+	}
+}
+
+// clip is the last resort against rounding.
+func clip(v float64) float32 { return float32(min(max(v, -ceiling), ceiling)) }
+
+// end hands on the samples that wait.
+func (l *limiter) end() error {
+	l.block = l.block[:0]
+	waiting := min(l.seen, ahead)
+	l.seen = max(l.seen, ahead)
+	// With fewer than `ahead` samples in all, the ring's unused part comes out first.
+	skip := ahead - int(waiting)
+	if skip > 0 {
+		l.at = int(waiting)
+	}
+	for range ahead {
+		l.step(0, 0)
+	}
+	l.block = l.block[2*skip:]
+	return l.flush()
+}
+
+func (l *limiter) flush() error {
+	if len(l.block) == 0 {
+		return nil
+	}
+	return l.out(l.block)
+}
+
+// minima finds the smallest of the last n values in constant time per value, on average: a queue of those that may
+// still become the smallest.
+type minima struct {
+	n      int
+	count  int64
+	values []float64
+	places []int64
+	head   int
+}
+
+func newMinima(n int) minima { return minima{n: n} }
+
+func (m *minima) push(v float64) float64 {
+	for len(m.values) > m.head && m.values[len(m.values)-1] >= v {
+		m.values, m.places = m.values[:len(m.values)-1], m.places[:len(m.places)-1]
+	}
+	m.values, m.places = append(m.values, v), append(m.places, m.count)
+	if m.places[m.head] <= m.count-int64(m.n)-1 {
+		m.head++
+	}
+	m.count++
+	if m.head > m.n { // let go of the passed part
+		m.values = m.values[:copy(m.values, m.values[m.head:])]
+		m.places = m.places[:copy(m.places, m.places[m.head:])]
+		m.head = 0
+	}
+	return m.values[m.head]
+}

@@ -1,0 +1,84 @@
+package audio
+
+import "roomreel/internal/timeline"
+
+// maxWindow bounds how far ahead of the first unsettled sample anything is mixed, in samples: a minute and some, 25 MB.
+// Only a file whose stamps contradict its sample counts by more than that meets the bound; what lies before is settled
+// then, and whoever comes later for it is not heard there.
+const maxWindow = 64 * timeline.SampleRate
+
+// blockSize is how many samples are settled at a time.
+const blockSize = 4096
+
+// mixer adds tracks up, linearly, in a window that moves over the film as its samples settle.
+type mixer struct {
+	first  int64 // the window's first sample: all before it are settled
+	end    int64 // the sample after the last
+	window []float32
+	out    *limiter
+	peak   float64
+	quiet  []float32 // a block of silence
+}
+
+func newMixer(from, to int64, out *limiter) *mixer {
+	return &mixer{first: from, end: to, out: out, quiet: make([]float32, 2*blockSize)}
+}
+
+// add adds interleaved stereo samples from sample at on. What lies before the film, after it, or before the window is
+// dropped. It returns how many samples were mixed.
+func (m *mixer) add(at int64, stereo []float32) (int64, error) {
+	n := int64(len(stereo) / 2)
+	from, to := max(at, m.first), min(at+n, m.end)
+	if from >= to {
+		return 0, nil
+	}
+	if to > m.first+maxWindow {
+		if err := m.settle(to - maxWindow); err != nil {
+			return 0, err
+		}
+		from = max(from, m.first)
+	}
+	stereo = stereo[2*(from-at) : 2*(to-at)]
+	start, end := int(2*(from-m.first)), int(2*(to-m.first))
+	for len(m.window) < end {
+		m.window = append(m.window, m.quiet[:min(len(m.quiet), end-len(m.window))]...)
+	}
+	window := m.window[start:end]
+	for i, v := range stereo {
+		window[i] += v
+	}
+	return to - from, nil
+}
+
+// settle hands on all samples before the given one: nothing is added to them any more.
+func (m *mixer) settle(to int64) error {
+	to = min(to, m.end)
+	done := 0
+	for m.first < to {
+		n := min(int(to-m.first), blockSize)
+		block := m.quiet[:2*n]
+		if left := len(m.window) - done; left > 0 {
+			n = min(n, left/2)
+			block = m.window[done : done+2*n]
+			done += 2 * n
+		}
+		for _, v := range block {
+			m.peak = max(m.peak, float64(max(v, -v)))
+		}
+		if err := m.out.write(block); err != nil {
+			return err
+		}
+		m.first += int64(n)
+	}
+	rest := copy(m.window, m.window[done:])
+	m.window = m.window[:rest]
+	return nil
+}
+
+// close settles the rest of the film.
+func (m *mixer) close() error {
+	if err := m.settle(m.end); err != nil {
+		return err
+	}
+	return m.out.end()
+}

@@ -1,0 +1,100 @@
+package audio
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"roomreel/internal/timeline"
+)
+
+func resample(in, out int64, stereo []float32, piece int) []float32 {
+	r := newResampler(in, out)
+	var result []float32
+	for part := range slices.Chunk(stereo, 2*piece) {
+		result = r.push(result, part)
+	}
+	return r.end(result)
+}
+
+// wave is a sine of the given number of periods per sample.
+func wave(samples int, perSample float64) []float32 {
+	stereo := make([]float32, 2*samples)
+	for i := range samples {
+		v := float32(0.5 * math.Sin(2*math.Pi*perSample*float64(i)))
+		stereo[2*i], stereo[2*i+1] = v, -v
+	}
+	return stereo
+}
+
+func TestResampler_PutsEverySampleWhereItBelongs(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		in, out  int64
+		wave     float64 // periods per input sample
+		decibels float64 // error below the wave
+	}{
+		{"telephone_1kHz", 8000, 48000, 1.0 / 8, 70},
+		{"telephone_3kHz", 8000, 48000, 3.0 / 8, 60},
+		{"drift_1kHz", 1_000_000, 1_000_731, 1.0 / 48, 70},
+		{"drift_10kHz", 1_000_731, 1_000_000, 10.0 / 48, 60},
+		{"five_percent", 100, 105, 5.0 / 48, 60},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := resample(test.in, test.out, wave(8000, test.wave), 960)
+			var fault, power float64
+			for k := 200; k < len(got)/2-200; k++ {
+				want := 0.5 * math.Sin(2*math.Pi*test.wave*float64(k)*float64(test.in)/float64(test.out))
+				fault += (float64(got[2*k]) - want) * (float64(got[2*k]) - want)
+				power += want * want
+			}
+			if d := 10 * math.Log10(power/fault); d < test.decibels {
+				t.Errorf("the error is %.1f dB below the wave, want %g", d, test.decibels)
+			}
+		})
+	}
+}
+
+func TestResampler_PassesThroughToTheBit(t *testing.T) {
+	in := noise(5000, 1)
+	if !slices.Equal(resample(48000*77, 48000*77, in, 960), in) {
+		t.Error("samples were changed")
+	}
+}
+
+func TestResampler_DoesNotDependOnHowItIsFed(t *testing.T) {
+	in := noise(20000, 1)
+	want := resample(8000*1000, 48000*1001, in, len(in))
+	for _, piece := range []int{1, 33, 160, 8000} {
+		if !slices.Equal(resample(8000*1000, 48000*1001, in, piece), want) {
+			t.Errorf("pieces of %d make a difference", piece)
+		}
+	}
+}
+
+func TestResampler_IsExactAfterADay(t *testing.T) {
+	const day = 86400 * timeline.SampleRate
+	r := newResampler(day+1, day) // one sample too many in a day
+	r.next, r.base = day-halfTaps, day-3*halfTaps
+	r.history = make([]float32, 8*halfTaps)
+	r.history[2*(2*halfTaps+1)], r.history[2*(2*halfTaps+1)+1] = 1, 1 // input sample day-halfTaps+1
+	got := r.push(nil, make([]float32, 2*halfTaps))
+	if len(got) == 0 || got[0] < 0.9 {
+		t.Errorf("the impulse is not there: %v", got[:min(len(got), 8)])
+	}
+}
+
+func BenchmarkResampler(b *testing.B) {
+	for name, rates := range map[string][2]int64{"drift": {1_000_000, 1_000_731}, "telephone": {8000, 48000}} {
+		b.Run(name, func(b *testing.B) {
+			in := noise(int(timeline.SampleRate*rates[0]/rates[1]), 1)
+			r := newResampler(rates[0], rates[1])
+			var out []float32
+			b.ReportAllocs()
+			for b.Loop() {
+				out = r.push(out[:0], in)
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "x-realtime")
+		})
+	}
+}

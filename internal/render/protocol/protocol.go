@@ -1,0 +1,116 @@
+// Package protocol is what the service and a render child say to each other: the plan, packets both ways, progress and
+// statistics, as messages over the child's standard pipes, and one page of shared memory beside them.
+//
+// The parent decides everything. It sends one [Plan], then packets in the order in which the child needs them. The child
+// decodes, composes and encodes, and answers with a [Header], packets, progress and last its [Stats]. The child's end is
+// [Conn], opened by [Serve]; the parent's ends are [Sender] and [Receiver]. Both ends check what they read. Start with
+// [Plan].
+package protocol
+
+import "time"
+
+// Plan is what one child does. The parent decides it in full. Exactly one of Video and Audio is set.
+type Plan struct {
+	Video *VideoPlan `json:"video,omitempty"`
+	Audio *AudioPlan `json:"audio,omitempty"`
+}
+
+// Track describes one source's packets. A track's number is its place in the plan's Tracks.
+type Track struct {
+	Codec    string `json:"codec"`             // vp8, vp9, h264, opus, aac, pcmu, pcma; f32 for samples that a child made
+	Private  []byte `json:"private,omitempty"` // avcC, OpusHead or AudioSpecificConfig; empty for the others
+	Channels int    `json:"channels,omitempty"`
+	Rate     int    `json:"rate,omitempty"` // samples per second of aac, pcmu and pcma; opus and f32 have 48000
+	MaxW     int    `json:"max_w,omitempty"`
+	MaxH     int    `json:"max_h,omitempty"` // largest frame in the index; a decoder refuses more than 4096x2304
+}
+
+// VideoPlan asks for the video frames of consecutive chunks of a film. Frame n is shown at n/FPS seconds of output time.
+// In each cell it shows the newest decoded frame of the cell's source whose time is at or before that.
+type VideoPlan struct {
+	Width, Height int
+	FPS           int
+	Encoder       Encoder
+	Tracks        []Track
+	Scenes        []Scene // sorted by From, the first at or before Chunks[0].From
+	Chunks        []Chunk // consecutive: Chunks[i].To == Chunks[i+1].From. Each begins with a keyframe and has closed GOPs
+}
+
+// Scene is what lies where from frame From until the next scene.
+type Scene struct {
+	From  int
+	Cells []Cell // in draw order: later ones lie on top
+}
+
+// Cell is one source's rectangle in pixels, with even sides at an even place inside the canvas. The source's frame is
+// fitted into it as by CSS object-fit: contain, centred, on black.
+type Cell struct {
+	Track      int
+	X, Y, W, H int
+}
+
+// Chunk is the half-open range of frames [From, To). It is published, resumed and counted as one.
+type Chunk struct{ From, To int }
+
+// Encoder chooses a codec and its point between speed and size. Options have libavcodec's own names.
+type Encoder struct {
+	Codec   string            // h264 (libx264), vp8 (libvpx), aac, opus (libopus); f32 for audio that is encoded later
+	Options map[string]string `json:",omitempty"`
+	Bitrate int               `json:",omitempty"` // bit/s; 0 lets Options decide (crf)
+	GOP     int               `json:",omitempty"` // frames between keyframes at most
+	Threads int               `json:",omitempty"` // 0 means 1
+}
+
+// AudioPlan asks for the output samples [From, To) of a film's audio: stereo at 48 kHz.
+type AudioPlan struct {
+	From, To int64
+	Encoder  Encoder
+	Tracks   []Track
+	Runs     [][]Run // for each track its runs, in order
+}
+
+// Run is a row of a track's packets without a gap. Its decoded samples are placed from sample At of the output on, and
+// stretched linearly from Decoded to Length samples where clocks drifted.
+type Run struct {
+	At      int64 // output sample of the run's first sample; negative when the run begins before the film
+	Packets int   // how many of its packets are sent
+	Decoded int64 // samples that all of its packets decode to at 48 kHz, after Skip
+	Length  int64 // output samples that they fill; equal to Decoded without drift
+	Skip    int   // decoded samples to drop first, at 48 kHz: Opus's pre-skip, in a track's first run only
+	Start   int64 // decoded samples at 48 kHz, after Skip, that come before the first packet that is sent
+}
+
+// Packet is one encoded unit.
+type Packet struct {
+	Track int           // to the child: its number in the plan; from the child: 0
+	Time  time.Duration // to the child: output time; negative for what is decoded and never shown
+	Need  time.Duration // to the child: the earliest time at which a frame may depend on it; packets come in this order
+	PTS   int64         // from the child: frames from the chunk's beginning, or samples from AudioPlan.From
+	Len   int64         // from the child: how many frames or samples it lasts
+	Key   bool
+	Data  []byte
+}
+
+// Header comes from the child before its first packet.
+type Header struct {
+	Private []byte // SPS and PPS in Annex B, AudioSpecificConfig or OpusHead, as the encoder gives it; empty for vp8 and f32
+	Delay   int    // samples of encoder priming before the first sample; 0 for video and f32
+}
+
+// Stats come last, when the child has done all that it was asked for.
+type Stats struct {
+	Frames  int   // video frames encoded
+	Samples int64 // audio samples encoded, without priming and padding
+	Tracks  []TrackStats
+	Peak    float64 // largest sample of the mix before the limiter; 1.0 is full scale
+}
+
+// TrackStats says what became of one track's packets.
+type TrackStats struct {
+	Packets int   // packets received
+	Decoded int   // video frames or audio packets decoded without an error
+	Errors  int   // packets that a decoder refused; the last good frame was held, or silence inserted
+	Shown   int   // output frames in which the track had a frame to show
+	Samples int64 // samples of the track that were mixed
+	Sizes   int   // changes of frame size
+}
