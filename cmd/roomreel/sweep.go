@@ -17,9 +17,7 @@ const (
 // sweepVault removes, now and every hour until ctx ends, the parts of uploads into the vault's bucket that died with
 // their process. The work store lies under the same prefix. A folder sweeps itself when it is opened.
 func sweepVault(ctx context.Context, vault blob.Store, log *slog.Logger) {
-	bucket, ok := vault.(interface {
-		SweepMultipart(ctx context.Context, age time.Duration) (int, error)
-	})
+	bucket, ok := blob.As[blob.Sweeper](vault)
 	if !ok {
 		return
 	}

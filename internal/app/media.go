@@ -196,7 +196,7 @@ func (a *App) externalURL(ctx context.Context, m stored, ttl time.Duration, opti
 	if err != nil {
 		return "", elsewhere("this server does not reach that storage any more", err)
 	}
-	if closer, ok := bucket.(io.Closer); ok {
+	if closer, ok := blob.As[io.Closer](bucket); ok {
 		defer closer.Close()
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)

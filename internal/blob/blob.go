@@ -39,6 +39,41 @@ type Store interface {
 	Presign(ctx context.Context, key string, ttl time.Duration, opts PresignOptions) (string, error)
 }
 
+// Wrapper is a Store that stands in front of another one and has the same keys. It implements itself the abilities of the
+// other one that it has to change, such as reading encrypted objects.
+type Wrapper interface {
+	Store
+	Unwrap() Store
+}
+
+// As returns the first store that has the ability T: the given one, or the nearest that it wraps.
+func As[T any](store Store) (T, bool) {
+	for {
+		if able, ok := store.(T); ok {
+			return able, true
+		}
+		wrapper, ok := store.(Wrapper)
+		if !ok {
+			var none T
+			return none, false
+		}
+		store = wrapper.Unwrap()
+	}
+}
+
+// Aborter is a Store that may hold parts of objects that were never finished.
+type Aborter interface {
+	// AbortUnfinished removes the parts of uploads of key that were begun and not finished. The caller knows that no
+	// upload of key is running.
+	AbortUnfinished(ctx context.Context, key string) error
+}
+
+// Sweeper is a Store that may hold parts of objects that were never finished, of any key.
+type Sweeper interface {
+	// SweepMultipart removes the parts of uploads that began longer than age ago, and returns the number of uploads.
+	SweepMultipart(ctx context.Context, age time.Duration) (int, error)
+}
+
 // PutOptions describe an object to those who download it straight from the store.
 type PutOptions struct {
 	ContentType string

@@ -69,7 +69,7 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (r *ReaderAt) read(p []byte, off int64) (int, error) {
-	if opener, ok := r.store.(Opener); ok {
+	if opener, ok := As[Opener](r.store); ok {
 		r.once.Do(func() { r.open, r.err = opener.Open(r.ctx, r.key) })
 		if r.err != nil {
 			return 0, r.err

@@ -56,7 +56,7 @@ func (r *Runner) send(ctx context.Context, p parcel) (roomreel.Media, error) {
 	if err != nil {
 		return media, err
 	}
-	if closer, ok := target.(io.Closer); ok && target != r.Vault {
+	if closer, ok := blob.As[io.Closer](target); ok && p.destination.S3URL != "" {
 		defer closer.Close()
 	}
 	body, err := r.Work.Get(ctx, p.workKey, 0, -1)
@@ -78,10 +78,8 @@ func (r *Runner) send(ctx context.Context, p parcel) (roomreel.Media, error) {
 		content, media.Envelope, media.Size = sealed, &envelope, sealed.Size()
 		options = blob.PutOptions{ContentType: seal.ContentType(envelope), Metadata: seal.Metadata(envelope)}
 	}
-	if u, ok := target.(interface {
-		AbortUnfinished(ctx context.Context, key string) error
-	}); ok && media.Size > inOneRequest {
-		if err := u.AbortUnfinished(ctx, key); err != nil { // some stores cannot list uploads; that must not keep media from them
+	if bucket, ok := blob.As[blob.Aborter](target); ok && media.Size > inOneRequest {
+		if err := bucket.AbortUnfinished(ctx, key); err != nil { // some stores cannot list uploads; that must not keep media from them
 			r.Log.Info("did not look for unfinished uploads", "key", key, "err", err)
 		}
 	}

@@ -20,6 +20,9 @@ func (o *outage) Unwrap() error { return o.err }
 // watched tells outages of a store from other errors.
 type watched struct{ blob.Store }
 
+// Unwrap returns the store that is watched.
+func (w watched) Unwrap() blob.Store { return w.Store }
+
 // watchedOpener is watched for a store that keeps objects open.
 type watchedOpener struct {
 	watched
@@ -27,7 +30,7 @@ type watchedOpener struct {
 }
 
 func watch(s blob.Store) blob.Store {
-	if opener, ok := s.(blob.Opener); ok {
+	if opener, ok := blob.As[blob.Opener](s); ok {
 		return watchedOpener{watched{s}, opener}
 	}
 	return watched{s}

@@ -7,8 +7,11 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/minio/minio-go/v7"
+
 	"roomreel"
 	"roomreel/internal/blob"
+	"roomreel/internal/blob/s3/s3test"
 	"roomreel/internal/store/storetest"
 )
 
@@ -68,6 +71,31 @@ func TestOutage_IsTheStoresAlone(t *testing.T) {
 	left.Store(1)
 	if _, err := s.Get(t.Context(), "a", 0, -1); !errors.As(err, &o) || !errors.Is(err, errOutOfOrder) {
 		t.Errorf("out of order: %v, want an outage", err)
+	}
+}
+
+// TestWatch_HidesNoAbility looks for what a bucket below can do that a folder cannot, and the other way round.
+func TestWatch_HidesNoAbility(t *testing.T) {
+	server := s3test.Start(t)
+	core := minio.Core{Client: server.Admin}
+	if _, err := core.NewMultipartUpload(t.Context(), server.Bucket, "media/film", minio.PutObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	bucket := watch(s3test.Open(t, server.Config(t, server.Host, "media")))
+	aborter, ok := blob.As[blob.Aborter](bucket)
+	if !ok {
+		t.Fatal("the bucket cannot end unfinished uploads")
+	}
+	check(t, aborter.AbortUnfinished(t.Context(), "film"))
+	if left := server.Unfinished(t); left != nil {
+		t.Errorf("left %v", left)
+	}
+	if _, ok := blob.As[blob.Opener](bucket); ok {
+		t.Error("a bucket keeps objects open")
+	}
+	w := newWorld(t, storetest.SQLite(t))
+	if _, ok := blob.As[blob.Opener](watch(w.vault)); !ok {
+		t.Error("a folder does not keep objects open")
 	}
 }
 

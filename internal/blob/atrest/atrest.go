@@ -22,7 +22,13 @@ type Store struct {
 	rests []*seal.AtRest // the newest key's first
 }
 
-var _ blob.Opener = (*Store)(nil)
+var (
+	_ blob.Opener  = (*Store)(nil)
+	_ blob.Wrapper = (*Store)(nil)
+)
+
+// Unwrap returns the store below.
+func (s *Store) Unwrap() blob.Store { return s.below }
 
 // New returns a Store over below. The first key encrypts and each of them opens, so that keys can be changed while copies
 // are in use.
@@ -115,7 +121,7 @@ func (s *Store) open(ctx context.Context, key string) (*object, error) {
 // sized opens the encrypted object and says how large it is: of an open file that is asked of the file itself, since
 // the object may be replaced between two look-ups. In a bucket it may too, and reading it then fails.
 func (s *Store) sized(ctx context.Context, key string) (blob.OpenObject, int64, error) {
-	if opener, ok := s.below.(blob.Opener); ok {
+	if opener, ok := blob.As[blob.Opener](s.below); ok {
 		open, err := opener.Open(ctx, key)
 		if err != nil {
 			return nil, 0, err

@@ -16,6 +16,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"roomreel/internal/blob"
+	"roomreel/internal/blob/atrest"
 	"roomreel/internal/blob/blobtest"
 	"roomreel/internal/blob/s3"
 	"roomreel/internal/blob/s3/s3test"
@@ -240,6 +241,22 @@ func TestGet_GoesOnWhereItBroke(t *testing.T) {
 	}
 }
 
+// TestGet_ProgressRestoresTheTries breaks every answer of a long download, more often than a read is tried.
+func TestGet_ProgressRestoresTheTries(t *testing.T) {
+	server := s3test.Start(t)
+	content := blobtest.Bytes(1, large)
+	if _, err := put(t.Context(), s3test.Open(t, server.Config(t, server.Host, "faults")), "film", content); err != nil {
+		t.Fatal(err)
+	}
+	store, proxy := through(t, server, nil, func(s3test.Request) s3test.Fault { return s3test.Fault{CutAnswer: 2 << 20} })
+	if !bytes.Equal(blobtest.Get(t, store, "film", 0, -1), content) {
+		t.Error("other bytes came than are stored")
+	}
+	if n := len(proxy.Requests()); n < 6 {
+		t.Errorf("%d requests; want the download to break at least five times", n)
+	}
+}
+
 func TestGet_AlwaysBrokenIsAnError(t *testing.T) {
 	server := s3test.Start(t)
 	if _, err := put(t.Context(), s3test.Open(t, server.Config(t, server.Host, "faults")), "film", blobtest.Bytes(1, 3<<20)); err != nil {
@@ -303,6 +320,35 @@ func TestAbortUnfinished_RemovesTheUploadsOfOneKey(t *testing.T) {
 	left := server.Unfinished(t)
 	if slices.Sort(left); !slices.Equal(left, []string{"mine/a.mp4.sealed", "mine/b.mp4"}) {
 		t.Errorf("left %v, want those of other keys", left)
+	}
+}
+
+// TestAs_FindsABucketBelowOtherStores ends an unfinished upload through a store that encrypts.
+func TestAs_FindsABucketBelowOtherStores(t *testing.T) {
+	server := s3test.Start(t)
+	core := minio.Core{Client: server.Admin}
+	if _, err := core.NewMultipartUpload(t.Context(), server.Bucket, "mine/a.mp4", minio.PutObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	encrypting, err := atrest.New(s3test.Open(t, server.Config(t, server.Host, "mine")), bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket, ok := blob.As[blob.Aborter](encrypting)
+	if !ok {
+		t.Fatal("there is no bucket below")
+	}
+	if err := bucket.AbortUnfinished(t.Context(), "a.mp4"); err != nil {
+		t.Error(err)
+	}
+	if left := server.Unfinished(t); left != nil {
+		t.Errorf("left %v", left)
+	}
+	if _, ok := blob.As[blob.Opener](encrypting); !ok {
+		t.Error("the store that encrypts keeps objects open, and was not found")
+	}
+	if opener, ok := blob.As[interface{ NoSuchAbility() }](encrypting); ok {
+		t.Errorf("found %v", opener)
 	}
 }
 

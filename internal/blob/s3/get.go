@@ -47,9 +47,14 @@ type body struct {
 	offset int64 // of the next byte
 	left   int64 // bytes to come, or -1 before the first answer
 	etag   string
-	tries  int
+	tries  int   // how often the read may still be taken up again
+	came   int64 // bytes since it was taken up last
 	r      io.ReadCloser
 }
+
+// refillAfter is how many bytes of progress restore the number of tries: a long download over a line that breaks now and
+// then ends well, and a store that breaks every answer does not keep it going.
+const refillAfter = 1 << 20
 
 func (b *body) open() error {
 	c, err := b.store.client(b.ctx)
@@ -72,7 +77,7 @@ func (b *body) open() error {
 	if err != nil {
 		return err
 	}
-	b.r, b.etag = r, info.ETag
+	b.r, b.etag, b.came = r, info.ETag, 0
 	if b.left < 0 || info.Size < b.left {
 		b.left = info.Size
 	}
@@ -87,6 +92,9 @@ func (b *body) Read(p []byte) (int, error) {
 		n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
 		b.offset += int64(n)
 		b.left -= int64(n)
+		if b.came += int64(n); b.came >= refillAfter {
+			b.tries = b.store.config.Tries
+		}
 		switch {
 		case n > 0 || b.left == 0:
 			return n, nil

@@ -53,7 +53,10 @@ type Store struct {
 	presign *minio.Client
 }
 
-var _ blob.Store = (*Store)(nil)
+var (
+	_ blob.Aborter = (*Store)(nil)
+	_ blob.Sweeper = (*Store)(nil)
+)
 
 // Open returns the store. It sends nothing: a wrong address or key shows at the first use.
 func Open(config Config) (*Store, error) {

@@ -21,7 +21,7 @@ type Fault struct {
 	ResetAfter     int64 // break the connection after this many bytes of the request's body (1 or more)
 	Stall          bool  // read no body and never answer
 	LoseAnswer     bool  // let the store do it, and break the connection instead of answering
-	CutAnswer      int64 // break the connection after this many bytes of the answer's body (1 or more)
+	CutAnswer      int64 // close the connection after this many bytes of the answer's body (1 or more)
 	FlipBody       bool  // turn one bit in the middle of the request's body
 	WrongETag      bool  // answer with the ETag of something else
 	BytesPerSecond int64 // let the body of request and answer pass no faster
@@ -180,8 +180,7 @@ func (p *Proxy) forward(c *net.TCPConn, r *http.Request) bool {
 	if fault.CutAnswer > 0 {
 		a.Body = io.NopCloser(io.LimitReader(a.Body, fault.CutAnswer))
 		a.Write(c)
-		c.SetLinger(0)
-		return false
+		return false // closed in order and not reset, so that the client receives exactly these bytes
 	}
 	return a.Write(c) == nil
 }
