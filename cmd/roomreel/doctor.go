@@ -17,32 +17,32 @@ import (
 
 type doctorCommand struct{ dataFlags }
 
-// examination collects what the doctor finds, one line each.
-type examination struct {
+// checkup prints what doctor finds, a line for each.
+type checkup struct {
 	s       *session
-	failed  bool // something that the service cannot do without
-	lacking bool // something that it can
+	failed  bool // the service cannot run
+	lacking bool // the service can run, and something should be improved
 }
 
-func (e *examination) say(word, what, format string, args ...any) {
+func (e *checkup) say(word, what, format string, args ...any) {
 	fmt.Fprintf(e.s.stdout, "%-7s %-9s %s\n", word, what, fmt.Sprintf(format, args...))
 }
 
-func (e *examination) ok(what, format string, args ...any) { e.say("ok", what, format, args...) }
+func (e *checkup) ok(what, format string, args ...any) { e.say("ok", what, format, args...) }
 
-func (e *examination) warn(what, format string, args ...any) {
+func (e *checkup) warn(what, format string, args ...any) {
 	e.lacking = true
 	e.say("warning", what, format, args...)
 }
 
-func (e *examination) fail(what, format string, args ...any) {
+func (e *checkup) fail(what, format string, args ...any) {
 	e.failed = true
 	e.say("missing", what, format, args...)
 }
 
-// Help says what the exit code means.
+// Help explains the exit codes.
 func (doctorCommand) Help() string {
-	return "Exit code 0: all is well; 3: the service runs, and something is to be improved; 1: it does not run."
+	return "Exit code 0: nothing is missing; 3: the service can run, but something should be improved; 1: the service cannot run."
 }
 
 func (c doctorCommand) Run(ctx context.Context, s *session) error {
@@ -50,7 +50,7 @@ func (c doctorCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	e := &examination{s: s}
+	e := &checkup{s: s}
 	e.ok("program", "roomreel %s, %s, %d cores", version, runtime.Version(), runtime.GOMAXPROCS(0))
 	e.child(ctx, settings.Render)
 	e.data(ctx, settings)
@@ -63,9 +63,9 @@ func (c doctorCommand) Run(ctx context.Context, s *session) error {
 	return nil
 }
 
-// child looks at the render child: whether it is there, which codec libraries it wants, and whether it starts, which it
-// does only when it finds them.
-func (e *examination) child(ctx context.Context, c config.Render) {
+// child checks the render child: whether its program exists, which codec libraries it is linked to, and whether it starts,
+// which it does only when it finds them.
+func (e *checkup) child(ctx context.Context, c config.Render) {
 	child, err := renderCommand(c)
 	if err != nil {
 		e.fail("child", "%v", err)
@@ -117,22 +117,22 @@ func codecLibraries(path string) ([]string, error) {
 	return codecs, nil
 }
 
-// littleSpace is about what an hour of a four-person room needs, recordings and film.
+// littleSpace is about what an hour of a room of four participants needs, recordings and film.
 const littleSpace = 2 << 30
 
-// data opens what the service opens, and asks the disk for its space.
-func (e *examination) data(ctx context.Context, c config.Config) {
-	p, err := openParts(ctx, c, slog.New(slog.DiscardHandler))
+// data opens what the service opens, and checks the free space.
+func (e *checkup) data(ctx context.Context, c config.Config) {
+	b, err := openBackend(ctx, c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		e.fail("data", "%v", err)
 		return
 	}
-	defer p.close()
+	defer b.close()
 	kind := "SQLite in " + c.Server.Data
 	if c.Database.URL.Reveal() != "" {
 		kind = c.Database.URL.String()
 	}
-	if err := p.store.Ping(ctx); err != nil {
+	if err := b.store.Ping(ctx); err != nil {
 		e.fail("database", "%s: %v", kind, err)
 	} else {
 		e.ok("database", "%s", kind)

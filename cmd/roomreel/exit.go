@@ -27,7 +27,7 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// errPartial marks a result that is there and lacks something; standard error says what.
+// errPartial marks a result that exists but is incomplete. Standard error says what is missing.
 var errPartial = errors.New("done in part")
 
 // exitCode maps an error to the table above.
@@ -52,8 +52,8 @@ func exitCode(ctx context.Context, err error) int {
 	return codeUsage
 }
 
-// words says what went wrong, one line for each mistake.
-func words(ctx context.Context, err error) string {
+// message describes an error, with a line for each mistake.
+func message(ctx context.Context, err error) string {
 	if ctx.Err() != nil {
 		return "roomreel: interrupted\n"
 	}
@@ -64,7 +64,7 @@ func words(ctx context.Context, err error) string {
 	return text.String()
 }
 
-// split takes joined errors apart, however deep. An error that says more than its parts stays whole.
+// split separates joined errors at every depth. An error whose text is more than its parts stays whole.
 func split(err error) []error {
 	if usage, ok := err.(usageError); ok {
 		err = usage.error
@@ -80,7 +80,7 @@ func split(err error) []error {
 	return parts
 }
 
-// sentence leaves out the code of a caller's mistake, which the exit code says.
+// sentence leaves out the code of a caller's mistake: the exit code carries it.
 func sentence(err error) string {
 	caller, ok := err.(*roomreel.Error)
 	if !ok {

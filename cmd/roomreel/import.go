@@ -22,18 +22,18 @@ type importCommand struct {
 	Complete bool   `help:"Complete the room afterwards: its compositions start."`
 }
 
-// imported is what import says on standard output.
+// imported is what import prints on standard output.
 type imported struct {
 	Room     roomreel.RoomSID    `json:"room_sid"`
 	Status   roomreel.RoomStatus `json:"room_status"`
 	Uploaded int                 `json:"uploaded"`
-	Skipped  int                 `json:"skipped"` // were there from an earlier run
+	Skipped  int                 `json:"skipped"` // present from an earlier run
 	Bytes    int64               `json:"bytes"`   // uploaded
 }
 
-// Help says what happens when a run breaks off.
+// Help explains how to resume a run.
 func (importCommand) Help() string {
-	return "A run that broke off is resumed by running it again: recordings that the room in progress already has are skipped. " +
+	return "To resume a run that stopped, run it again: recordings that the room in progress already has are skipped. " +
 		"A manifest without a unique name needs --into with the room's SID for that."
 }
 
@@ -55,8 +55,8 @@ func (c importCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	facts := imported{Room: room.SID, Status: room.Status}
-	there, err := newInventory(ctx, server, room.SID)
+	result := imported{Room: room.SID, Status: room.Status}
+	present, err := recordingsOf(ctx, server, room.SID)
 	if err != nil {
 		return err
 	}
@@ -64,29 +64,29 @@ func (c importCommand) Run(ctx context.Context, s *session) error {
 	defer bar.Close()
 	total, done := float64(files.Bytes()), int64(0)
 	for _, recording := range files.Recordings {
-		if there.take(recording) {
-			facts.Skipped++
+		if present.take(recording) {
+			result.Skipped++
 		} else {
 			if err := upload(ctx, server, room.SID, files, recording, func(sent int64) { bar.Set(float64(done+sent) / total) }); err != nil {
 				return fmt.Errorf("%s: %w; %d of %d recordings are in room %s, run the same command (with --into %[5]s) to go on",
-					recording.File, err, facts.Uploaded+facts.Skipped, len(files.Recordings), room.SID)
+					recording.File, err, result.Uploaded+result.Skipped, len(files.Recordings), room.SID)
 			}
-			facts.Uploaded++
-			facts.Bytes += recording.Size
+			result.Uploaded++
+			result.Bytes += recording.Size
 		}
 		done += recording.Size
 		bar.Set(float64(done) / total)
 	}
 	if c.Complete {
 		if room, err = server.CompleteRoom(ctx, room.SID); err != nil {
-			return fmt.Errorf("complete room %s: %w", facts.Room, err)
+			return fmt.Errorf("complete room %s: %w", result.Room, err)
 		}
-		facts.Status = room.Status
+		result.Status = room.Status
 	}
-	return json.NewEncoder(s.stdout).Encode(facts)
+	return json.NewEncoder(s.stdout).Encode(result)
 }
 
-// open finds the room to add to, or makes it.
+// open finds the room to add to, or creates it.
 func (c importCommand) open(ctx context.Context, server *client.Client, uniqueName string) (client.Room, error) {
 	name := c.Into
 	if name == "" {
@@ -114,4 +114,57 @@ func upload(ctx context.Context, server *client.Client, room roomreel.RoomSID, f
 		Open: func() (io.ReadCloser, error) { return files.Open(recording) },
 	})
 	return err
+}
+
+// presentRecordings counts the recordings that a room on the server already has, to resume an upload that stopped.
+//
+// A recording is recognized by its participant, kind, name and exact size. Recordings that agree in all four are uploaded
+// in the manifest's order, so counting them is enough.
+type presentRecordings map[recordingKey]int
+
+type recordingKey struct {
+	participant string // identity
+	kind        roomreel.TrackKind
+	name        string
+	size        int64
+}
+
+func recordingsOf(ctx context.Context, server *client.Client, room roomreel.RoomSID) (presentRecordings, error) {
+	present := presentRecordings{}
+	recordings, err := server.Recordings(ctx, room)
+	if err != nil || len(recordings) == 0 {
+		return present, err
+	}
+	participants, err := server.Participants(ctx, room)
+	if err != nil {
+		return present, err
+	}
+	identity := map[roomreel.ParticipantSID]string{}
+	for _, p := range participants {
+		identity[p.SID] = p.Identity
+	}
+	for _, r := range recordings {
+		if r.Status != roomreel.RecordingFailed && r.Status != roomreel.RecordingDeleted {
+			present[recordingKey{identity[r.Grouping.Participant], r.Kind, givenName(r), r.Size}]++
+		}
+	}
+	return present, nil
+}
+
+// givenName is the name that the caller gave a recording's track. A track without one has its SID as its name.
+func givenName(r client.Recording) string {
+	if _, err := roomreel.ParseSID[roomreel.TrackSID](r.TrackName); err == nil {
+		return ""
+	}
+	return r.TrackName
+}
+
+// take reports whether the room has the recording, and removes it from the count.
+func (p presentRecordings) take(r manifest.Recording) bool {
+	key := recordingKey{r.Participant, r.Kind, r.TrackName, r.Size}
+	if p[key] == 0 {
+		return false
+	}
+	p[key]--
+	return true
 }

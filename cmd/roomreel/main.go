@@ -1,7 +1,8 @@
 // Command roomreel keeps the recordings of video rooms and composes them into films.
 //
-// One file holds one command; main.go runs the one that was asked for, exit.go says with which code it ends. This is the
-// only place where the parts of the service meet.
+// main.go runs the command that was asked for and exit.go decides its exit code. Each other file holds a command or what
+// several commands share: config.go reads the configuration, backend.go opens a node's data, render.go finds the render
+// child, room.go reads a manifest. This is the only package that imports all parts of the service.
 package main
 
 import (
@@ -11,6 +12,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -18,7 +22,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends us at once
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -27,23 +31,23 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service."`
 	Account accountCommand `cmd:"" help:"Create and list accounts."`
 	Key     keyCommand     `cmd:"" help:"Create, list and revoke an account's API keys."`
-	Keyring keyringCommand `cmd:"" help:"Replace the key that secrets are kept under."`
+	Keyring keyringCommand `cmd:"" help:"Replace the key that encrypts the service's secrets."`
 	Import  importCommand  `cmd:"" help:"Upload the room of a manifest to a server."`
 	Compose composeCommand `cmd:"" help:"Compose the room of a manifest into a film, without a server."`
 	Decrypt decryptCommand `cmd:"" help:"Open sealed media with a private key."`
-	Doctor  doctorCommand  `cmd:"" help:"Say what is there and what is missing."`
+	Doctor  doctorCommand  `cmd:"" help:"Check what the service needs on this machine."`
 	Config  configCommand  `cmd:"" help:"Show the effective configuration and where each value comes from."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
-// session is what a command may touch besides its flags.
+// session is what a command gets besides its flags.
 type session struct {
 	env            []string // as os.Environ gives it
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
-// run runs one command and returns the exit code. Nothing else in the program ends it.
+// run runs one command and returns its exit code.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var line commands
 	var helped *int
@@ -59,7 +63,7 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	chosen, err := parser.Parse(spread(args))
+	chosen, err := parser.Parse(repeatListFlags(args))
 	if helped != nil { // --help has been printed
 		return *helped
 	}
@@ -69,10 +73,58 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 		err = chosen.Run()
 	}
 	if err != nil {
-		fmt.Fprint(stderr, words(ctx, err))
+		fmt.Fprint(stderr, message(ctx, err))
 	}
 	if errors.Is(err, errPartial) {
 		return codePartial
 	}
 	return exitCode(ctx, err)
+}
+
+// listFlags take several values after one flag: --audio-sources alice bob is --audio-sources alice --audio-sources bob.
+var listFlags = []string{"--audio-sources", "--audio-sources-excluded"}
+
+// repeatListFlags repeats a list flag before each of its values, because the parser takes one value after a flag.
+//
+// No command with such a flag takes other arguments, so every word after a value is a value too. A value that begins with
+// a dash is written --audio-sources=-name.
+func repeatListFlags(args []string) []string {
+	var result []string
+	flag, values := "", 0
+	for _, arg := range args {
+		switch {
+		case slices.Contains(listFlags, arg):
+			flag, values = arg, 0
+		case strings.HasPrefix(arg, "-"):
+			flag = ""
+		case flag != "":
+			if values > 0 {
+				result = append(result, flag)
+			}
+			values++
+		}
+		result = append(result, arg)
+	}
+	return result
+}
+
+// version is that of the newest entry of CHANGELOG.md.
+const version = "0.1.0"
+
+type versionCommand struct{}
+
+func (versionCommand) Run(s *session) error {
+	commit := "unknown"
+	info, ok := debug.ReadBuildInfo()
+	if ok {
+		for _, setting := range info.Settings {
+			if setting.Key == "vcs.revision" {
+				commit = setting.Value
+			}
+		}
+		_, err := fmt.Fprintf(s.stdout, "roomreel %s, commit %s, %s\n", version, commit, info.GoVersion)
+		return err
+	}
+	_, err := fmt.Fprintf(s.stdout, "roomreel %s\n", version)
+	return err
 }

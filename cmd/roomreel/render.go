@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +15,7 @@ import (
 
 const renderName = "roomreel-render"
 
-// renderCommand finds the render child and says what it may use.
+// renderCommand finds the render child and sets its sandbox and memory limit.
 func renderCommand(c config.Render) (render.Command, error) {
 	path, err := findRender(c.Binary)
 	if err != nil {
@@ -22,7 +24,7 @@ func renderCommand(c config.Render) (render.Command, error) {
 	return render.Command{Path: path, Mode: sandbox.Mode(c.Sandbox), MemoryLimit: int64(c.Memory)}, nil
 }
 
-// findRender looks where the configuration says, or else beside this program and then in PATH.
+// findRender looks at the configured path, else beside this program, else in PATH.
 func findRender(configured string) (string, error) {
 	if configured != "" {
 		path, err := exec.LookPath(configured)
@@ -42,4 +44,25 @@ func findRender(configured string) (string, error) {
 		return "", fmt.Errorf("%s is neither beside roomreel nor in PATH; `make build` makes it, render.binary names it: %w", renderName, err)
 	}
 	return filepath.Abs(path)
+}
+
+// checkSandbox has a child try to break out, and logs which protections are missing on this machine.
+func checkSandbox(ctx context.Context, child render.Command, log *slog.Logger) error {
+	report, err := render.Probe(ctx, child)
+	if err != nil {
+		return fmt.Errorf("render child %s: %w", child.Path, err)
+	}
+	if child.Mode == sandbox.Off {
+		log.Warn("render children run without a sandbox: render.sandbox is off")
+		return nil
+	}
+	for _, protection := range report.Protections {
+		if !protection.InForce {
+			log.Warn("a protection of the sandbox is missing", "protection", protection.Name, "hint", protection.Hint)
+		}
+	}
+	for _, escape := range report.Escapes {
+		log.Warn("a render child could escape from its sandbox", "by", escape)
+	}
+	return nil
 }

@@ -19,7 +19,6 @@ import (
 	"roomreel/internal/config"
 	"roomreel/internal/jobs"
 	"roomreel/internal/render"
-	"roomreel/internal/render/sandbox"
 	"roomreel/internal/webhook"
 )
 
@@ -32,7 +31,7 @@ type serveCommand struct {
 	TLSKey    string `name:"tls-key" placeholder:"FILE" help:"Private key, PEM (server.tls_key)."`
 }
 
-// Run is the list of the service's parts, in the order in which they need each other.
+// Run starts the parts of the service in the order in which they depend on each other.
 func (c serveCommand) Run(ctx context.Context, s *session) error {
 	settings, _, err := c.load(s, map[string]string{
 		"server.listen": c.Listen, "server.role": c.Role, "server.public_url": c.PublicURL,
@@ -50,11 +49,11 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		}
 		defer release()
 	}
-	p, err := openParts(ctx, settings, log)
+	b, err := openBackend(ctx, settings, log)
 	if err != nil {
 		return err
 	}
-	defer p.close()
+	defer b.close()
 	works := settings.Server.Role != config.RoleAPI
 	var child render.Command
 	if works {
@@ -70,8 +69,8 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 	})
 	defer sender.Close()
 	runner, err := jobs.New(ctx, jobs.Config{
-		Store: p.store, App: p.app, Vault: p.vault, Work: p.work, OpenBucket: p.buckets.Open, Sender: sender,
-		Render: child, Options: composeOptions(settings), Scratch: p.films, Log: log,
+		Store: b.store, App: b.app, Vault: b.media, Work: b.working, OpenBucket: b.buckets.Open, Sender: sender,
+		Render: child, Options: composeOptions(settings), Scratch: b.films, Log: log,
 		Seal: string(settings.Encryption.Seal), ObjectKey: settings.S3.Key,
 		DeliverFor: settings.S3.GiveUp.Std(), CallbackMaxAge: settings.Webhook.GiveUp.Std(),
 		Role: string(settings.Server.Role), Alone: alone, Children: settings.Render.Parallel,
@@ -80,34 +79,34 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	if err := firstAccount(ctx, s, p.app, log); err != nil {
+	if err := firstAccount(ctx, s, b.app, log); err != nil {
 		return err
 	}
-	front := &front{log: log, grace: settings.Server.ShutdownGrace.Std(), cert: settings.Server.TLSCert, key: settings.Server.TLSKey}
-	front.handler = api.New(api.Config{
-		App: p.app, Log: log, Ready: front.ready(p.app),
+	server := &httpServer{log: log, grace: settings.Server.ShutdownGrace.Std(), cert: settings.Server.TLSCert, key: settings.Server.TLSKey}
+	server.handler = api.New(api.Config{
+		App: b.app, Log: log, Ready: server.ready(b.app),
 		PublicURL: settings.Server.PublicURL, TrustForwarded: settings.Server.TrustForwarded,
 		Limits:         api.Limits{Reads: float64(orUnlimited(settings.Limits.Reads)), Writes: float64(orUnlimited(settings.Limits.Writes))},
 		SignInFailures: orUnlimited(settings.Limits.SignInFailures),
 	})
 	if settings.Server.Role == config.RoleWorker {
-		front.handler = onlyHealth(front.handler)
+		server.handler = onlyHealth(server.handler)
 	}
-	if err := front.listen(settings.Server.Listen); err != nil {
+	if err := server.listen(settings.Server.Listen); err != nil {
 		return usageError{fmt.Errorf("server.listen: %w", err)}
 	}
 	if err := runner.Start(ctx); err != nil {
-		front.listener.Close()
+		server.listener.Close()
 		return err
 	}
 	if works {
-		var sweeping sync.WaitGroup
-		defer sweeping.Wait()
-		sweepContext, stop := context.WithCancel(ctx)
+		var background sync.WaitGroup
+		defer background.Wait()
+		backgroundContext, stop := context.WithCancel(ctx)
 		defer stop()
-		sweeping.Go(func() { sweepVault(sweepContext, p.vault, log) })
+		background.Go(func() { abortUnfinishedUploads(backgroundContext, b.media, log) })
 	}
-	return front.serve(ctx, runner)
+	return server.serve(ctx, runner)
 }
 
 // orUnlimited converts a configured limit, of which 0 is none, to the API's, of which a negative number is none.
@@ -118,8 +117,7 @@ func orUnlimited(limit int) int {
 	return limit
 }
 
-// firstAccount makes an account when there is none, and prints it on standard output: this is the only time its token
-// is shown.
+// firstAccount creates an account when there is none, and prints it with its token on standard output.
 func firstAccount(ctx context.Context, s *session, a *app.App, log *slog.Logger) error {
 	accounts, err := a.Accounts(ctx, app.Page{Size: 1})
 	if err != nil || len(accounts.Items) > 0 {
@@ -130,32 +128,11 @@ func firstAccount(ctx context.Context, s *session, a *app.App, log *slog.Logger)
 		return fmt.Errorf("create the first account: %w", err)
 	}
 	log.Info("first account created; its token is on standard output and is not shown again", "account", account.SID)
-	return json.NewEncoder(s.stdout).Encode(madeAccount{account.SID, token})
+	return json.NewEncoder(s.stdout).Encode(newAccount{account.SID, token})
 }
 
-// checkSandbox has a child try to break out, and logs which protections are missing on this machine.
-func checkSandbox(ctx context.Context, child render.Command, log *slog.Logger) error {
-	report, err := render.Probe(ctx, child)
-	if err != nil {
-		return fmt.Errorf("render child %s: %w", child.Path, err)
-	}
-	if child.Mode == sandbox.Off {
-		log.Warn("render children are not confined: render.sandbox is off")
-		return nil
-	}
-	for _, protection := range report.Protections {
-		if !protection.InForce {
-			log.Warn("a protection of the sandbox is missing", "protection", protection.Name, "hint", protection.Hint)
-		}
-	}
-	for _, escape := range report.Escapes {
-		log.Warn("render children could get out of their sandbox", "by", escape)
-	}
-	return nil
-}
-
-// front is the side of the service that listens.
-type front struct {
+// httpServer is the part of the service that answers requests.
+type httpServer struct {
 	log       *slog.Logger
 	handler   http.Handler
 	listener  net.Listener
@@ -166,16 +143,16 @@ type front struct {
 
 var errStopping = errors.New("the service is stopping")
 
-func (f *front) ready(a *app.App) func(context.Context) error {
+func (h *httpServer) ready(a *app.App) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if f.stopping.Load() {
+		if h.stopping.Load() {
 			return errStopping
 		}
 		return a.Ready(ctx)
 	}
 }
 
-// onlyHealth is what a worker answers.
+// onlyHealth answers the health checks alone: a node with the role worker serves nothing else.
 func onlyHealth(handler http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/healthz", handler)
@@ -183,32 +160,32 @@ func onlyHealth(handler http.Handler) http.Handler {
 	return mux
 }
 
-func (f *front) listen(address string) (err error) {
-	f.listener, err = net.Listen("tcp", address)
+func (h *httpServer) listen(address string) (err error) {
+	h.listener, err = net.Listen("tcp", address)
 	return err
 }
 
 const (
-	// headerTimeout and idleTimeout bound what a connection may hold without asking for anything. Bodies have no limit in
-	// time: a recording may take an hour to arrive.
+	// headerTimeout and idleTimeout bound how long a connection may stay open without a request. Bodies have no time limit:
+	// a recording may take an hour to arrive.
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 )
 
-// serve answers until ctx ends, and then stops in order: readiness first, then requests and jobs side by side within the
-// grace. A request or a job that takes longer is cut off; jobs are given back.
-func (f *front) serve(ctx context.Context, runner *jobs.Runner) error {
-	server := &http.Server{
-		Handler: f.handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
-		ErrorLog: slog.NewLogLogger(f.log.Handler(), slog.LevelDebug), // half-open and scanning connections
+// serve answers requests until ctx ends. Then readiness fails, and requests and jobs get the grace period to finish. After
+// it, open connections are closed, and unfinished jobs go back to the queue.
+func (h *httpServer) serve(ctx context.Context, runner *jobs.Runner) error {
+	inner := &http.Server{
+		Handler: h.handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug), // half-open connections and port scans
 	}
 	group, failed := errgroup.WithContext(context.WithoutCancel(ctx))
 	group.Go(func() error {
-		scheme, serve := "http", func() error { return server.Serve(f.listener) }
-		if f.cert != "" {
-			scheme, serve = "https", func() error { return server.ServeTLS(f.listener, f.cert, f.key) }
+		scheme, serve := "http", func() error { return inner.Serve(h.listener) }
+		if h.cert != "" {
+			scheme, serve = "https", func() error { return inner.ServeTLS(h.listener, h.cert, h.key) }
 		}
-		f.log.Info("listening", "url", scheme+"://"+f.listener.Addr().String())
+		h.log.Info("listening", "url", scheme+"://"+h.listener.Addr().String())
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
@@ -216,31 +193,31 @@ func (f *front) serve(ctx context.Context, runner *jobs.Runner) error {
 	})
 	select {
 	case <-ctx.Done():
-	case <-failed.Done(): // the listener broke
+	case <-failed.Done(): // the listener failed
 	}
-	f.stopping.Store(true)
-	f.log.Info("stopping", "grace", f.grace)
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.grace)
+	h.stopping.Store(true)
+	h.log.Info("stopping", "grace_ms", h.grace.Milliseconds())
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.grace)
 	defer cancel()
 	group.Go(func() error {
-		return f.step("requests", func() error {
-			if err := server.Shutdown(last); err != nil {
-				f.log.Warn("requests were cut off", "err", err)
-				return server.Close()
+		return h.step("requests", func() error {
+			if err := inner.Shutdown(grace); err != nil {
+				h.log.Warn("requests were cut off", "err", err)
+				return inner.Close()
 			}
 			return nil
 		})
 	})
 	group.Go(func() error {
-		return f.step("jobs", func() error { return runner.Stop(context.WithoutCancel(ctx)) })
+		return h.step("jobs", func() error { return runner.Stop(context.WithoutCancel(ctx)) })
 	})
 	return group.Wait()
 }
 
-// step says how long a part of stopping took.
-func (f *front) step(name string, do func() error) error {
+// step runs one part of stopping and logs how long it took.
+func (h *httpServer) step(name string, do func() error) error {
 	began := time.Now()
 	err := do()
-	f.log.Info("stopped", "part", name, "duration", time.Since(began))
+	h.log.Info("stopped", "part", name, "duration_ms", time.Since(began).Milliseconds())
 	return err
 }

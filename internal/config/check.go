@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// check finds what is wrong between keys, after each has been read on its own.
+// check finds values that are out of range, and settings that contradict each other.
 func (c Config) check() []error {
 	var mistakes []error
 	say := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
@@ -25,13 +25,13 @@ func (c Config) check() []error {
 		}
 	}
 	if (c.Server.TLSCert == "") != (c.Server.TLSKey == "") {
-		say("server.tls_cert and server.tls_key belong together; one is missing")
+		say("server.tls_cert and server.tls_key are needed together; one is missing")
 	}
 	if c.Server.MaxUpload == 0 {
-		say("server.max_upload is 0; nothing could be uploaded")
+		say("server.max_upload must be more than 0")
 	}
 	for _, file := range []struct{ key, path string }{
-		{"server.tls_cert", c.Server.TLSCert}, {"server.tls_key", c.Server.TLSKey}, {"vault.ca", c.Vault.CA},
+		{"server.tls_cert", c.Server.TLSCert}, {"server.tls_key", c.Server.TLSKey}, {"vault.ca", c.Media.CA},
 	} {
 		if file.path != "" {
 			if _, err := os.Stat(file.path); err != nil {
@@ -40,9 +40,9 @@ func (c Config) check() []error {
 		}
 	}
 	if c.Server.Role != RoleAll && c.Database.URL.Reveal() == "" {
-		say("server.role %s needs database.url: the embedded database belongs to one node alone", c.Server.Role)
+		say("server.role %s needs database.url: several nodes cannot share SQLite", c.Server.Role)
 	}
-	mistakes = append(mistakes, c.Vault.check()...)
+	mistakes = append(mistakes, c.Media.check()...)
 	if c.Compose.FPS < 1 || c.Compose.FPS > maxFPS {
 		say("compose.fps is %d, not from 1 to %d", c.Compose.FPS, maxFPS)
 	}
@@ -56,7 +56,7 @@ func (c Config) check() []error {
 		say("webhook.connect and webhook.timeout must be more than 0")
 	}
 	if !strings.Contains(c.S3.Key, "{sid}") {
-		say("s3.key has no {sid}; one object would replace the other: %q", c.S3.Key)
+		say("s3.key has no {sid}, so that objects would replace each other: %q", c.S3.Key)
 	}
 	for i, endpoint := range c.S3.Endpoints {
 		if endpoint.Host == "" || strings.ContainsAny(endpoint.Host, "/@ ") {
@@ -106,35 +106,35 @@ func (l Limits) check() []error {
 
 const (
 	maxFPS    = 60        // what browsers record at most
-	minChunk  = 1e9       // one second; below, more time goes into starting children than into pictures
-	minMemory = 256 << 20 // one 720p composition of four people was measured at 107 MB
+	minChunk  = 1e9       // one second; with shorter chunks, starting children takes longer than rendering
+	minMemory = 256 << 20 // a 720p composition of four participants was measured at 107 MB
 )
 
-func (v Vault) check() []error {
+func (m MediaStore) check() []error {
 	var mistakes []error
 	say := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
-	if v.URL == "" {
-		if v.Endpoint != "" || v.AccessKey != "" || v.SecretKey.Reveal() != "" {
-			say("vault.endpoint, vault.access_key and vault.secret_key are of no use without vault.url")
+	if m.URL == "" {
+		if m.Endpoint != "" || m.AccessKey != "" || m.SecretKey.Reveal() != "" {
+			say("vault.endpoint, vault.access_key and vault.secret_key need vault.url")
 		}
 		return mistakes
 	}
-	u, err := url.Parse(v.URL)
+	u, err := url.Parse(m.URL)
 	if err != nil || u.Scheme != "s3" || u.Host == "" || u.User != nil || u.RawQuery != "" {
-		say("vault.url is not of the form s3://bucket or s3://bucket/prefix: %q", v.URL)
+		say("vault.url is not of the form s3://bucket or s3://bucket/prefix: %q", m.URL)
 	}
-	if v.Endpoint != "" {
-		if why := wrongBase(v.Endpoint); why != "" {
-			say("vault.endpoint %s: %q", why, v.Endpoint)
+	if m.Endpoint != "" {
+		if why := wrongBase(m.Endpoint); why != "" {
+			say("vault.endpoint %s: %q", why, m.Endpoint)
 		}
 	}
-	if v.AccessKey == "" || v.SecretKey.Reveal() == "" {
+	if m.AccessKey == "" || m.SecretKey.Reveal() == "" {
 		say("vault.access_key and vault.secret_key are required with vault.url")
 	}
 	return mistakes
 }
 
-// wrongBase says why a text is not a scheme and host, or "".
+// wrongBase returns why a text is not a scheme and host, or "".
 func wrongBase(text string) string {
 	u, err := url.Parse(text)
 	switch {

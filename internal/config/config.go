@@ -1,8 +1,8 @@
-// Package config holds what an operator can decide: one struct, read once at start and never written again.
+// Package config holds the settings of an operator: one struct, read once at start and not changed afterwards.
 //
-// Values come from four places, the later ones winning: the built-in default, roomreel.toml, the environment
-// (ROOMREEL_SECTION_KEY) and the command line. A key that nobody knows is refused with the nearest one that somebody
-// does, and all mistakes are reported together. Start with [Config], then [Load].
+// Values come from four sources: the built-in default, roomreel.toml, the environment (ROOMREEL_SECTION_KEY) and the
+// command line. A later source overrides an earlier one. An unknown key is refused, and the error names the nearest known
+// key. All mistakes are reported together. Start with [Config], then [Load].
 package config
 
 import (
@@ -12,12 +12,12 @@ import (
 	"roomreel"
 )
 
-// Config is everything that can be set. A field's toml tags, joined by a dot, are its key; help is what `roomreel config`
-// prints beside it. Units live in the types.
+// Config holds every setting. The key of a setting is the toml tags of its section and field, joined by a dot. The help tag
+// is what `roomreel config --describe` prints. Units are in the types.
 type Config struct {
 	Server     Server     `toml:"server"`
 	Database   Database   `toml:"database"`
-	Vault      Vault      `toml:"vault"`
+	Media      MediaStore `toml:"vault"`
 	Render     Render     `toml:"render"`
 	Compose    Compose    `toml:"compose"`
 	Webhook    Webhook    `toml:"webhook"`
@@ -30,28 +30,28 @@ type Config struct {
 
 // Server is how the service is reached.
 type Server struct {
-	Data           string   `toml:"data" help:"folder of everything this node keeps: the embedded database, the vault, keys, scratch"`
+	Data           string   `toml:"data" help:"folder of everything this node keeps: the SQLite database, the media store, keys, scratch files"`
 	Listen         string   `toml:"listen" help:"address and port to listen on; port 0 takes a free one"`
-	Role           Role     `toml:"role" help:"what this node does: all, api or worker; api and worker need PostgreSQL"`
-	PublicURL      string   `toml:"public_url" help:"scheme and host in answers and signed links; empty takes them from each request"`
-	TrustForwarded bool     `toml:"trust_forwarded" help:"believe X-Forwarded-Host and -Proto; only behind a proxy that sets them"`
+	Role           Role     `toml:"role" help:"what this node does: all, api (answers requests) or worker (makes films); api and worker need PostgreSQL"`
+	PublicURL      string   `toml:"public_url" help:"scheme and host of URLs in answers and signed links; empty takes them from each request"`
+	TrustForwarded bool     `toml:"trust_forwarded" help:"use X-Forwarded-Host and X-Forwarded-Proto; only behind a proxy that sets them"`
 	TLSCert        string   `toml:"tls_cert" help:"PEM file with the certificate chain; together with tls_key it turns TLS on"`
 	TLSKey         string   `toml:"tls_key" help:"PEM file with the private key of tls_cert"`
 	MaxUpload      Bytes    `toml:"max_upload" help:"largest recording that is accepted"`
-	ShutdownGrace  Duration `toml:"shutdown_grace" help:"how long requests and running work may finish after a stop signal"`
+	ShutdownGrace  Duration `toml:"shutdown_grace" help:"how long requests and running jobs may go on after a stop signal"`
 }
 
-// Database is where the rows are.
+// Database is where rooms, recordings, compositions and jobs are stored.
 type Database struct {
 	URL DatabaseURL `toml:"url" help:"postgres://user:password@host/name; empty is SQLite in the data folder"`
 }
 
-// Vault is where media is kept that no customer's bucket holds.
-type Vault struct {
+// MediaStore is where media is kept that is not delivered to a customer's bucket.
+type MediaStore struct {
 	URL       string `toml:"url" help:"s3://bucket/prefix; empty is the folder vault in the data folder"`
 	Endpoint  string `toml:"endpoint" help:"scheme and host of the S3 server; empty is AWS"`
 	Region    string `toml:"region" help:"region of the bucket"`
-	PathStyle bool   `toml:"path_style" help:"name the bucket in the path, as most S3 servers other than AWS want"`
+	PathStyle bool   `toml:"path_style" help:"name the bucket in the path; most S3 servers other than AWS need it"`
 	CA        string `toml:"ca" help:"PEM file with the authority that signed the endpoint's certificate; empty trusts the system's"`
 	AccessKey string `toml:"access_key" help:"access key of the bucket"`
 	SecretKey Secret `toml:"secret_key" help:"secret of access_key"`
@@ -60,31 +60,31 @@ type Vault struct {
 // Render is the child process that decodes, composes and encodes.
 type Render struct {
 	Binary   string  `toml:"binary" help:"path of roomreel-render; empty looks beside roomreel, then in PATH"`
-	Sandbox  Sandbox `toml:"sandbox" help:"auto uses every guard this kernel has, require refuses to start when one is missing, off uses none"`
-	Parallel int     `toml:"parallel" help:"render children at a time; 0 is one for each core"`
+	Sandbox  Sandbox `toml:"sandbox" help:"auto uses every protection that this kernel has, require refuses to start when one is missing, off uses none"`
+	Parallel int     `toml:"parallel" help:"render children at the same time; 0 is one for each core"`
 	Memory   Bytes   `toml:"memory" help:"most memory one child may use"`
 }
 
 // Compose is how films are made.
 type Compose struct {
-	FPS     int      `toml:"fps" help:"pictures per second of a film, from 1 to 60"`
-	Chunk   Duration `toml:"chunk" help:"film time of one unit of work: what a death costs, what progress counts"`
-	Encoder Encoder  `toml:"encoder" help:"draft is quickest, archive is best, standard is between"`
-	Window  Duration `toml:"window" help:"how long recordings that are sealed or in a customer's bucket can still be composed; 0 is never, as at Twilio"`
+	FPS     int      `toml:"fps" help:"frames per second of a film, from 1 to 60"`
+	Chunk   Duration `toml:"chunk" help:"film time of a chunk: what is rendered again after a crash, and the unit of progress"`
+	Encoder Encoder  `toml:"encoder" help:"draft is fastest, archive has the best quality, standard is in between"`
+	Window  Duration `toml:"window" help:"how long recordings that are sealed or in a customer's bucket can still be composed; 0 is not at all, as with Twilio"`
 }
 
 // Webhook is how status callbacks are sent.
 type Webhook struct {
-	Allow   []netip.Prefix `toml:"allow" help:"private networks that callbacks may reach, such as 10.0.0.0/8; public addresses always may"`
-	GiveUp  Duration       `toml:"give_up" help:"how long a callback is repeated before it is given up"`
+	Allow   []netip.Prefix `toml:"allow" help:"private networks that callbacks may reach, such as 10.0.0.0/8; public addresses are always allowed"`
+	GiveUp  Duration       `toml:"give_up" help:"how long a callback is tried before it is given up"`
 	Connect Duration       `toml:"connect" help:"longest time to connect to a receiver"`
 	Timeout Duration       `toml:"timeout" help:"longest time for a whole callback"`
 }
 
-// S3 is how media reaches customers' buckets.
+// S3 is how media is delivered to customers' buckets.
 type S3 struct {
-	Key       string       `toml:"key" help:"object key below the prefix of the customer's URL; {account} {sid} {ext} are filled in"`
-	GiveUp    Duration     `toml:"give_up" help:"how long the delivery of a recording or film is repeated before it is given up"`
+	Key       string       `toml:"key" help:"object key below the prefix of the customer's URL; {account}, {sid} and {ext} are replaced"`
+	GiveUp    Duration     `toml:"give_up" help:"how long the delivery of a recording or film is tried before it is given up"`
 	Endpoints []S3Endpoint `toml:"endpoints" help:"S3 servers besides AWS that customers may name; a list of tables, in the environment a JSON list"`
 }
 
@@ -99,7 +99,7 @@ type S3Endpoint struct {
 
 // Encryption is how media is sealed with customers' public keys.
 type Encryption struct {
-	Seal Seal `toml:"seal" help:"twilio is Twilio's envelope (AES-256-CBC), cms-gcm an authenticated one that openssl opens"`
+	Seal Seal `toml:"seal" help:"twilio is Twilio's envelope (AES-256-CBC); cms-gcm is authenticated, and openssl opens it"`
 }
 
 // Limits bound what callers may ask for.
@@ -121,18 +121,18 @@ func (l Limits) Film() roomreel.FilmLimits {
 	}
 }
 
-// Retention is when things are forgotten.
+// Retention is how long rows of deleted resources stay.
 type Retention struct {
-	Metadata Duration `toml:"metadata" help:"how long rows of deleted recordings and compositions stay readable"`
+	Metadata Duration `toml:"metadata" help:"how long rows of deleted recordings and compositions stay readable; not shorter than webhook.give_up and s3.give_up"`
 }
 
-// Log is what the service says of itself on standard error.
+// Log is how log lines on standard error look.
 type Log struct {
 	Level  LogLevel  `toml:"level" help:"debug, info, warn or error"`
-	Format LogFormat `toml:"format" help:"text, json, or auto: text on a terminal, JSON otherwise"`
+	Format LogFormat `toml:"format" help:"text, json or auto: text on a terminal, JSON otherwise"`
 }
 
-// Default returns the configuration of a server that was told nothing.
+// Default returns the built-in configuration.
 func Default() Config {
 	film := roomreel.FilmLimits{}.WithDefaults()
 	return Config{
@@ -146,7 +146,7 @@ func Default() Config {
 		Compose: Compose{
 			FPS: 25, Chunk: Duration(20 * time.Second), Encoder: EncoderStandard, Window: Duration(24 * time.Hour),
 		},
-		// Five seconds to connect and fifteen in all are Twilio's own; see docs/webhooks/webhooks-connection-overrides.
+		// Twilio allows five seconds to connect and fifteen in all. Source: docs/webhooks/webhooks-connection-overrides.
 		Webhook:    Webhook{GiveUp: Duration(24 * time.Hour), Connect: Duration(5 * time.Second), Timeout: Duration(15 * time.Second)},
 		Encryption: Encryption{Seal: SealTwilio},
 		S3:         S3{Key: "{account}/{sid}.{ext}", GiveUp: Duration(24 * time.Hour)},

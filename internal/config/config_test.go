@@ -33,7 +33,7 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
-func TestLoad_NothingToldIsTheDefault(t *testing.T) {
+func TestLoad_WithoutSourcesReturnsTheDefault(t *testing.T) {
 	got, settings, err := Load(Sources{File: "there-is-no-such-file.toml"})
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestLoad_NothingToldIsTheDefault(t *testing.T) {
 	}
 }
 
-func TestLoad_LaterSourcesWin(t *testing.T) {
+func TestLoad_LaterSourcesOverride(t *testing.T) {
 	file := write(t, "[server]\nlisten = \":1\"\ndata = \"/file\"\nmax_upload = \"2GiB\"\n[compose]\nfps = 30\n")
 	got, settings, err := Load(Sources{
 		File:  file,
@@ -119,7 +119,7 @@ regoin = "x"
 	}
 }
 
-func TestLoad_ChecksWhatBelongsTogether(t *testing.T) {
+func TestLoad_ChecksSettingsAgainstEachOther(t *testing.T) {
 	_, _, err := Load(Sources{Flags: map[string]string{
 		"server.listen": "here", "server.public_url": "https://example.com/roomreel", "server.tls_cert": "/nowhere/cert.pem",
 		"server.role": "worker", "vault.url": "s3://", "render.memory": "1MiB", "compose.chunk": "10ms", "compose.fps": "61", "s3.key": "film",
@@ -129,7 +129,7 @@ func TestLoad_ChecksWhatBelongsTogether(t *testing.T) {
 	}
 	for _, want := range []string{
 		"server.listen is not an address", "server.public_url must not have a path", "server.tls_cert: stat /nowhere/cert.pem",
-		"belong together", "server.role worker needs database.url", "vault.url is not of the form", "vault.access_key",
+		"are needed together", "server.role worker needs database.url", "vault.url is not of the form", "vault.access_key",
 		"render.memory is 1MiB", "compose.chunk is 10ms", "compose.fps is 61, not from 1 to 60", "s3.key has no {sid}",
 	} {
 		if !strings.Contains(err.Error(), want) {
@@ -222,17 +222,17 @@ func TestSecrets_AreNeverPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log strings.Builder
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", config, "secret", config.Vault.SecretKey, "url", config.Database.URL)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", config, "secret", config.Media.SecretKey, "url", config.Database.URL)
 	asJSON, err := json.Marshal(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	printed := fmt.Sprintf("%v %+v %#v %s %q", config, config, config, config.Vault.SecretKey, config.Vault.SecretKey) +
+	printed := fmt.Sprintf("%v %+v %#v %s %q", config, config, config, config.Media.SecretKey, config.Media.SecretKey) +
 		log.String() + string(asJSON) + fmt.Sprint(settings)
 	if strings.Contains(printed, "hunter2") {
 		t.Errorf("a secret is in\n%s", printed)
 	}
-	if config.Vault.SecretKey.Reveal() != "hunter2" || !strings.Contains(config.Database.URL.Reveal(), "u:hunter2@") {
+	if config.Media.SecretKey.Reveal() != "hunter2" || !strings.Contains(config.Database.URL.Reveal(), "u:hunter2@") {
 		t.Error("Reveal does not return the secret")
 	}
 }

@@ -59,7 +59,7 @@ func (f field) show() string {
 	}
 }
 
-// set takes a text (of the environment or a flag) or a TOML value. The error reads on from the key's name.
+// set takes a text (of the environment or a flag) or a TOML value. The text of an error continues the key's name.
 func (f field) set(value any) error {
 	switch to := f.value.Addr().Interface().(type) {
 	case *[]netip.Prefix:
@@ -90,7 +90,7 @@ func (f field) set(value any) error {
 	return nil
 }
 
-// quote repeats a wrong value, unless it may hold a secret.
+// quote returns a wrong value for an error, unless it may hold a secret.
 func (f field) quote(text string) string {
 	switch f.value.Interface().(type) {
 	case Secret, DatabaseURL:
@@ -139,7 +139,7 @@ func setPrefixes(to *[]netip.Prefix, value any) error {
 	return nil
 }
 
-// setEndpoints takes the TOML decoder's list of tables, or the same as JSON. Both are read by one strict decoder.
+// setEndpoints takes the TOML decoder's list of tables, or the same as JSON text. One strict decoder reads both.
 func setEndpoints(to *[]S3Endpoint, value any) error {
 	text, ok := value.(string)
 	if !ok {

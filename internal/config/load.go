@@ -30,8 +30,8 @@ type Setting struct {
 
 // Load reads all sources and checks the result.
 //
-// The error joins every mistake of every source, each naming the source and the key. The settings come in the order
-// of the Config struct, and also when there is an error, for `roomreel config` to show.
+// The error joins the mistakes of all sources, and each names its source and key. The settings have the order of the Config
+// struct. They are returned even with an error, because `roomreel config` shows them.
 func Load(sources Sources) (Config, []Setting, error) {
 	config := Default()
 	l := loader{fields: fieldsOf(&config), origin: map[string]string{}}
@@ -68,7 +68,7 @@ func (l *loader) settings() []Setting {
 	return list
 }
 
-// set gives a key a value that came from origin. value is a text, or what the TOML decoder made of one.
+// set gives a key a value that came from origin. value is a text, or a value of the TOML decoder.
 func (l *loader) set(key string, value any, origin string) {
 	for _, f := range l.fields {
 		if f.key == key {
@@ -117,9 +117,9 @@ func (l *loader) file(sources Sources) {
 	}
 }
 
-// othersVariables begin with ROOMREEL_ and are no settings of the server: those of the tests, those of `roomreel import` and `decrypt`,
-// and those that Kubernetes gives every container beside a service called roomreel.
-var othersVariables = []string{
+// otherVariables begin with ROOMREEL_ and are not settings of the server: those of the tests, of `roomreel import` and
+// `decrypt`, and those that Kubernetes sets in every container beside a service called roomreel.
+var otherVariables = []string{
 	"ROOMREEL_TEST_", "ROOMREEL_URL", "ROOMREEL_USER", "ROOMREEL_ACCOUNT", "ROOMREEL_TOKEN", "ROOMREEL_SERVICE_", "ROOMREEL_PORT",
 }
 
@@ -130,7 +130,7 @@ func (l *loader) env(env []string) {
 	}
 	for _, pair := range slices.Sorted(slices.Values(env)) {
 		name, value, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, "ROOMREEL_") || slices.ContainsFunc(othersVariables, func(p string) bool { return strings.HasPrefix(name, p) }) {
+		if !strings.HasPrefix(name, "ROOMREEL_") || slices.ContainsFunc(otherVariables, func(p string) bool { return strings.HasPrefix(name, p) }) {
 			continue
 		}
 		origin := "environment " + name
@@ -142,7 +142,7 @@ func (l *loader) env(env []string) {
 	}
 }
 
-// didYouMean names the known word that is nearest to an unknown one, if any is near.
+// didYouMean names the known word that is nearest to an unknown one, or the command that lists all.
 func (l *loader) didYouMean(word string, name func(field) string) string {
 	best, least := "", len(word)/2+1
 	for _, f := range l.fields {
@@ -156,7 +156,7 @@ func (l *loader) didYouMean(word string, name func(field) string) string {
 	return "; did you mean " + best + "?"
 }
 
-// distance counts the letters to insert, delete or replace to turn a into b.
+// distance counts the letters to insert, delete or replace so that a becomes b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -122,13 +123,13 @@ func (b Bytes) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
 
 const redacted = "[redacted]"
 
-// Secret is a text that nothing prints: not fmt, not JSON, not the log. [Secret.Reveal] is the only way to it.
+// Secret is a text that fmt, JSON and the log do not print. [Secret.Reveal] is the only way to read it.
 type Secret struct{ text string }
 
 // Reveal returns the text itself.
 func (s Secret) Reveal() string { return s.text }
 
-// String says whether there is a secret, never which.
+// String returns "" or a placeholder: it shows only whether there is a secret.
 func (s Secret) String() string {
 	if s.text == "" {
 		return ""
@@ -184,3 +185,100 @@ func (d DatabaseURL) String() string {
 func (d DatabaseURL) GoString() string             { return fmt.Sprintf("config.DatabaseURL{%s}", d) }
 func (d DatabaseURL) LogValue() slog.Value         { return slog.StringValue(d.String()) }
 func (d DatabaseURL) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }
+
+// Role is what a node does.
+type Role string
+
+const (
+	RoleAll    Role = "all"
+	RoleAPI    Role = "api"    // answers requests and runs no jobs
+	RoleWorker Role = "worker" // runs jobs and answers only health checks
+)
+
+// Sandbox is how strictly the render child is isolated.
+type Sandbox string
+
+const (
+	SandboxAuto    Sandbox = "auto"
+	SandboxRequire Sandbox = "require"
+	SandboxOff     Sandbox = "off"
+)
+
+// Encoder is a balance between speed and quality.
+type Encoder string
+
+const (
+	EncoderDraft    Encoder = "draft"
+	EncoderStandard Encoder = "standard"
+	EncoderArchive  Encoder = "archive"
+)
+
+// Seal is an encryption format.
+type Seal string
+
+const (
+	SealTwilio Seal = "twilio"
+	SealCMS    Seal = "cms-gcm"
+)
+
+// LogFormat is how log lines look.
+type LogFormat string
+
+const (
+	LogAuto LogFormat = "auto"
+	LogText LogFormat = "text"
+	LogJSON LogFormat = "json"
+)
+
+// LogLevel is the lowest level that is written.
+type LogLevel string
+
+const (
+	LevelDebug LogLevel = "debug"
+	LevelInfo  LogLevel = "info"
+	LevelWarn  LogLevel = "warn"
+	LevelError LogLevel = "error"
+)
+
+// Slog returns the level as the standard library's type.
+func (l LogLevel) Slog() slog.Level {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(l)) // every LogLevel is a name that slog knows; the zero value is info
+	return level
+}
+
+func (r *Role) UnmarshalText(text []byte) error {
+	return oneOf(r, text, RoleAll, RoleAPI, RoleWorker)
+}
+
+func (s *Sandbox) UnmarshalText(text []byte) error {
+	return oneOf(s, text, SandboxAuto, SandboxRequire, SandboxOff)
+}
+
+func (e *Encoder) UnmarshalText(text []byte) error {
+	return oneOf(e, text, EncoderDraft, EncoderStandard, EncoderArchive)
+}
+
+func (s *Seal) UnmarshalText(text []byte) error {
+	return oneOf(s, text, SealTwilio, SealCMS)
+}
+
+func (f *LogFormat) UnmarshalText(text []byte) error {
+	return oneOf(f, text, LogAuto, LogText, LogJSON)
+}
+
+func (l *LogLevel) UnmarshalText(text []byte) error {
+	return oneOf(l, text, LevelDebug, LevelInfo, LevelWarn, LevelError)
+}
+
+func oneOf[T ~string](to *T, text []byte, words ...T) error {
+	if !slices.Contains(words, T(text)) {
+		names := make([]string, len(words))
+		for i, word := range words {
+			names[i] = string(word)
+		}
+		return fmt.Errorf("is not one of %s", strings.Join(names, ", "))
+	}
+	*to = T(text)
+	return nil
+}
