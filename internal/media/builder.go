@@ -19,6 +19,7 @@ type Builder struct {
 
 // NewBuilder begins the index of a track. x is what the container's headers say of it.
 func NewBuilder(x Index) *Builder {
+	x.CodecDelay = min(max(x.CodecDelay, 0), MaxDelay)
 	b := &Builder{Index: x, clock: clock{video: x.Video}}
 	switch x.Codec {
 	case "h264":
@@ -137,7 +138,9 @@ func (x *Index) kind() roomreel.TrackKind {
 	return roomreel.Audio
 }
 
-// Samples returns how long n samples last.
+// Samples returns how long n samples last; n may be negative. The result is within maxTime.
 func Samples(n, rate int64) time.Duration {
-	return time.Duration(n) * time.Second / time.Duration(rate)
+	most := int64(maxTime / time.Second)
+	whole := min(max(n/rate, -most), most)
+	return time.Duration(whole)*time.Second + time.Duration(n%rate)*time.Second/time.Duration(rate)
 }

@@ -14,7 +14,8 @@ const (
 	MaxSide       = 1 << 16  // pixels
 	MaxRate       = 768_000  // samples per second
 	MaxChannels   = 255
-	MaxPrefix     = 1024 // bytes of Index.Prefix; real ones are a few
+	MaxPrefix     = 1024        // bytes of Index.Prefix; real ones are a few
+	MaxDelay      = time.Second // of Index.CodecDelay
 )
 
 // Index says what a recording holds, packet by packet, without its payload. It is made once, when the recording

@@ -10,6 +10,7 @@ import (
 	"roomreel"
 	"roomreel/internal/media"
 	"roomreel/internal/media/matroska"
+	"roomreel/internal/media/ogg"
 )
 
 // front is how many bytes decide about the container.
@@ -23,6 +24,7 @@ type format struct {
 
 var formats = []format{
 	{matroska.Is, matroska.ReadIndex},
+	{ogg.Is, ogg.ReadIndex},
 }
 
 // ReadIndex reads the recording that r holds in size bytes and says what its first usable track of the given kind holds
