@@ -50,7 +50,8 @@ var mayImport = map[string][]string{
 		"internal/timeline", "internal/twilio", "internal/webhook",
 	},
 	"internal/api":     {"internal/app", "internal/twilio"},
-	"internal/jobs":    {"internal/app", "internal/blob", "internal/compose", "internal/keyring", "internal/layout", "internal/media", "internal/media/matroska", "internal/objectkey", "internal/render", "internal/seal", "internal/store", "internal/twilio", "internal/webhook"},
+	"internal/jobs":    {"internal/app", "internal/blob", "internal/compose", "internal/keyring", "internal/layout", "internal/media", "internal/media/matroska", "internal/objectkey", "internal/queue", "internal/render", "internal/seal", "internal/store", "internal/twilio", "internal/webhook"},
+	"internal/queue":   {"internal/store"},
 	"internal/compose": {"internal/blob", "internal/blob/dir", "internal/layout", "internal/media", "internal/media/matroska", "internal/media/mp4", "internal/render", "internal/render/protocol", "internal/timeline", "internal/twilio"},
 
 	// The render child, as its parent sees it and from inside. Only the inside reaches codecs.
@@ -187,8 +188,8 @@ func TestImports_OnlyOnePackageUsesRiver(t *testing.T) {
 	for _, p := range list(t) {
 		name, _ := local(p.ImportPath)
 		for _, imported := range p.Imports {
-			if strings.HasPrefix(imported, "github.com/riverqueue/") && name != "internal/jobs" {
-				t.Errorf("%s imports %s; only internal/jobs may", name, imported)
+			if strings.HasPrefix(imported, "github.com/riverqueue/") && name != "internal/queue" {
+				t.Errorf("%s imports %s; only internal/queue may", name, imported)
 			}
 			if imported == "net/http" && name == "internal/store" || imported == "database/sql" && name == "internal/api" {
 				t.Errorf("%s imports %s: no package uses both SQL and HTTP", name, imported)

@@ -18,6 +18,7 @@ import (
 	"roomreel/internal/app"
 	"roomreel/internal/config"
 	"roomreel/internal/jobs"
+	"roomreel/internal/queue"
 	"roomreel/internal/render"
 	"roomreel/internal/webhook"
 )
@@ -68,17 +69,23 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		Allow: settings.Webhook.Allow, Connect: settings.Webhook.Connect.Std(), Total: settings.Webhook.Timeout.Std(),
 	})
 	defer sender.Close()
-	runner, err := jobs.New(ctx, jobs.Config{
-		Store: b.store, App: b.app, Vault: b.media, Work: b.working, OpenBucket: b.buckets.Open, Sender: sender,
-		Render: child, Options: composeOptions(settings), Scratch: b.films, Log: log,
-		Seal: string(settings.Encryption.Seal), ObjectKey: settings.S3.Key,
-		DeliverFor: settings.S3.GiveUp.Std(), CallbackMaxAge: settings.Webhook.GiveUp.Std(),
-		Role: string(settings.Server.Role), Alone: alone, Children: settings.Render.Parallel,
-		Grace: settings.Server.ShutdownGrace.Std(), Limits: settings.Limits.Film(),
+	if err := queue.Migrate(ctx, b.store, log); err != nil {
+		return err
+	}
+	jobQueue, err := queue.New(queue.Config{
+		Store: b.store, Log: log, Version: version, Role: string(settings.Server.Role), Alone: alone,
+		Renders: settings.Render.Parallel, Grace: settings.Server.ShutdownGrace.Std(),
 	})
 	if err != nil {
 		return err
 	}
+	b.store.SetQueue(jobQueue)
+	jobs.New(jobs.Config{
+		Store: b.store, Queue: jobQueue, App: b.app, Vault: b.media, Work: b.working, OpenBucket: b.buckets.Open, Sender: sender,
+		Render: child, Options: composeOptions(settings), Limits: settings.Limits.Film(), Scratch: b.films, Log: log,
+		Seal: string(settings.Encryption.Seal), ObjectKey: settings.S3.Key,
+		DeliverFor: settings.S3.GiveUp.Std(), CallbackMaxAge: settings.Webhook.GiveUp.Std(),
+	})
 	if err := firstAccount(ctx, s, b.app, log); err != nil {
 		return err
 	}
@@ -95,7 +102,7 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 	if err := server.listen(settings.Server.Listen); err != nil {
 		return usageError{fmt.Errorf("server.listen: %w", err)}
 	}
-	if err := runner.Start(ctx); err != nil {
+	if err := jobQueue.Start(ctx); err != nil {
 		server.listener.Close()
 		return err
 	}
@@ -106,7 +113,7 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		defer stop()
 		background.Go(func() { abortUnfinishedUploads(backgroundContext, b.media, log) })
 	}
-	return server.serve(ctx, runner)
+	return server.serve(ctx, jobQueue)
 }
 
 // orUnlimited converts a configured limit, of which 0 is none, to the API's, of which a negative number is none.
@@ -174,7 +181,7 @@ const (
 
 // serve answers requests until ctx ends. Then readiness fails, and requests and jobs get the grace period to finish. After
 // it, open connections are closed, and unfinished jobs go back to the queue.
-func (h *httpServer) serve(ctx context.Context, runner *jobs.Runner) error {
+func (h *httpServer) serve(ctx context.Context, jobQueue *queue.Queue) error {
 	inner := &http.Server{
 		Handler: h.handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug), // half-open connections and port scans
@@ -209,7 +216,7 @@ func (h *httpServer) serve(ctx context.Context, runner *jobs.Runner) error {
 		})
 	})
 	group.Go(func() error {
-		return h.step("jobs", func() error { return runner.Stop(context.WithoutCancel(ctx)) })
+		return h.step("jobs", func() error { return jobQueue.Stop(context.WithoutCancel(ctx)) })
 	})
 	return group.Wait()
 }

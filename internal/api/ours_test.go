@@ -15,7 +15,7 @@ func TestFailedCompositions_AreDeletedByOurPathAlone(t *testing.T) {
 	room := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
 	sid := s.account.want(t, 201, "POST", "/v1/Compositions", "RoomSid", room, "AudioSources", "nobody").text("sid")
 	_, err := s.store.FailComposition(context.Background(), roomreel.CompositionSID(sid),
-		roomreel.Failure{Code: 53630, Operation: "Compose", Message: "no recording matches"}, `{"tracks":[]}`)
+		roomreel.Failure{Code: 53630, Operation: "Compose", Message: "no recording matches"})
 	if err != nil {
 		t.Fatal(err)
 	}

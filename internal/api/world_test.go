@@ -120,6 +120,11 @@ func (s *service) finish(t testing.TB, sid string, film []byte, media roomreel.M
 	if _, _, err := s.store.StartComposition(ctx, roomreel.CompositionSID(sid)); err != nil {
 		t.Fatal(err)
 	}
+	if media.Key != "" {
+		if err := s.store.Reserve(ctx, sid, store.PendingDeletion{Store: store.MediaStore, Key: media.Key}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := s.vault.Put(ctx, media.Key, strings.NewReader(string(film)), int64(len(film)), blob.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ func (f *fixture) complete(t *testing.T, c roomreel.Composition) {
 	t.Helper()
 	_, _, err := f.store.StartComposition(t.Context(), c.SID)
 	check(t, err)
+	check(t, f.store.Reserve(t.Context(), string(c.SID), store.PendingDeletion{Store: store.MediaStore, Key: string(f.account) + "/film"}))
 	_, err = f.store.CompleteComposition(t.Context(), c.SID, store.FilmResult{Size: 6, Media: roomreel.Media{Key: string(f.account) + "/film", Size: 6}})
 	check(t, err)
 }

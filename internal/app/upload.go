@@ -197,7 +197,7 @@ func (a *App) keep(ctx context.Context, u store.Upload, arrived arrival, index *
 	}
 	recording, added, err := a.putRecording(ctx, media, place.Key, u, arrived, index)
 	if !added {
-		a.unkeep(ctx, string(u.Recording.SID))
+		a.discard(ctx, string(u.Recording.SID))
 	}
 	return recording, err
 }
@@ -227,24 +227,21 @@ func (a *App) putIndex(ctx context.Context, key string, index *media.Index) erro
 	return nil
 }
 
-// unkeep removes what was stored in vain: what is still noted, for the row's transaction redeems the note even when its
-// commit was reported as failed. What cannot be removed now stays noted, and is erased later.
-func (a *App) unkeep(ctx context.Context, resource string) {
+// discard deletes what was stored in vain: what is still reserved, for the transaction that writes the row releases the
+// reservations even when its commit was reported as failed. What cannot be deleted now stays pending, and is deleted later.
+func (a *App) discard(ctx context.Context, resource string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	left, err := a.store.PendingDeletions(ctx, resource)
-	for _, blob := range left {
-		from := a.vault
-		if blob.Store == store.WorkingStore {
-			from = a.work
-		}
-		gone := from.Delete(ctx, blob.Key)
-		if gone == nil {
-			gone = a.store.Erased(ctx, blob)
-		}
-		err = errors.Join(err, gone)
+	err := a.store.DiscardReserved(ctx, resource)
+	if err == nil {
+		err = a.store.DeletePending(ctx, resource, func(ctx context.Context, object store.PendingDeletion) error {
+			if object.Store == store.WorkingStore {
+				return a.work.Delete(ctx, object.Key)
+			}
+			return a.vault.Delete(ctx, object.Key)
+		})
 	}
 	if err != nil {
-		a.log.Warn("upload left blobs behind, which are erased later", "recording", resource, "err", err)
+		a.log.Warn("upload left objects behind, which are deleted later", "recording", resource, "err", err)
 	}
 }

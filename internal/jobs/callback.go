@@ -6,134 +6,134 @@ import (
 	"sync"
 	"time"
 
+	"roomreel/internal/queue"
 	"roomreel/internal/store"
 	"roomreel/internal/webhook"
 )
 
-// holdFor is how long a node keeps others from a resource's events without being heard of: more than one delivery takes.
-const holdFor = time.Minute
+// eventLease is how long a node keeps others from a resource's events without a sign of life: more than a delivery takes.
+const eventLease = time.Minute
 
-// turns lets one worker of this process at a time deliver the events of a resource. Whoever comes meanwhile need not wait:
-// the one at work looks once more before it leaves.
-type turns struct {
+// keyedMutex lets one goroutine of this process at a time deliver the events of a resource. Another one does not wait: the
+// one at work looks once more before it ends.
+type keyedMutex struct {
 	mu   sync.Mutex
-	busy map[string]bool // resources at work; true when somebody came meanwhile
+	busy map[string]bool // keys that are locked; true when another goroutine came since
 }
 
-// take reports whether the caller has the turn. If not, whoever has it will see what the caller came for.
-func (t *turns) take(resource string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if _, taken := t.busy[resource]; taken {
-		t.busy[resource] = true
+// tryLock reports whether the caller holds the lock. If not, the holder is told to look once more.
+func (m *keyedMutex) tryLock(key string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, locked := m.busy[key]; locked {
+		m.busy[key] = true
 		return false
 	}
-	if t.busy == nil {
-		t.busy = map[string]bool{}
+	if m.busy == nil {
+		m.busy = map[string]bool{}
 	}
-	t.busy[resource] = false
+	m.busy[key] = false
 	return true
 }
 
-// done ends the turn, unless somebody came meanwhile: then the caller has to look once more.
-func (t *turns) done(resource string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.busy[resource] {
-		t.busy[resource] = false
+// unlockIfQuiet ends the lock and returns true, unless another goroutine came since: then the holder looks once more.
+func (m *keyedMutex) unlockIfQuiet(key string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.busy[key] {
+		m.busy[key] = false
 		return false
 	}
-	delete(t.busy, resource)
+	delete(m.busy, key)
 	return true
 }
 
-// leave ends the turn in any case: the caller's job will run again.
-func (t *turns) leave(resource string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.busy, resource)
+// unlock ends the lock in any case: the holder's job will run again.
+func (m *keyedMutex) unlock(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.busy, key)
 }
 
 // callback delivers a resource's pending events, in order, until one has to be tried again later or none is left.
-func (r *Runner) callback(ctx context.Context, job args) error {
+func (w *Worker) callback(ctx context.Context, job queue.Job) error {
 	resource := job.SID
-	if !r.turns.take(resource) {
+	if !w.callbacks.tryLock(resource) {
 		return nil
 	}
-	over := false
+	unlocked := false
 	defer func() {
-		if !over {
-			r.turns.leave(resource)
+		if !unlocked {
+			w.callbacks.unlock(resource)
 		}
 	}()
-	for !over {
-		if err := r.deliverEvents(ctx, resource); err != nil {
+	for !unlocked {
+		if err := w.deliverEvents(ctx, resource); err != nil {
 			return err
 		}
-		over = r.turns.done(resource)
+		unlocked = w.callbacks.unlockIfQuiet(resource)
 	}
 	return nil
 }
 
-// deliverEvents delivers until nothing is pending. A *laterError says when to go on.
-func (r *Runner) deliverEvents(ctx context.Context, resource string) error {
+// deliverEvents delivers until nothing is pending. A snooze says when to go on.
+func (w *Worker) deliverEvents(ctx context.Context, resource string) error {
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finalizeTimeout)
 		defer cancel()
-		if err := r.Store.ReleaseEventLease(ctx, resource, r.node.ID); err != nil {
-			r.Log.Warn("callbacks are held until the hold ends by itself", "resource", resource, "err", err)
+		if err := w.Store.ReleaseEventLease(ctx, resource, w.Queue.NodeID()); err != nil {
+			w.Log.Warn("lease of events not released; it expires by itself", "resource", resource, "err", err)
 		}
 	}()
 	for {
-		now := r.Store.Now()
-		held, err := r.Store.AcquireEventLease(ctx, resource, r.node.ID, now.Add(holdFor))
+		acquired, err := w.Store.AcquireEventLease(ctx, resource, w.Queue.NodeID(), eventLease)
 		if err != nil {
-			return err
+			return ignoreSettled(err) // the resource and its events are gone
 		}
-		if !held {
-			return later(time.Second) // another node is at it
+		if !acquired {
+			return queue.Snooze(time.Second) // another node delivers
 		}
-		pending, found, err := r.Store.PendingEvent(ctx, resource)
+		pending, found, err := w.Store.PendingEvent(ctx, resource)
 		if err != nil || !found {
 			return err
 		}
-		if wait := pending.Due.Sub(now); wait > 0 {
-			return later(wait)
+		if wait := pending.Due.Sub(w.Store.Now()); wait > 0 {
+			return queue.Snooze(wait)
 		}
-		if err := r.deliverEvent(ctx, pending); err != nil {
+		if err := w.deliverEvent(ctx, pending); err != nil {
 			return err
 		}
 	}
 }
 
 // deliverEvent makes one attempt and writes it down, with when to make the next.
-func (r *Runner) deliverEvent(ctx context.Context, pending store.Pending) error {
+func (w *Worker) deliverEvent(ctx context.Context, pending store.Pending) error {
 	event := pending.Event
-	token, err := r.App.AuthToken(ctx, event.AccountSID)
+	token, err := w.App.AuthToken(ctx, event.AccountSID)
 	if err != nil {
 		return err
 	}
-	started := r.Store.Now()
-	outcome := r.Sender.Deliver(ctx, event, token)
+	started := w.Store.Now()
+	result := w.Sender.Deliver(ctx, event, token)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	attempt := store.Delivery{
 		ID: rand.Text(), EventID: event.ID, Resource: event.Resource, Sequence: event.Sequence, Type: event.Type,
 		URL: event.Callback.URL, Method: event.Callback.Method, Attempt: pending.Attempts + 1,
-		Started: started, Duration: outcome.Took, Status: outcome.Status,
+		Started: started, Duration: result.Took, Status: result.Status,
 	}
 	next := store.EventDelivered
-	if !outcome.Delivered {
-		attempt.Error = outcome.Err.Error()
-		now := r.Store.Now()
-		wait, giveUp := webhook.Next(event.ID, attempt.Attempt, pending.Since, now, r.CallbackMaxAge)
+	if !result.Delivered {
+		attempt.Error = result.Err.Error()
+		now := w.Store.Now()
+		wait, giveUp := webhook.Next(event.ID, attempt.Attempt, pending.Since, now, w.CallbackMaxAge)
 		next, attempt.Retry = store.EventPending, now.Add(wait)
 		if giveUp {
 			next, attempt.Retry = store.EventFailed, time.Time{}
 		}
-		r.Log.Warn("callback not delivered", "resource", event.Resource, "event", event.Type, "attempt", attempt.Attempt,
-			"status", outcome.Status, "given_up", giveUp, "err", outcome.Err)
+		w.Log.Warn("callback not delivered", "resource", event.Resource, "event", event.Type, "attempt", attempt.Attempt,
+			"status", result.Status, "given_up", giveUp, "err", result.Err)
 	}
-	return r.Store.RecordDelivery(ctx, event.AccountSID, attempt, next)
+	return w.Store.RecordDelivery(ctx, event.AccountSID, attempt, next)
 }

@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -12,6 +11,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/app"
+	"roomreel/internal/queue"
 	"roomreel/internal/store"
 )
 
@@ -63,26 +63,26 @@ func (w *world) ending(t *testing.T, told *receiver) roomreel.Room {
 	return room
 }
 
-// isLater reports for how long err puts a job off, and fails the test when it does not.
-func isLater(t *testing.T, err error) time.Duration {
+// snoozed returns for how long err snoozes a job, and fails the test when it does not.
+func snoozed(t *testing.T, err error) time.Duration {
 	t.Helper()
-	var again *laterError
-	if !errors.As(err, &again) {
-		t.Fatalf("the job ended with %v, want it put off", err)
+	after, ok := queue.Snoozed(err)
+	if !ok {
+		t.Fatalf("the job ended with %v, want it snoozed", err)
 	}
-	return again.after
+	return after
 }
 
 func TestCallbacks_KeepTheirOrderThroughFailures(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		r, told := w.runner(t, nil), listen(t)
+		r, told := w.worker(t, nil), listen(t)
 		told.set(true)
 		room := w.ending(t, told)
-		job := args{SID: string(room.SID)}
-		wait := isLater(t, r.callback(t.Context(), job))
+		job := queue.Job{Job: store.Job{SID: string(room.SID)}}
+		wait := snoozed(t, r.callback(t.Context(), job))
 		told.set(false)
-		if again := isLater(t, r.callback(t.Context(), job)); again > wait || len(told.events()) > 0 {
-			t.Errorf("put off for %v, then for %v and %v delivered, want nothing before its time", wait, again, told.events())
+		if again := snoozed(t, r.callback(t.Context(), job)); again > wait || len(told.events()) > 0 {
+			t.Errorf("snoozed for %v, then for %v and %v delivered, want nothing before its time", wait, again, told.events())
 		}
 		w.offset.Add(int64(wait))
 		check(t, r.callback(t.Context(), job))
@@ -99,10 +99,10 @@ func TestCallbacks_KeepTheirOrderThroughFailures(t *testing.T) {
 
 func TestCallbacks_AreGivenUpAfterADayAndRedeliveredByHand(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		r, told := w.runner(t, nil), listen(t)
+		r, told := w.worker(t, nil), listen(t)
 		told.set(true)
 		room := w.ending(t, told)
-		job := args{SID: string(room.SID)}
+		job := queue.Job{Job: store.Job{SID: string(room.SID)}}
 		begun := w.store.Now()
 		attempts := 0
 		for {
@@ -110,7 +110,7 @@ func TestCallbacks_AreGivenUpAfterADayAndRedeliveredByHand(t *testing.T) {
 			if err == nil {
 				break
 			}
-			w.offset.Add(int64(isLater(t, err)))
+			w.offset.Add(int64(snoozed(t, err)))
 			if attempts++; attempts > 200 {
 				t.Fatal("it is never given up")
 			}
@@ -135,14 +135,14 @@ func TestCallbacks_AreGivenUpAfterADayAndRedeliveredByHand(t *testing.T) {
 
 func TestCallbacks_AreOneNodesAtATime(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		r, told := w.runner(t, nil), listen(t)
+		r, told := w.worker(t, nil), listen(t)
 		room := w.ending(t, told)
-		job := args{SID: string(room.SID)}
-		held, err := w.store.AcquireEventLease(t.Context(), job.SID, "another", w.store.Now().Add(holdFor))
+		job := queue.Job{Job: store.Job{SID: string(room.SID)}}
+		held, err := w.store.AcquireEventLease(t.Context(), job.SID, "another", eventLease)
 		if err != nil || !held {
 			t.Fatal(held, err)
 		}
-		isLater(t, r.callback(t.Context(), job))
+		snoozed(t, r.callback(t.Context(), job))
 		if got := told.events(); len(got) > 0 {
 			t.Errorf("told %v while another node was at it", got)
 		}
@@ -154,22 +154,22 @@ func TestCallbacks_AreOneNodesAtATime(t *testing.T) {
 	})
 }
 
-func TestTurns_LookOnceMoreForWhoeverCame(t *testing.T) {
-	var turns turns
-	if !turns.take("a") || turns.take("a") || !turns.take("b") {
-		t.Fatal("a resource has one turn at a time, and each its own")
+func TestKeyedMutex_HolderLooksOnceMore(t *testing.T) {
+	var m keyedMutex
+	if !m.tryLock("a") || m.tryLock("a") || !m.tryLock("b") {
+		t.Fatal("a key has one holder at a time, and each key its own")
 	}
-	if turns.done("a") {
-		t.Error("the turn ended although somebody came")
+	if m.unlockIfQuiet("a") {
+		t.Error("unlocked although another goroutine came")
 	}
-	if !turns.done("a") || !turns.take("a") {
-		t.Error("the turn did not end")
+	if !m.unlockIfQuiet("a") || !m.tryLock("a") {
+		t.Error("not unlocked")
 	}
 }
 
 func TestHooks_MakeOneCompositionForEachRoom(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		r, told := w.runner(t, nil), listen(t)
+		r, told := w.worker(t, nil), listen(t)
 		on, off := true, false
 		film := everyone
 		film.StatusCallback = told.url
@@ -187,7 +187,7 @@ func TestHooks_MakeOneCompositionForEachRoom(t *testing.T) {
 			return list.Items
 		}
 		eventually(t, "composition of the hook", func() bool { made = compositions(); return len(made) > 0 })
-		check(t, r.hook(t.Context(), args{SID: string(room.SID)})) // as a node that died too early would again
+		check(t, r.runHooks(t.Context(), queue.Job{Job: store.Job{SID: string(room.SID)}})) // as a node that died too early would again
 		if made = compositions(); len(made) != 1 || made[0].HookSID != hook.SID {
 			t.Fatalf("compositions %+v, want one of the hook", made)
 		}

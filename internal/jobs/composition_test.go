@@ -13,13 +13,14 @@ import (
 	"roomreel"
 	"roomreel/internal/app"
 	"roomreel/internal/compose"
+	"roomreel/internal/queue"
 	"roomreel/internal/store"
 	"roomreel/internal/twilio"
 )
 
 func TestComposition_FromAskedToCompleted(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		start(t, w.runner(t, nil))
+		start(t, w.worker(t, nil))
 		told := listen(t)
 		film := everyone
 		film.StatusCallback = told.url
@@ -47,9 +48,9 @@ func TestComposition_FromAskedToCompleted(t *testing.T) {
 	})
 }
 
-func TestComposition_OfSoundAloneAndOfPicturesAlone(t *testing.T) {
+func TestComposition_OfAudioAloneAndOfVideoAlone(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		start(t, w.runner(t, nil))
+		start(t, w.worker(t, nil))
 		room := w.room(t, "")
 		w.complete(t, room)
 		heard := w.compose(t, room, app.FilmParams{AudioSources: []string{"*"}, Format: "webm"})
@@ -65,7 +66,7 @@ func TestComposition_OfSoundAloneAndOfPicturesAlone(t *testing.T) {
 
 func TestComposition_FailsWithTwiliosNumber(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		start(t, w.runner(t, nil))
+		start(t, w.worker(t, nil))
 		for want, film := range map[int]app.FilmParams{
 			compose.ErrNoTracks.Twilio: {AudioSources: []string{"nobody"}, Format: "mp4"},
 			twilio.RecordingsDeleted:   {AudioSources: []string{"*"}, Format: "mp4"},
@@ -90,8 +91,7 @@ func TestComposition_FailsWithTwiliosNumber(t *testing.T) {
 func TestComposition_FailsWhenARecordingIsDeletedUnderIt(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.gate(t)
-		r := start(t, w.runner(t, func(c *Config) { c.Children = 1 }))
-		r.turn = 0
+		start(t, w.worker(t, func(q *queue.Config, c *Config) { q.Renders, c.timeSlice = 1, 1 }))
 		room := w.room(t, "")
 		w.complete(t, room)
 		sid := w.compose(t, room, app.FilmParams{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"})
@@ -111,7 +111,7 @@ func TestComposition_FailsWhenARecordingIsDeletedUnderIt(t *testing.T) {
 func TestComposition_StopsSoonAndLeavesNothingWhenDeleted(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.gate(t)
-		start(t, w.runner(t, nil))
+		start(t, w.worker(t, nil))
 		room := w.room(t, "")
 		w.complete(t, room)
 		before := len(files(t, w.beside("vault")))
@@ -124,7 +124,7 @@ func TestComposition_StopsSoonAndLeavesNothingWhenDeleted(t *testing.T) {
 		eventually(t, "end of the child", func() bool {
 			return syscall.Kill(w.children(t)[0].Pid, 0) == syscall.ESRCH
 		})
-		if took := time.Since(begun); took > 5*watchEvery {
+		if took := time.Since(begun); took > 5*checkEvery {
 			t.Errorf("the child worked for another %v", took)
 		}
 		w.nothingLeft(t)
@@ -136,29 +136,29 @@ func TestComposition_StopsSoonAndLeavesNothingWhenDeleted(t *testing.T) {
 }
 
 // crashed puts the queue into the state that a killed process leaves: what it worked on is still marked as running.
-func (w *world) crashed(t *testing.T, r *Runner) {
+func (w *world) crashed(t *testing.T, r *Worker) {
 	t.Helper()
-	check(t, r.Stop(context.Background()))
-	const text = `UPDATE river_job SET state = 'running' WHERE kind = 'stretch' AND state = 'available'`
+	check(t, r.Queue.Stop(context.Background()))
+	const text = `UPDATE river_job SET state = 'running' WHERE kind = 'render_task' AND state = 'available'`
 	if w.store.PostgreSQL() != nil {
 		tag, err := w.store.PostgreSQL().Exec(t.Context(), text)
 		check(t, err)
 		if tag.RowsAffected() == 0 {
-			t.Error("the stopped node gave no stretch back")
+			t.Error("the stopped node gave no render task back")
 		}
 		return
 	}
 	result, err := w.store.SQLite().ExecContext(t.Context(), text)
 	check(t, err)
 	if n, _ := result.RowsAffected(); n == 0 {
-		t.Error("the stopped node gave no stretch back")
+		t.Error("the stopped node gave no render task back")
 	}
 }
 
-func TestStretch_GoesOnAfterADeathWhereItWas(t *testing.T) {
+func TestRenderTask_ResumesAfterADeath(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.gate(t)
-		first := start(t, w.runner(t, nil))
+		first := start(t, w.worker(t, nil))
 		room := w.room(t, "")
 		w.complete(t, room)
 		sid := w.compose(t, room, everyone)
@@ -169,11 +169,11 @@ func TestStretch_GoesOnAfterADeathWhereItWas(t *testing.T) {
 		w.openGate(t, gate)
 		before := w.published(t, sid, 2)
 
-		start(t, w.runner(t, nil))
+		start(t, w.worker(t, nil))
 		c := w.completed(t, sid)
 		all := w.children(t)
-		if last := all[len(all)-1]; len(all) != 2 || last.Chunks[0].From != before[len(before)-1].Past {
-			t.Errorf("children rendered %+v, want the second to begin at %d", all, before[len(before)-1].Past)
+		if last := all[len(all)-1]; len(all) != 2 || last.Chunks[0].From != before[len(before)-1].End {
+			t.Errorf("children rendered %+v, want the second to begin at %d", all, before[len(before)-1].End)
 		}
 		if report := reported(t, c); len(report.Warnings) > 0 || !report.Resumed {
 			t.Errorf("resumed %v, warnings %v", report.Resumed, report.Warnings)
@@ -181,12 +181,11 @@ func TestStretch_GoesOnAfterADeathWhereItWas(t *testing.T) {
 	})
 }
 
-func TestStretch_RemembersWhoWasLeftOutBefore(t *testing.T) {
+func TestRenderTask_KeepsTheStatsOfEarlierAttempts(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		check(t, os.WriteFile(w.beside(crashFile), nil, 0o644))
 		w.gate(t)
-		r := w.runner(t, func(c *Config) { c.Children = 1 })
-		r.turn = 0
+		r := w.worker(t, func(q *queue.Config, c *Config) { q.Renders, c.timeSlice = 1, 1 })
 		start(t, r)
 		room := w.room(t, "")
 		w.complete(t, room)
@@ -211,41 +210,10 @@ func TestStretch_RemembersWhoWasLeftOutBefore(t *testing.T) {
 	})
 }
 
-func TestRevive_TakesOnlyFromTheSilent(t *testing.T) {
+func TestRenderTask_StaleWorkerLeavesNothing(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.gate(t)
-		shared := func(c *Config) { c.Alone = false }
-		first := start(t, w.runner(t, shared))
-		room := w.room(t, "")
-		w.complete(t, room)
-		sid := w.compose(t, room, everyone)
-		gate := w.atGate(t)
-		w.published(t, sid, 1)
-		w.crashed(t, first)
-		check(t, w.store.Beat(t.Context(), first.node)) // it seems to live
-		w.openGate(t, gate)
-
-		second := start(t, w.runner(t, shared))
-		check(t, second.revive(t.Context()))
-		if n := len(w.children(t)); n != 1 {
-			t.Fatalf("%d children: the job of a node that lives was taken", n)
-		}
-		w.offset.Add(int64(deadAfter + time.Second))
-		check(t, second.Store.Beat(t.Context(), second.node))
-		check(t, second.revive(t.Context()))
-		w.completed(t, sid)
-		nodes, err := w.store.Nodes(t.Context())
-		check(t, err)
-		if len(nodes) != 1 || nodes[0].ID != second.node.ID {
-			t.Errorf("nodes %+v, want the second alone", nodes)
-		}
-	})
-}
-
-func TestStretch_OvertakenLeavesNothing(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		w.gate(t)
-		r := start(t, w.runner(t, nil))
+		r := start(t, w.worker(t, nil))
 		room := w.room(t, "")
 		w.complete(t, room)
 		sid := w.compose(t, room, everyone)
@@ -258,10 +226,10 @@ func TestStretch_OvertakenLeavesNothing(t *testing.T) {
 			return syscall.Kill(w.children(t)[0].Pid, 0) == syscall.ESRCH
 		})
 		if after := w.published(t, sid, 1); len(after) != len(before) {
-			t.Errorf("%d chunks are published by an attempt that was overtaken", len(after)-len(before))
+			t.Errorf("%d chunks are published by a stale worker", len(after)-len(before))
 		}
 		check(t, w.store.InTx(t.Context(), func(tx *store.Tx) error {
-			return r.Enqueue(t.Context(), tx, store.Job{Kind: store.JobRender, SID: string(sid)})
+			return r.Queue.Enqueue(t.Context(), tx, store.Job{Kind: store.JobRender, SID: string(sid)})
 		}))
 		w.completed(t, sid)
 	})
@@ -270,7 +238,7 @@ func TestStretch_OvertakenLeavesNothing(t *testing.T) {
 func TestComposition_IsMadeWithoutARecordingThatCrashes(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		check(t, os.WriteFile(w.beside(crashFile), nil, 0o644))
-		start(t, w.runner(t, nil))
+		start(t, w.worker(t, nil))
 		room := w.room(t, "")
 		w.complete(t, room)
 		report := reported(t, w.completed(t, w.compose(t, room, everyone)))
@@ -295,7 +263,7 @@ func (w *world) kill(t *testing.T) {
 func TestComposition_SurvivesTheDeathOfAChild(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.gate(t)
-		start(t, w.runner(t, nil))
+		start(t, w.worker(t, nil))
 		room := w.room(t, "")
 		w.complete(t, room)
 		sid := w.compose(t, room, everyone)
@@ -305,8 +273,8 @@ func TestComposition_SurvivesTheDeathOfAChild(t *testing.T) {
 		w.openGate(t, gate)
 		c := w.completed(t, sid)
 		all := w.children(t)
-		if last := all[len(all)-1]; last.Chunks[0].From != before[0].Past {
-			t.Errorf("children rendered %+v, want the last to begin at %d", all, before[0].Past)
+		if last := all[len(all)-1]; last.Chunks[0].From != before[0].End {
+			t.Errorf("children rendered %+v, want the last to begin at %d", all, before[0].End)
 		}
 		for _, track := range reported(t, c).Tracks {
 			if track.Lost {
@@ -319,9 +287,7 @@ func TestComposition_SurvivesTheDeathOfAChild(t *testing.T) {
 func TestComposition_FailsAfterTheLastAttempt(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		check(t, os.WriteFile(w.beside(brokenFile), nil, 0o644))
-		r := w.runner(t, nil)
-		r.attempts = 2
-		start(t, r)
+		start(t, w.worker(t, func(q *queue.Config, c *Config) { c.attempts = 2 }))
 		room := w.room(t, "")
 		w.complete(t, room)
 		c := w.ended(t, w.compose(t, room, everyone))
@@ -334,25 +300,24 @@ func TestComposition_FailsAfterTheLastAttempt(t *testing.T) {
 
 func TestComposition_EndsWhenItsWorkerPanics(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		r := w.runner(t, nil)
+		r := w.worker(t, nil)
 		room := w.room(t, "")
 		sid := w.compose(t, room, everyone)
-		panics := r.ofComposition(func(context.Context, args) error { panic("no such film") })
-		if err := panics(t.Context(), args{SID: string(sid)}); err == nil {
+		panics := r.ofComposition(func(context.Context, queue.Job) error { panic("no such film") })
+		if err := panics(t.Context(), queue.Job{Job: store.Job{SID: string(sid)}}); err == nil {
 			t.Error("the first panic is not tried again")
 		}
-		check(t, panics(t.Context(), args{SID: string(sid), last: true}))
+		check(t, panics(t.Context(), queue.Job{Job: store.Job{SID: string(sid)}, Last: true}))
 		if c := w.ended(t, sid); c.Failure.Code != twilio.CompositionFailed {
 			t.Errorf("the composition is %s with %+v", c.Status, c.Failure)
 		}
 	})
 }
 
-func TestStretch_MakesRoomForOthers(t *testing.T) {
+func TestRenderTask_YieldsToOthers(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.gate(t)
-		r := w.runner(t, func(c *Config) { c.Children = 1 })
-		r.turn = 0
+		r := w.worker(t, func(q *queue.Config, c *Config) { q.Renders, c.timeSlice = 1, 1 })
 		start(t, r)
 		room := w.room(t, "")
 		w.complete(t, room)

@@ -9,6 +9,7 @@ import (
 	"roomreel"
 	"roomreel/internal/blob"
 	"roomreel/internal/objectkey"
+	"roomreel/internal/queue"
 	"roomreel/internal/seal"
 	"roomreel/internal/store"
 	"roomreel/internal/twilio"
@@ -31,14 +32,14 @@ type copyError struct{ err error }
 func (e *copyError) Error() string { return "read what is to be delivered: " + e.err.Error() }
 func (e *copyError) Unwrap() error { return e.err }
 
-// parcel is media on its way out: what it is, and where it goes.
-type parcel struct {
+// delivery is media on its way out: what it is, and where it goes.
+type delivery struct {
 	account     roomreel.AccountSID
 	sid         string
 	extension   string
 	contentType string
-	workKey     string // where its plain bytes are, in the working store
-	mediaKey    string // where it goes in the media store, reserved; "" when it goes to a bucket
+	copyKey     string // of its plain bytes, in the working store
+	mediaKey    string // reserved for it in the media store; "" when it goes to a bucket
 	size        int64
 	destination roomreel.Destination
 	errors      twilio.StorageErrors // numbers of a customerError
@@ -48,50 +49,50 @@ type parcel struct {
 // there. Larger ones go in parts, which somebody has to remove.
 const inOneRequest = 5 << 20
 
-// send takes a parcel to its destination, sealed when that asks for it, and returns where it is. When it returns, the
-// destination has confirmed to hold all of it.
-func (r *Runner) send(ctx context.Context, p parcel) (roomreel.Media, error) {
+// send takes media to its destination, sealed when the destination asks for it, and returns where it is. Without an error the
+// destination has confirmed that it holds all of it.
+func (w *Worker) send(ctx context.Context, d delivery) (roomreel.Media, error) {
 	var media roomreel.Media
-	target, key, err := r.destination(ctx, p)
+	target, key, err := w.destination(ctx, d)
 	if err != nil {
 		return media, err
 	}
-	if closer, ok := blob.As[io.Closer](target); ok && p.destination.S3URL != "" {
+	if closer, ok := blob.As[io.Closer](target); ok && d.destination.S3URL != "" {
 		defer closer.Close()
 	}
-	body, err := r.Work.Get(ctx, p.workKey, 0, -1)
+	body, err := w.Work.Get(ctx, d.copyKey, 0, -1)
 	if err != nil {
 		return media, &copyError{err}
 	}
 	defer body.Close()
-	plain := &source{r: body}
+	plain := &trackedReader{r: body}
 	var content io.Reader = plain
-	options := blob.PutOptions{ContentType: p.contentType}
-	media.Size = p.size
-	if p.destination.KeySID != "" {
-		sealed, err := r.sealed(ctx, p, plain)
+	options := blob.PutOptions{ContentType: d.contentType}
+	media.Size = d.size
+	if d.destination.KeySID != "" {
+		sealed, err := w.sealed(ctx, d, plain)
 		if err != nil {
 			return media, err
 		}
 		envelope := sealed.Envelope()
-		envelope.PublicKeySID = p.destination.KeySID
+		envelope.PublicKeySID = d.destination.KeySID
 		content, media.Envelope, media.Size = sealed, &envelope, sealed.Size()
 		options = blob.PutOptions{ContentType: seal.ContentType(envelope), Metadata: seal.Metadata(envelope)}
 	}
 	if bucket, ok := blob.As[blob.Aborter](target); ok && media.Size > inOneRequest {
 		if err := bucket.AbortUnfinished(ctx, key); err != nil { // some stores cannot list uploads; that must not keep media from them
-			r.Log.Info("did not look for unfinished uploads", "key", key, "err", err)
+			w.Log.Info("did not look for unfinished uploads", "key", key, "err", err)
 		}
 	}
 	info, err := target.Put(ctx, key, content, media.Size, options)
 	switch {
 	case err != nil && plain.err != nil:
 		return media, &copyError{err}
-	case err != nil && p.destination.S3URL == "":
-		return media, err // the vault is the operator's to mend, and worth waiting for
+	case err != nil && d.destination.S3URL == "":
+		return media, err // the operator repairs the media store; it is worth waiting for
 	case err != nil:
-		return media, customers(err, p.errors)
-	case p.destination.S3URL == "":
+		return media, customers(err, d.errors)
+	case d.destination.S3URL == "":
 		media.Key = key
 	default:
 		media.External = info.Location
@@ -99,39 +100,39 @@ func (r *Runner) send(ctx context.Context, p parcel) (roomreel.Media, error) {
 	return media, nil
 }
 
-// destination returns the store that a parcel goes to, and its key there.
-func (r *Runner) destination(ctx context.Context, p parcel) (blob.Store, string, error) {
-	if p.destination.S3URL == "" {
-		return r.Vault, p.mediaKey, nil
+// destination returns the store that media goes to, and its key there.
+func (w *Worker) destination(ctx context.Context, d delivery) (blob.Store, string, error) {
+	if d.destination.S3URL == "" {
+		return w.Vault, d.mediaKey, nil
 	}
-	id, secret, err := r.App.KeyPair(ctx, p.account, p.destination.CredentialSID)
+	id, secret, err := w.App.KeyPair(ctx, d.account, d.destination.CredentialSID)
 	if roomreel.CodeOf(err) == roomreel.NotFound {
-		return nil, "", &customerError{p.errors.CredentialMissing, "The AWS credential cannot be loaded.", err}
+		return nil, "", &customerError{d.errors.CredentialMissing, "The AWS credential cannot be loaded.", err}
 	}
 	if err != nil {
 		return nil, "", err
 	}
-	target, err := r.OpenBucket(p.destination.S3URL, id, secret)
+	target, err := w.OpenBucket(d.destination.S3URL, id, secret)
 	if err != nil {
-		return nil, "", customers(err, p.errors)
+		return nil, "", customers(err, d.errors)
 	}
-	return target, objectkey.InBucket(r.ObjectKey, p.account, p.sid, p.extension), nil
+	return target, objectkey.InBucket(w.ObjectKey, d.account, d.sid, d.extension), nil
 }
 
-// sealed returns a reader of a parcel's sealed bytes.
-func (r *Runner) sealed(ctx context.Context, p parcel, plain io.Reader) (*seal.Reader, error) {
-	pem, err := r.App.PublicKey(ctx, p.account, p.destination.KeySID)
+// sealed returns a reader of media's sealed bytes.
+func (w *Worker) sealed(ctx context.Context, d delivery, plain io.Reader) (*seal.Reader, error) {
+	pem, err := w.App.PublicKey(ctx, d.account, d.destination.KeySID)
 	if roomreel.CodeOf(err) == roomreel.NotFound {
-		return nil, &customerError{p.errors.PublicKeyMissing, "The public key cannot be loaded.", err}
+		return nil, &customerError{d.errors.PublicKeyMissing, "The public key cannot be loaded.", err}
 	}
 	if err != nil {
 		return nil, err
 	}
 	key, err := seal.ParsePublicKey([]byte(pem))
 	if err != nil {
-		return nil, &customerError{p.errors.PublicKey, "The public key is not valid.", err}
+		return nil, &customerError{d.errors.PublicKey, "The public key is not valid.", err}
 	}
-	return seal.NewReader(plain, r.Seal, key, p.size)
+	return seal.NewReader(plain, w.Seal, key, d.size)
 }
 
 // customers turns a bucket's permanent refusal into the customer's error.
@@ -153,113 +154,123 @@ func customers(err error, numbers twilio.StorageErrors) error {
 	return err
 }
 
-// deliver takes an assembled film from the work store to where it is to be kept.
-func (r *Runner) deliver(ctx context.Context, job args) error {
+// reserveMedia reserves a new key in the media store, unless media goes to a bucket.
+func (w *Worker) reserveMedia(ctx context.Context, d *delivery, key string) error {
+	if d.destination.S3URL != "" {
+		return nil
+	}
+	d.mediaKey = key
+	return w.reserve(ctx, d.sid, d.object())
+}
+
+// object is what the delivery stores in the media store.
+func (d *delivery) object() store.PendingDeletion {
+	return store.PendingDeletion{Store: store.MediaStore, Key: d.mediaKey}
+}
+
+// deliver takes an assembled film from the working store to where it is to be kept.
+func (w *Worker) deliver(ctx context.Context, job queue.Job) error {
 	sid := roomreel.CompositionSID(job.SID)
-	saved, err := r.Store.Work(ctx, sid)
+	saved, err := w.Store.Plan(ctx, sid)
 	if err != nil || saved.Film == nil {
 		return err
 	}
-	c, err := r.Store.CompositionBySID(ctx, sid)
+	c, err := w.Store.CompositionBySID(ctx, sid)
 	if err != nil {
 		return err
 	}
 	film := *saved.Film
-	p := parcel{
+	d := delivery{
 		account: c.AccountSID, sid: job.SID, extension: string(c.Spec.Format), contentType: twilio.FilmContentType(c.Spec.Format),
-		workKey: film.Media.CopyKey, size: film.Size, destination: c.Destination, errors: twilio.CompositionDelivery,
+		copyKey: film.Media.CopyKey, size: film.Size, destination: c.Destination, errors: twilio.CompositionDelivery,
 	}
-	if p.destination.S3URL == "" {
-		p.mediaKey = objectkey.Media(c.AccountSID, sid, string(c.Spec.Format))
-		if err := r.reserve(ctx, sid, store.MediaStore, p.mediaKey); err != nil {
-			return err
-		}
+	if err := w.reserveMedia(ctx, &d, objectkey.Media(c.AccountSID, sid, string(c.Spec.Format))); err != nil {
+		return err
 	}
-	media, err := r.send(ctx, p)
+	media, err := w.send(ctx, d)
 	if err == nil {
 		film.Media = media
-		if _, err = r.Store.CompleteComposition(ctx, sid, film); err != nil {
-			return r.discard(ctx, sid, err, store.PendingDeletion{Store: store.MediaStore, Key: media.Key})
+		if _, err = w.Store.CompleteComposition(ctx, sid, film); err != nil {
+			return w.discard(ctx, job.SID, err, d.object())
 		}
 		return nil
 	}
+	err = w.discard(ctx, job.SID, err, d.object())
 	var wrong *customerError
-	waited := r.Store.Now().Sub(film.Since)
+	waited := w.Store.Now().Sub(film.Since)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.As(err, &wrong):
-		return r.giveUp(ctx, c, wrong.number, wrong.message, err)
-	case waited > r.DeliverFor:
-		return r.giveUp(ctx, c, twilio.CompositionFailed, "The film could not be delivered in time.", err)
+		return w.giveUp(ctx, c, wrong.number, wrong.message, err)
+	case waited > w.DeliverFor:
+		return w.giveUp(ctx, c, twilio.CompositionFailed, "The film could not be delivered in time.", err)
 	}
-	r.Log.Warn("film not delivered, tried again later", "composition", sid, "err", err)
-	return later(patience(waited))
+	w.Log.Warn("film not delivered, tried again later", "composition", sid, "err", err)
+	return queue.Snooze(backoff(waited))
 }
 
-func (r *Runner) giveUp(ctx context.Context, c roomreel.Composition, number int, message string, err error) error {
-	r.Log.Warn("composition failed", "composition", c.SID, "code", number, "err", err)
-	_, err = r.Store.FailComposition(ctx, c.SID, roomreel.Failure{
+func (w *Worker) giveUp(ctx context.Context, c roomreel.Composition, number int, message string, err error) error {
+	w.Log.Warn("composition failed", "composition", c.SID, "code", number, "err", err)
+	_, err = w.Store.FailComposition(ctx, c.SID, roomreel.Failure{
 		Code: number, Operation: twilio.CompositionUpload, Message: message, Detail: err.Error(),
-	}, "")
+	})
 	return err
 }
 
-// deliverRecording takes a recording from the work store to where it is to be kept. Nothing is lost while it cannot: the
+// deliverRecording takes a recording from the working store to where it is to be kept. While it cannot, nothing is lost: the
 // working copy stays, and delivery is tried until the deadline.
-func (r *Runner) deliverRecording(ctx context.Context, job args) error {
+func (w *Worker) deliverRecording(ctx context.Context, job queue.Job) error {
 	sid := roomreel.RecordingSID(job.SID)
-	recording, err := r.Store.RecordingBySID(ctx, sid)
+	recording, err := w.Store.RecordingBySID(ctx, sid)
 	if err != nil {
-		return over(err)
+		return ignoreSettled(err)
 	}
 	if recording.Status != roomreel.RecordingProcessing {
 		return nil // what an attempt stored before the recording was deleted is reserved, and will be deleted
 	}
-	p := parcel{
+	d := delivery{
 		account: recording.AccountSID, sid: job.SID, extension: recording.Container,
 		contentType: twilio.RecordingContentType(recording),
-		workKey:     recording.Media.CopyKey, size: recording.Size, destination: recording.Destination,
+		copyKey:     recording.Media.CopyKey, size: recording.Size, destination: recording.Destination,
 		errors: twilio.RecordingStorage,
 	}
-	if p.destination.S3URL == "" {
-		p.mediaKey = objectkey.Media(recording.AccountSID, sid, recording.Container)
-		if err := r.Store.Reserve(ctx, job.SID, store.PendingDeletion{Store: store.MediaStore, Key: p.mediaKey}); err != nil {
-			return err
-		}
+	if err := w.reserveMedia(ctx, &d, objectkey.Media(recording.AccountSID, sid, recording.Container)); err != nil {
+		return err
 	}
-	media, err := r.send(ctx, p)
+	media, err := w.send(ctx, d)
 	if err == nil {
 		media.ContentType = recording.Media.ContentType
 		if !recording.Media.CopyExpires.IsZero() {
 			media.CopyKey, media.CopyExpires = recording.Media.CopyKey, recording.Media.CopyExpires
 		}
-		_, err = r.Store.CompleteRecording(ctx, sid, media)
-		if roomreel.CodeOf(err) == roomreel.Conflict && media.Key != "" {
-			return r.Store.Erase(context.WithoutCancel(ctx), job.SID, store.PendingDeletion{Store: store.MediaStore, Key: media.Key})
+		_, err = w.Store.CompleteRecording(ctx, sid, media)
+		if err != nil {
+			err = w.discard(ctx, job.SID, err, d.object())
 		}
-		return over(err)
+		return ignoreSettled(err)
 	}
+	err = w.discard(ctx, job.SID, err, d.object())
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	failure := recordingFailure(err)
-	age := r.Store.Now().Sub(recording.Created)
-	if age > r.DeliverFor {
+	age := w.Store.Now().Sub(recording.Created)
+	if age > w.DeliverFor {
 		if failure.Code != twilio.RecordingFailed {
 			failure.Code = twilio.RecordingGivenUp
 		}
-		r.Log.Warn("recording failed", "recording", sid, "code", failure.Code, "err", err)
-		_, err = r.Store.FailRecording(ctx, sid, failure)
-		return over(err)
+		w.Log.Warn("recording failed", "recording", sid, "code", failure.Code, "err", err)
+		_, err = w.Store.FailRecording(ctx, sid, failure)
+		return ignoreSettled(err)
 	}
-	r.Log.Warn("recording not delivered, will retry", "recording", sid, "code", failure.Code, "err", err)
+	w.Log.Warn("recording not delivered, will retry", "recording", sid, "code", failure.Code, "err", err)
 	if failure != recording.Failure {
-		if err := r.Store.NoteRecordingFailure(ctx, sid, failure); err != nil {
+		if err := w.Store.NoteRecordingFailure(ctx, sid, failure); err != nil {
 			return err
 		}
 	}
-	return later(patience(age))
+	return queue.Snooze(backoff(age))
 }
 
 // recordingFailure says why a recording was not delivered, for its report.
@@ -279,7 +290,7 @@ func recordingFailure(err error) roomreel.Failure {
 	return failure
 }
 
-// patience is how long to wait after something has been tried in vain for so long: a tenth of it, from 2 s to 10 min.
-func patience(age time.Duration) time.Duration {
+// backoff is how long to wait after something has failed for so long: a tenth of that, from 2 s to 10 min.
+func backoff(age time.Duration) time.Duration {
 	return min(max(age/10, 2*time.Second), 10*time.Minute)
 }

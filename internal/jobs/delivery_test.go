@@ -17,7 +17,9 @@ import (
 	"roomreel/internal/app"
 	"roomreel/internal/blob"
 	"roomreel/internal/keyring"
+	"roomreel/internal/queue"
 	"roomreel/internal/seal"
+	"roomreel/internal/store"
 	"roomreel/internal/store/storetest"
 	"roomreel/internal/twilio"
 )
@@ -32,8 +34,8 @@ func (r refusing) Put(context.Context, string, io.Reader, int64, blob.PutOptions
 	return blob.Info{}, r.err
 }
 
-// sending returns a runner that delivers into target, and a parcel that waits for it, with a public key and a credential.
-func sending(t *testing.T, w *world, target blob.Store) (*Runner, parcel) {
+// sending returns a worker that delivers into target, and a delivery that waits for it, with a public key and a credential.
+func sending(t *testing.T, w *world, target blob.Store) (*Worker, delivery) {
 	t.Helper()
 	secret, err := rsa.GenerateKey(rand.Reader, 2048)
 	check(t, err)
@@ -47,12 +49,12 @@ func sending(t *testing.T, w *world, target blob.Store) (*Runner, parcel) {
 	check(t, err)
 	_, err = w.work.Put(t.Context(), "film", bytes.NewReader([]byte("what was said")), 13, blob.PutOptions{})
 	check(t, err)
-	r := w.runner(t, func(c *Config) {
+	r := w.worker(t, func(_ *queue.Config, c *Config) {
 		c.Vault, c.Seal = target, seal.Twilio
 		c.OpenBucket = func(string, string, string) (blob.Store, error) { return struct{ blob.Store }{target}, nil } // nobody is to close it
 	})
-	return r, parcel{
-		account: w.account, sid: "CJ1", extension: "mp4", contentType: "video/mp4", workKey: "film", size: 13,
+	return r, delivery{
+		account: w.account, sid: "CJ1", extension: "mp4", contentType: "video/mp4", copyKey: "film", size: 13,
 		destination: roomreel.Destination{CredentialSID: aws.SID, S3URL: "https://bucket", KeySID: key.SID},
 		errors:      twilio.CompositionDelivery,
 	}
@@ -139,9 +141,8 @@ func TestDeliverRecording_ReportsWhyItWaits(t *testing.T) {
 		deliver := func(to blob.Store) roomreel.Recording {
 			t.Helper()
 			bucket = to
-			err := r.deliverRecording(ctx, args{SID: string(recording.SID)})
-			var again *laterError
-			if err != nil && !errors.As(err, &again) {
+			err := r.deliverRecording(ctx, queue.Job{Job: store.Job{SID: string(recording.SID)}})
+			if _, snoozed := queue.Snoozed(err); err != nil && !snoozed {
 				t.Fatal(err)
 			}
 			after, err := w.store.RecordingBySID(ctx, recording.SID)
@@ -183,11 +184,11 @@ func TestDeliverRecording_ReportsWhyItWaits(t *testing.T) {
 	})
 }
 
-func TestPatience_Grows(t *testing.T) {
+func TestBackoff_Grows(t *testing.T) {
 	for age, want := range map[time.Duration]time.Duration{
 		0: 2 * time.Second, time.Minute: 6 * time.Second, time.Hour: 6 * time.Minute, 20 * time.Hour: 10 * time.Minute,
 	} {
-		if got := patience(age); got != want {
+		if got := backoff(age); got != want {
 			t.Errorf("after %v: %v, want %v", age, got, want)
 		}
 	}

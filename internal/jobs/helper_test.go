@@ -21,6 +21,7 @@ import (
 	"roomreel/internal/blob/dir"
 	"roomreel/internal/compose"
 	"roomreel/internal/keyring"
+	"roomreel/internal/queue"
 	"roomreel/internal/render"
 	"roomreel/internal/render/sandbox"
 	"roomreel/internal/store"
@@ -108,31 +109,34 @@ func (w *world) beside(name string) string { return filepath.Join(w.folder, name
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// runner makes a node. Chunks are a second long.
-func (w *world) runner(t *testing.T, change func(*Config)) *Runner {
+// worker makes a node that does not work yet. Chunks are a second long.
+func (w *world) worker(t *testing.T, change func(*queue.Config, *Config)) *Worker {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	sender := webhook.New(webhook.Config{Allow: loopback})
 	t.Cleanup(func() { sender.Close() })
 	options := compose.Options{FPS: 25, Chunk: time.Second, Parallel: 1, Encoder: compose.Standard}
+	settings := queue.Config{Store: w.store, Log: log, Role: "all", Alone: true, Renders: 2}
 	config := Config{
 		Store: w.store, App: w.app, Vault: w.vault, Work: w.work, Sender: sender, Log: log, Scratch: w.beside("films"),
-		Render: render.Command{Path: w.beside("child"), Mode: sandbox.Off}, Options: options,
-		DeliverFor: time.Hour, Role: "all", Alone: true, Children: 2,
+		Render: render.Command{Path: w.beside("child"), Mode: sandbox.Off}, Options: options, DeliverFor: time.Hour,
 	}
 	if change != nil {
-		change(&config)
+		change(&settings, &config)
 	}
-	r, err := New(t.Context(), config)
+	check(t, queue.Migrate(t.Context(), w.store, log))
+	var err error
+	config.Queue, err = queue.New(settings)
 	check(t, err)
-	return r
+	w.store.SetQueue(config.Queue)
+	return New(config)
 }
 
 // start makes a node work until the end of the test.
-func start(t *testing.T, r *Runner) *Runner {
+func start(t *testing.T, r *Worker) *Worker {
 	t.Helper()
-	check(t, r.Start(t.Context()))
-	t.Cleanup(func() { r.Stop(context.Background()) })
+	check(t, r.Queue.Start(t.Context()))
+	t.Cleanup(func() { r.Queue.Stop(context.Background()) })
 	return r
 }
 
@@ -238,7 +242,7 @@ func files(t *testing.T, root string) (names []string) {
 func (w *world) published(t *testing.T, sid roomreel.CompositionSID, n int) (done []store.Chunk) {
 	t.Helper()
 	eventually(t, "published chunks", func() bool {
-		saved, err := w.store.Work(t.Context(), sid)
+		saved, err := w.store.Plan(t.Context(), sid)
 		if errors.Is(err, store.ErrLeaseLost) {
 			return false
 		}

@@ -1,172 +1,123 @@
-// Package jobs does the service's background work, on River: it is the only package that knows the queue.
+// Package jobs does the service's background work: it composes films, delivers media, calls back and cleans up.
 //
-// Our tables are the truth, and a job carries only the name of a row. It is inserted in the transaction of the row it
-// serves, and may run twice, so every worker first looks whether there is still something to do. What River leaves to us
-// is here: jobs of processes that died are made available again by heartbeat (River goes by age alone), and work on
-// something that was deleted is stopped by looking at its row.
+// [New] registers a task for each kind of job at the queue (package queue), which decides when and on which node it runs. All
+// state is in the database and the blob stores, so any node can run the next job. A job may run twice. Each task therefore
+// first looks whether there is still something to do.
 //
-// Start with [Runner], then composition.go: the life of a composition.
+// Start with composition.go and render.go: the life of a composition. failure.go says what an error means for it.
 package jobs
 
 import (
 	"context"
-	"database/sql"
-	"errors"
-	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
-	"github.com/riverqueue/river/rivermigrate"
-	"github.com/riverqueue/river/rivertype"
-
+	"roomreel"
+	"roomreel/internal/app"
+	"roomreel/internal/blob"
+	"roomreel/internal/compose"
+	"roomreel/internal/queue"
+	"roomreel/internal/render"
 	"roomreel/internal/store"
+	"roomreel/internal/webhook"
 )
 
-// The queues. Rendering has its own, so that callbacks and deliveries never wait behind films.
-const (
-	renderQueue   = "render"
-	generalQueue  = river.QueueDefault
-	callbackQueue = "callback"
-)
+// Config says what a Worker works with.
+type Config struct {
+	Store      *store.Store
+	Queue      *queue.Queue
+	App        *app.App
+	Vault      blob.Store                                              // the media store
+	Work       blob.Store                                              // the working store: what compositions leave on their way, encrypted at rest
+	OpenBucket func(url, accessKey, secret string) (blob.Store, error) // a customer's bucket
+	Sender     *webhook.Sender
+	Render     render.Command
+	Options    compose.Options
+	Limits     roomreel.FilmLimits // zero fields are the defaults
+	Scratch    string              // folder for films while they are joined; each node has its own folder in it
+	Log        *slog.Logger
 
-// client is the part of River that the rest of this package uses, whichever database is under it.
-type client interface {
-	insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) error
-	migrate(ctx context.Context) error
-	start(ctx context.Context) error
-	stop(ctx context.Context) error
-	// revive makes the running jobs of nodes that are not alive available again, as if they had not begun, and returns
-	// how many there were. A thousand at a time: what is left is for the next call.
-	revive(ctx context.Context, alive func(node string) bool) (int, error)
-	// waiting reports whether a job waits in a queue.
-	waiting(ctx context.Context, queue string) (bool, error)
+	Seal           string        // how media is sealed for customers: one of package seal
+	ObjectKey      string        // template of keys in customers' buckets; "" for {account}/{sid}.{ext}
+	DeliverFor     time.Duration // how long deliveries are tried
+	CallbackMaxAge time.Duration // how long callbacks are tried; 0 for the default
+
+	attempts  int           // 0 for compositionAttempts; fewer in tests
+	timeSlice time.Duration // 0 for timeSlice; shorter in tests
 }
 
-// riverClient is a client over one of River's drivers.
-type riverClient[TTx any] struct {
-	*river.Client[TTx]
-	driver riverdriver.Driver[TTx]
-	tx     func(*store.Tx) TTx
-	log    *slog.Logger
+// Worker does the work of jobs.
+type Worker struct {
+	Config
+	composer  *compose.Composer
+	callbacks keyedMutex // by resource
 }
 
-func newClient(s *store.Store, config *river.Config, log *slog.Logger) (client, error) {
-	if pool := s.PostgreSQL(); pool != nil {
-		return open(riverpgxv5.New(pool), func(tx *store.Tx) pgx.Tx { return tx.PGX() }, config, log)
-	}
-	return open(riversqlite.New(s.SQLite()), func(tx *store.Tx) *sql.Tx { return tx.SQL() }, config, log)
-}
-
-func open[TTx any](driver riverdriver.Driver[TTx], tx func(*store.Tx) TTx, config *river.Config, log *slog.Logger) (client, error) {
-	c, err := river.NewClient(driver, config)
-	if err != nil {
-		return nil, err
-	}
-	return &riverClient[TTx]{Client: c, driver: driver, tx: tx, log: log}, nil
-}
-
-func (c *riverClient[TTx]) insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) error {
-	_, err := c.InsertManyTx(ctx, c.tx(tx), params)
-	return err
-}
-
-func (c *riverClient[TTx]) migrate(ctx context.Context) error {
-	migrator, err := rivermigrate.New(c.driver, &rivermigrate.Config{Logger: c.log})
-	if err != nil {
-		return err
-	}
-	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
-	return err
-}
-
-func (c *riverClient[TTx]) start(ctx context.Context) error { return c.Start(ctx) }
-
-// stop lets running jobs finish within the soft stop's time, then cancels them; River makes what was cancelled available
-// again without counting the attempt.
-func (c *riverClient[TTx]) stop(ctx context.Context) error { return c.Stop(ctx) }
-
-func (c *riverClient[TTx]) revive(ctx context.Context, alive func(node string) bool) (int, error) {
-	running, err := c.JobList(ctx, river.NewJobListParams().States(rivertype.JobStateRunning).First(1000))
-	if err != nil {
-		return 0, err
-	}
-	revived := 0
-	for _, job := range running.Jobs {
-		if n := len(job.AttemptedBy); n > 0 && alive(job.AttemptedBy[n-1]) {
-			continue
-		}
-		_, err := c.driver.GetExecutor().JobUpdateFull(ctx, &riverdriver.JobUpdateFullParams{
-			ID:              job.ID,
-			StateDoUpdate:   true,
-			State:           rivertype.JobStateAvailable,
-			AttemptDoUpdate: true,
-			Attempt:         max(0, job.Attempt-1),
-		})
-		if err != nil && !errors.Is(err, rivertype.ErrNotFound) {
-			return revived, fmt.Errorf("revive job %d: %w", job.ID, err)
-		}
-		revived++
-	}
-	return revived, nil
-}
-
-func (c *riverClient[TTx]) waiting(ctx context.Context, queue string) (bool, error) {
-	params := river.NewJobListParams().States(rivertype.JobStateAvailable).Queues(queue).First(1)
-	found, err := c.JobList(ctx, params)
-	return err == nil && len(found.Jobs) > 0, err
-}
-
-// othersWait reports whether something else could be rendered if this job made room.
-func (r *Runner) othersWait(ctx context.Context) bool {
-	waiting, err := r.client.waiting(ctx, renderQueue)
-	return err == nil && waiting
-}
-
-// args is what every job carries: its kind, and the row it serves.
-type args struct {
-	kind   string
-	last   bool   // no further attempt follows
-	SID    string `json:"sid"`
-	Number int    `json:"number,omitempty"`
-}
-
-func (a args) Kind() string { return a.kind }
-
-// compositionAttempts is how often a part of a composition is tried before the composition has failed. With the pauses of
-// retryPolicy that takes about six minutes, so that a database or bucket may be away for as long.
+// compositionAttempts is how often a part of a composition is tried before the composition has failed. With the queue's
+// pauses that takes about six minutes, so that a database or bucket may be away for as long.
 const compositionAttempts = 10
 
-// queueOf says which queue a kind of job waits in, and how often it is tried before it is given up.
-func (r *Runner) queueOf(kind string) (queue string, attempts int) {
-	switch kind {
-	case store.JobRender, store.JobAudio, store.JobAssemble:
-		return renderQueue, r.attempts
-	case store.JobCompose:
-		return generalQueue, r.attempts
-	case store.JobCallback:
-		return callbackQueue, 1 << 14 // its own rules say when to stop
+// New makes a worker and registers its tasks at the queue.
+func New(config Config) *Worker {
+	if config.attempts == 0 {
+		config.attempts = compositionAttempts
 	}
-	return generalQueue, 1 << 14
-}
+	if config.timeSlice == 0 {
+		config.timeSlice = timeSlice
+	}
+	w := &Worker{Config: config}
+	w.Vault, w.Work = watchStore(config.Vault), watchStore(config.Work)
+	w.composer = &compose.Composer{Render: config.Render, Work: w.Work, Log: config.Log}
+	config.Queue.OnNodeGone(w.removeScratch)
 
-// Enqueue inserts jobs in the transaction of the rows they serve. It is what the store calls.
-func (r *Runner) Enqueue(ctx context.Context, tx *store.Tx, jobs ...store.Job) error {
-	params := make([]river.InsertManyParams, len(jobs))
-	for i, job := range jobs {
-		queue, attempts := r.queueOf(job.Kind)
-		params[i] = river.InsertManyParams{
-			Args: args{kind: job.Kind, SID: job.SID, Number: job.Number},
-			InsertOpts: &river.InsertOpts{
-				Queue: queue, MaxAttempts: attempts, ScheduledAt: job.At, Priority: max(1, job.Priority),
-			},
+	// The aliases are names of earlier versions.
+	composition := func(name string, class queue.Class, task queue.Task, aliases ...string) queue.Kind {
+		return queue.Kind{
+			Name: name, Aliases: aliases, Class: class, Attempts: config.attempts,
+			Task: w.ofComposition(task), GiveUp: w.giveUpComposition,
 		}
 	}
-	if err := r.client.insert(ctx, tx, params); err != nil {
-		return fmt.Errorf("enqueue: %w", err)
+	deliver := composition(store.JobDeliver, queue.General, w.deliver)
+	deliver.Attempts = 0 // it says itself when to stop
+	config.Queue.Register(
+		composition(store.JobCompose, queue.General, w.plan),
+		composition(store.JobRender, queue.Render, w.renderTask, "stretch"),
+		composition(store.JobAudio, queue.Render, w.audioTask, "sound"),
+		composition(store.JobAssemble, queue.Render, w.assemble),
+		deliver,
+		queue.Kind{Name: store.JobDeliverRecording, Class: queue.General, Task: w.deliverRecording},
+		queue.Kind{Name: store.JobHook, Class: queue.General, Task: w.runHooks},
+		queue.Kind{Name: store.JobCallback, Class: queue.Callback, Task: w.callback},
+		queue.Kind{Name: store.JobDelete, Aliases: []string{"erase"}, Class: queue.General, Task: w.deleteObjects},
+		queue.Kind{Name: store.JobExpire, Class: queue.General, Attempts: 1, Every: time.Minute, Task: w.expire},
+	)
+	return w
+}
+
+// scratch returns a node's own folder for films while they are joined.
+func (w *Worker) scratch(node string) string { return filepath.Join(w.Scratch, node) }
+
+func (w *Worker) removeScratch(node string) {
+	if err := os.RemoveAll(w.scratch(node)); err != nil {
+		w.Log.Warn("could not remove the scratch folder of a node that is gone", "node", node, "err", err)
 	}
-	return nil
+}
+
+// reserve reserves the key of an object before it is stored, so that the object is deleted in the end if no row ever refers
+// to it.
+func (w *Worker) reserve(ctx context.Context, sid string, object store.PendingDeletion) error {
+	return w.Store.Reserve(ctx, sid, object)
+}
+
+// discard has an object deleted that was stored in vain because of err, and returns err. It may be called although it is not
+// certain that err prevented the publication: a deletion spares what a row refers to.
+func (w *Worker) discard(ctx context.Context, sid string, err error, object store.PendingDeletion) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finalizeTimeout)
+	defer cancel()
+	if discardErr := w.Store.Discard(ctx, sid, object); discardErr != nil {
+		w.Log.Warn("an object that is not used could not be discarded; it is deleted later", "key", object.Key, "err", discardErr)
+	}
+	return err
 }

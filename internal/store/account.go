@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
+	"strconv"
 	"time"
 
 	"roomreel"
@@ -105,3 +107,81 @@ func (s *Store) NewAccount(name string) roomreel.Account {
 
 // Now is the present instant by the store's clock, in the precision that it keeps.
 func (s *Store) Now() time.Time { return s.now() }
+
+// Settings returns an account's settings of one kind; before they were ever set, all of them are off.
+func (s *Store) Settings(ctx context.Context, acct roomreel.AccountSID, kind roomreel.SettingsKind) (roomreel.Settings, error) {
+	v := roomreel.Settings{AccountSID: acct, Kind: kind}
+	err := s.read().QueryRow(ctx, `SELECT friendly_name, aws_credentials_sid, aws_s3_url, aws_storage_enabled, encryption_key_sid,
+		encryption_enabled FROM settings WHERE account_sid = $1 AND kind = $2`, acct, kind).
+		Scan(&v.FriendlyName, &v.AWSCredentialsSID, &v.AWSS3URL, &v.AWSStorageEnabled, &v.EncryptionKeySID, &v.EncryptionKeyEnabled)
+	if isNoRow(err) {
+		err = nil
+	}
+	return v, err
+}
+
+// SetSettings replaces an account's settings of one kind and writes the change into the audit log.
+func (s *Store) SetSettings(ctx context.Context, v roomreel.Settings) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO settings (account_sid, kind, friendly_name, aws_credentials_sid, aws_s3_url,
+			aws_storage_enabled, encryption_key_sid, encryption_enabled) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			ON CONFLICT (account_sid, kind) DO UPDATE SET friendly_name = excluded.friendly_name,
+			aws_credentials_sid = excluded.aws_credentials_sid, aws_s3_url = excluded.aws_s3_url,
+			aws_storage_enabled = excluded.aws_storage_enabled, encryption_key_sid = excluded.encryption_key_sid,
+			encryption_enabled = excluded.encryption_enabled`,
+			v.AccountSID, v.Kind, v.FriendlyName, v.AWSCredentialsSID, v.AWSS3URL, v.AWSStorageEnabled, v.EncryptionKeySID,
+			v.EncryptionKeyEnabled); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, v.AccountSID, "update", string(v.Kind)+" settings", map[string]string{
+			"friendly_name":       v.FriendlyName,
+			"aws_credentials_sid": string(v.AWSCredentialsSID),
+			"aws_s3_url":          v.AWSS3URL,
+			"aws_storage_enabled": strconv.FormatBool(v.AWSStorageEnabled),
+			"encryption_key_sid":  string(v.EncryptionKeySID),
+			"encryption_enabled":  strconv.FormatBool(v.EncryptionKeyEnabled),
+		})
+	})
+}
+
+type actorKey struct{}
+
+// WithActor notes in the context who acts, for the audit log: a user name, or the name of a command.
+func WithActor(ctx context.Context, actor string) context.Context {
+	return context.WithValue(ctx, actorKey{}, actor)
+}
+
+// audit writes down who did what to which resource.
+func (s *Store) audit(ctx context.Context, tx *Tx, acct roomreel.AccountSID, verb, subject string, detail map[string]string) error {
+	actor, _ := ctx.Value(actorKey{}).(string)
+	_, err := tx.Exec(ctx, `INSERT INTO audit_log (id, account_sid, actor, verb, subject, detail, created)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		rand.Text(), acct, actor, verb, subject, text(detail), micros(s.now()))
+	return err
+}
+
+// AuditEntry says who did what.
+type AuditEntry struct {
+	ID      string
+	Actor   string // the user name of the request, "" for the service itself
+	Verb    string // create, update or delete
+	Subject string // SID of the resource, or the kind of settings
+	Detail  map[string]string
+	Created time.Time
+}
+
+var auditLog = table[AuditEntry]{
+	name: "audit_log", columns: "id, actor, verb, subject, detail, created", created: "created", id: "id",
+	scan: func(row scanner) (e AuditEntry, err error) {
+		err = row.Scan(&e.ID, &e.Actor, &e.Verb, &e.Subject, fromText{&e.Detail}, instant{&e.Created})
+		return e, err
+	},
+	cursor: func(e AuditEntry) Cursor { return Cursor{e.Created, e.ID} },
+}
+
+// AuditLog lists what was done in an account.
+func (s *Store) AuditLog(ctx context.Context, acct roomreel.AccountSID, page Page) (List[AuditEntry], error) {
+	var w where
+	w.and("account_sid = ?", acct)
+	return list(ctx, s.read(), auditLog, w, page)
+}

@@ -187,8 +187,8 @@ func (s *Store) setComposition(ctx context.Context, tx *Tx, c *roomreel.Composit
 	return s.emitComposition(ctx, tx, *c, event, nil)
 }
 
-// DeleteComposition ends a composition's work if there is any, marks it as deleted and enqueues the erasing of what it
-// left. A failed one is a Conflict unless force is set. Deleting it again changes nothing.
+// DeleteComposition ends a composition's work if there is any, marks it as deleted and enqueues the deletion of its
+// objects. A failed one is a Conflict unless force is set. Deleting it again changes nothing.
 func (s *Store) DeleteComposition(ctx context.Context, acct roomreel.AccountSID, sid roomreel.CompositionSID, force bool) error {
 	if _, err := s.Composition(ctx, acct, sid); err != nil {
 		return err
@@ -205,10 +205,10 @@ func (s *Store) DeleteComposition(ctx context.Context, acct roomreel.AccountSID,
 		if err := s.setComposition(ctx, tx, c, roomreel.CompositionDeleted); err != nil {
 			return err
 		}
-		if err := s.clearWork(ctx, tx, c.SID); err != nil {
+		if err := s.clearPlan(ctx, tx, c.SID); err != nil {
 			return err
 		}
-		if err := s.erase(ctx, tx, string(c.SID), left...); err != nil {
+		if err := s.deleteLater(ctx, tx, string(c.SID), left...); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, acct, "delete", string(c.SID), nil)
@@ -268,20 +268,20 @@ func (s *Store) CompleteComposition(ctx context.Context, sid roomreel.Compositio
 		if err := s.setComposition(ctx, tx, c, roomreel.CompositionCompleted); err != nil {
 			return err
 		}
-		if err := keep(ctx, tx, PendingDeletion{MediaStore, film.Media.Key}); err != nil {
+		if err := release(ctx, tx, PendingDeletion{MediaStore, film.Media.Key}); err != nil {
 			return err
 		}
-		return s.clearWork(ctx, tx, c.SID)
+		return s.clearPlan(ctx, tx, c.SID)
 	})
 }
 
-// FailComposition gives up on a composition. report may be "".
-func (s *Store) FailComposition(ctx context.Context, sid roomreel.CompositionSID, failure roomreel.Failure, report string) (roomreel.Composition, error) {
+// FailComposition gives up on a composition.
+func (s *Store) FailComposition(ctx context.Context, sid roomreel.CompositionSID, failure roomreel.Failure) (roomreel.Composition, error) {
 	return s.change(ctx, sid, func(tx *Tx, c *roomreel.Composition) error {
-		c.Failure, c.Report = failure, report
+		c.Failure = failure
 		if err := s.setComposition(ctx, tx, c, roomreel.CompositionFailed); err != nil {
 			return err
 		}
-		return s.clearWork(ctx, tx, c.SID)
+		return s.clearPlan(ctx, tx, c.SID)
 	})
 }

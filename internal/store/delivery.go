@@ -48,17 +48,26 @@ func (s *Store) PendingEvent(ctx context.Context, resource string) (Pending, boo
 	return p, err == nil, err
 }
 
-// AcquireEventLease makes a node the only one that delivers a resource's events, until that time or ReleaseEventLease, and reports
-// whether it could. A node may hold on for longer by calling it again.
-func (s *Store) AcquireEventLease(ctx context.Context, resource, node string, until time.Time) (bool, error) {
-	n, err := s.read().Exec(ctx, `UPDATE event_sequence SET holder = $2, held_until = $3
-		WHERE resource = $1 AND (holder = $2 OR held_until <= $4)`, resource, node, micros(until), micros(s.now()))
-	return n > 0, err
+// AcquireEventLease makes a node the only one that delivers a resource's events, for some time or until ReleaseEventLease,
+// and reports whether it could. A node prolongs its lease by acquiring it again. The error is NotFound when the resource has
+// no events, because it is gone. Leases expire by the database's clock, so that the clocks of nodes do not matter.
+func (s *Store) AcquireEventLease(ctx context.Context, resource, node string, duration time.Duration) (bool, error) {
+	n, err := s.read().Exec(ctx, `UPDATE event_sequence SET lease_node = $2, lease_expires = `+s.clockNow+` + $3
+		WHERE resource = $1 AND (lease_node = $2 OR lease_expires <= `+s.clockNow+`)`, resource, node, duration.Microseconds())
+	if err != nil || n > 0 {
+		return n > 0, err
+	}
+	var known int
+	err = s.read().QueryRow(ctx, `SELECT COUNT(*) FROM event_sequence WHERE resource = $1`, resource).Scan(&known)
+	if err == nil && known == 0 {
+		err = notFound("event of", resource)
+	}
+	return false, err
 }
 
-// ReleaseEventLease ends a hold.
+// ReleaseEventLease ends a lease.
 func (s *Store) ReleaseEventLease(ctx context.Context, resource, node string) error {
-	_, err := s.read().Exec(ctx, `UPDATE event_sequence SET holder = '', held_until = 0 WHERE resource = $1 AND holder = $2`, resource, node)
+	_, err := s.read().Exec(ctx, `UPDATE event_sequence SET lease_node = '', lease_expires = 0 WHERE resource = $1 AND lease_node = $2`, resource, node)
 	return err
 }
 
@@ -71,10 +80,18 @@ const (
 	EventFailed    EventStatus = "failed" // given up, until somebody asks to redeliver it
 )
 
-// RecordDelivery writes down an attempt and what it makes of the event. When the event is done with, the next of its
-// resource has its turn.
+// RecordDelivery writes down an attempt and what it makes of the event. When the event is done with, the next one of its
+// resource follows. The error is NotFound when the event is gone with its resource.
 func (s *Store) RecordDelivery(ctx context.Context, acct roomreel.AccountSID, d Delivery, next EventStatus) error {
 	return s.InTx(ctx, func(tx *Tx) error {
+		var known string
+		err := tx.QueryRow(ctx, `SELECT id FROM event WHERE id = $1`+s.forUpdate, d.EventID).Scan(&known)
+		if isNoRow(err) {
+			return notFound("event", d.EventID)
+		}
+		if err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, `INSERT INTO delivery (`+deliveryColumns+`, account_sid)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 			d.ID, d.EventID, d.Resource, d.Sequence, d.Type, d.URL, d.Method, d.Attempt, micros(d.Started), int64(d.Duration),

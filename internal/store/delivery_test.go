@@ -51,7 +51,7 @@ func TestEvents_SayWhatTwilioSays(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		u := f.upload(f.room(t, "standup"), "alice", "camera")
 		u.Recording.Size, u.Recording.Duration, u.Recording.Offset = 105956, 400*time.Millisecond, 1500*time.Millisecond
-		r, _, err := f.AddRecording(t.Context(), u)
+		r, _, err := f.add(t, u)
 		check(t, err)
 		started, _, err := f.PendingEvent(t.Context(), string(r.SID))
 		check(t, err)
@@ -70,24 +70,6 @@ func TestEvents_SayWhatTwilioSays(t *testing.T) {
 			t.Error(diff)
 		}
 		wantEqual(t, "callback", p.Event.Callback, told)
-	})
-}
-
-func TestNodes_TheSilentAreDead(t *testing.T) {
-	eachDB(t, func(t *testing.T, f *fixture) {
-		ctx := t.Context()
-		check(t, f.Beat(ctx, store.Node{ID: "n1", Host: "h", Role: "all"}))
-		check(t, f.Beat(ctx, store.Node{ID: "n1", Host: "h", Role: "all"}))
-		nodes, err := f.Nodes(ctx)
-		check(t, err)
-		wantEqual(t, "nodes", len(nodes), 1)
-		dead, err := f.DeadNodes(ctx, time.Hour)
-		check(t, err)
-		wantEqual(t, "dead nodes within the hour", len(dead), 0)
-		dead, err = f.DeadNodes(ctx, -time.Hour)
-		check(t, err)
-		wantEqual(t, "dead nodes", len(dead), 1)
-		check(t, f.RemoveNode(ctx, "n1"))
 	})
 }
 

@@ -16,7 +16,7 @@ func (s *Store) emit(ctx context.Context, tx *Tx, e roomreel.Event) error {
 		return nil
 	}
 	// The row of the counter stays locked until the transaction ends, so numbers are given in the order of commits.
-	if err := tx.QueryRow(ctx, `INSERT INTO event_sequence (resource, next, holder, held_until) VALUES ($1, 1, '', 0)
+	if err := tx.QueryRow(ctx, `INSERT INTO event_sequence (resource, next, lease_node, lease_expires) VALUES ($1, 1, '', 0)
 		ON CONFLICT (resource) DO UPDATE SET next = event_sequence.next + 1 RETURNING next - 1`, e.Resource).Scan(&e.Sequence); err != nil {
 		return fmt.Errorf("number event: %w", err)
 	}

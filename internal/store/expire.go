@@ -18,7 +18,7 @@ const expireBatch = 500
 
 // Expire removes what has had its time by now: deleted recordings and compositions after Config.KeepDeleted, the events
 // of what is gone and those delivered as long ago, and the working copies of recordings whose window is over.
-// Blobs that were to be erased a day ago and are still there have their job enqueued once more.
+// The jobs that delete objects are enqueued once more for what was to be deleted a day ago and is still there.
 func (s *Store) Expire(ctx context.Context, now time.Time) error {
 	before := micros(now.Add(-s.keep))
 	for _, table := range []string{"recording", "composition"} {
@@ -48,7 +48,7 @@ func (s *Store) Expire(ctx context.Context, now time.Time) error {
 	if err := s.expireCopies(ctx, now); err != nil {
 		return err
 	}
-	return s.eraseForgotten(ctx, now)
+	return s.deleteForgotten(ctx, now)
 }
 
 func forgetEvents(ctx context.Context, tx *Tx, resource string) error {
@@ -91,12 +91,12 @@ func (s *Store) expireEvents(ctx context.Context, before int64) error {
 	return nil
 }
 
-// expireCopies has the working copies erased that compositions may no longer read. One that began in time reads to its
-// end.
+// expireCopies has the working copies deleted that compositions may no longer read. A composition that began in time reads
+// to its end.
 func (s *Store) expireCopies(ctx context.Context, now time.Time) error {
 	for {
 		over, err := collect(ctx, s.read(), scanText[roomreel.RecordingSID], `SELECT sid FROM recording
-			WHERE work_ends > 0 AND work_ends <= $1 AND status <> 'processing' AND NOT EXISTS (SELECT 1 FROM composition
+			WHERE copy_expires > 0 AND copy_expires <= $1 AND status <> 'processing' AND NOT EXISTS (SELECT 1 FROM composition
 				WHERE composition.room_sid = recording.room_sid AND composition.status = 'processing') LIMIT $2`, micros(now), expireBatch)
 		if err != nil || len(over) == 0 {
 			return err
@@ -112,10 +112,10 @@ func (s *Store) expireCopies(ctx context.Context, now time.Time) error {
 				}
 				copied := r.Media.CopyKey
 				r.Media.CopyKey, r.Media.CopyExpires = "", time.Time{}
-				if _, err := tx.Exec(ctx, `UPDATE recording SET media = $2, work_ends = 0 WHERE sid = $1`, sid, text(r.Media)); err != nil {
+				if _, err := tx.Exec(ctx, `UPDATE recording SET media = $2, copy_expires = 0 WHERE sid = $1`, sid, text(r.Media)); err != nil {
 					return err
 				}
-				return s.erase(ctx, tx, string(sid), PendingDeletion{WorkingStore, copied})
+				return s.deleteLater(ctx, tx, string(sid), PendingDeletion{WorkingStore, copied})
 			})
 			if err != nil {
 				return err

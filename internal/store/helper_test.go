@@ -57,9 +57,30 @@ func (f *fixture) upload(room roomreel.Room, identity, track string) store.Uploa
 	}}
 }
 
+// add reserves the objects of an upload and adds its recording.
+func (f *fixture) add(t *testing.T, u store.Upload) (roomreel.Recording, bool, error) {
+	t.Helper()
+	for _, object := range []store.PendingDeletion{
+		{Store: store.MediaStore, Key: u.Recording.Media.Key},
+		{Store: store.MediaStore, Key: u.Recording.Index},
+		{Store: store.WorkingStore, Key: u.Recording.Media.CopyKey},
+	} {
+		if object.Key != "" {
+			check(t, f.Reserve(t.Context(), string(u.Recording.SID), object))
+		}
+	}
+	return f.AddRecording(t.Context(), u)
+}
+
+// reserve reserves an object in the working store for a composition.
+func (f *fixture) reserve(t *testing.T, c roomreel.CompositionSID, key string) {
+	t.Helper()
+	check(t, f.Reserve(t.Context(), string(c), store.PendingDeletion{Store: store.WorkingStore, Key: key}))
+}
+
 func (f *fixture) recording(t *testing.T, room roomreel.Room, identity, track string) roomreel.Recording {
 	t.Helper()
-	r, added, err := f.AddRecording(t.Context(), f.upload(room, identity, track))
+	r, added, err := f.add(t, f.upload(room, identity, track))
 	check(t, err)
 	if !added {
 		t.Fatal("the recording was there before")

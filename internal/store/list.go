@@ -7,7 +7,76 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"roomreel"
 )
+
+// Page asks for one page of a list. Lists run from the newest row to the oldest; rows of the same instant are ordered
+// by their SID, descending. Because a page starts beside a row and not at a count, it neither repeats nor skips a row
+// when others are added or removed between two requests.
+type Page struct {
+	Size   int     // rows wanted, at least 1
+	After  *Cursor // the page that follows this row; nil for the first page
+	Before *Cursor // the page that ends before this row; only one of After and Before may be set
+}
+
+// Cursor is a place in a list: just beside the row with this creation time and SID. The row itself may be gone.
+type Cursor struct {
+	Created time.Time
+	SID     string
+}
+
+// List is one page of a list.
+type List[T any] struct {
+	Items    []T
+	Next     *Cursor // for Page.After; nil when no row follows
+	Previous *Cursor // for Page.Before; nil when no row comes before
+}
+
+// Created restricts a list to rows of some time. A zero time does not restrict.
+type Created struct {
+	After  time.Time // created then or later
+	Before time.Time // created earlier
+}
+
+// RoomFilter chooses rooms. Zero fields do not restrict.
+type RoomFilter struct {
+	Status     roomreel.RoomStatus
+	UniqueName string
+	Created    Created
+}
+
+// ParticipantFilter chooses participants of one room. Zero fields do not restrict.
+type ParticipantFilter struct {
+	Status   string // connected or disconnected
+	Identity string
+	Created  Created
+}
+
+// RecordingFilter chooses recordings. Zero fields do not restrict, except that deleted recordings are left out unless
+// Status asks for them.
+type RecordingFilter struct {
+	Status       roomreel.RecordingStatus
+	TrackSID     roomreel.TrackSID
+	RoomSIDs     []roomreel.RoomSID        // any of these
+	Participants []roomreel.ParticipantSID // and any of these
+	Kind         roomreel.TrackKind
+	Created      Created
+}
+
+// CompositionFilter chooses compositions. Zero fields do not restrict.
+type CompositionFilter struct {
+	Status  roomreel.CompositionStatus
+	RoomSID roomreel.RoomSID
+	Created Created
+}
+
+// HookFilter chooses hooks. Zero fields do not restrict.
+type HookFilter struct {
+	Enabled      *bool
+	FriendlyName string // regardless of case; * stands for any characters
+	Created      Created
+}
 
 // where collects the conditions of a SELECT. Time bounds are kept apart from the others, because a page has a bound of
 // its own, its cursor, and of two bounds on the same side SQLite may search by the worse one: measured, 83 ms instead of

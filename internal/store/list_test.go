@@ -153,7 +153,7 @@ func TestList_FiltersChoose(t *testing.T) {
 		two := f.room(t, "two")
 		u := f.upload(two, "bob", "microphone")
 		u.Recording.Kind, u.Recording.Container = roomreel.Audio, "mka"
-		b, _, err := f.AddRecording(t.Context(), u)
+		b, _, err := f.add(t, u)
 		check(t, err)
 		c := f.recording(t, two, "bob", "camera")
 		check(t, f.DeleteRecording(t.Context(), f.account, c.SID))

@@ -16,19 +16,32 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate brings the tables up to date under a lock, so that nodes which start together wait for each other.
-func (s *Store) migrate(ctx context.Context, path string) error {
+// migrate brings the tables up to date.
+func (s *Store) migrate(ctx context.Context) error {
 	steps, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err
 	}
+	return s.WithMigrationLock(ctx, func() error {
+		if s.pool == nil {
+			return migrateWith(ctx, goose.DialectSQLite3, s.lite, steps)
+		}
+		db := stdlib.OpenDBFromPool(s.pool)
+		defer db.Close()
+		return migrateWith(ctx, goose.DialectPostgres, db, steps)
+	})
+}
+
+// WithMigrationLock runs do while no other process changes tables of this database, so that nodes which start together wait
+// for each other.
+func (s *Store) WithMigrationLock(ctx context.Context, do func() error) error {
 	if s.pool == nil {
-		unlock, err := lockFile(path + ".lock")
+		unlock, err := lockFile(s.path + ".lock")
 		if err != nil {
 			return err
 		}
 		defer unlock()
-		return migrateWith(ctx, goose.DialectSQLite3, s.lite, steps)
+		return do()
 	}
 	// The lock is the connection's own, and PostgreSQL drops it when the connection ends in any way.
 	locked, err := s.pool.Acquire(ctx)
@@ -41,9 +54,7 @@ func (s *Store) migrate(ctx context.Context, path string) error {
 		return err
 	}
 	defer locked.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock(`+key+`)`)
-	db := stdlib.OpenDBFromPool(s.pool)
-	defer db.Close()
-	return migrateWith(ctx, goose.DialectPostgres, db, steps)
+	return do()
 }
 
 func migrateWith(ctx context.Context, dialect goose.Dialect, db *sql.DB, steps fs.FS) error {

@@ -21,7 +21,7 @@ var recordingTable = table[roomreel.Recording]{
 	cursor: func(r roomreel.Recording) Cursor { return Cursor{r.Created, string(r.SID)} },
 }
 
-// Upload is a recording that arrived, already in the vault.
+// Upload is a recording that arrived, already in the media store.
 type Upload struct {
 	Recording roomreel.Recording // ParticipantSID, TrackSID and Created are filled in; TrackName may be empty
 	Digest    string             // of the content and of what was said of it
@@ -68,7 +68,7 @@ func (s *Store) AddRecording(ctx context.Context, u Upload) (r roomreel.Recordin
 		if err := insertRecording(ctx, tx, r, u.Digest); err != nil {
 			return err
 		}
-		if err := redeem(ctx, tx, string(r.SID)); err != nil {
+		if err := release(ctx, tx, objectsOf(r)...); err != nil {
 			return err
 		}
 		if err := s.emitRecording(ctx, tx, room, r, roomreel.RecordingStartedEvent); err != nil {
@@ -83,7 +83,7 @@ func (s *Store) AddRecording(ctx context.Context, u Upload) (r roomreel.Recordin
 }
 
 func insertRecording(ctx context.Context, tx *Tx, r roomreel.Recording, digest string) error {
-	_, err := tx.Exec(ctx, `INSERT INTO recording (`+recordingColumns+`, work_ends, upload_digest)
+	_, err := tx.Exec(ctx, `INSERT INTO recording (`+recordingColumns+`, copy_expires, upload_digest)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
 		r.SID, r.AccountSID, r.RoomSID, r.ParticipantSID, r.Identity, r.TrackSID, r.TrackName, r.Kind, r.Status, r.Codec,
 		r.Container, r.Size, int64(r.Duration), int64(r.Offset), micros(r.Created), micros(r.Completed), micros(r.Deleted),
@@ -106,7 +106,7 @@ func (s *Store) setRecording(ctx context.Context, tx *Tx, room roomreel.Room, r 
 	case roomreel.RecordingDeleted:
 		r.Deleted = s.now()
 	}
-	if _, err := tx.Exec(ctx, `UPDATE recording SET status = $2, completed = $3, deleted = $4, media = $5, work_ends = $6,
+	if _, err := tx.Exec(ctx, `UPDATE recording SET status = $2, completed = $3, deleted = $4, media = $5, copy_expires = $6,
 		index_key = $7, failure = $8 WHERE sid = $1`,
 		r.SID, r.Status, micros(r.Completed), micros(r.Deleted), text(r.Media), micros(r.Media.CopyExpires),
 		r.Index, text(r.Failure)); err != nil {
@@ -140,24 +140,19 @@ func (s *Store) changeRecording(ctx context.Context, acct roomreel.AccountSID, s
 	return r, err
 }
 
-// DeleteRecording marks a recording as deleted and enqueues the erasing of what it left. Deleting it again changes
-// nothing.
+// DeleteRecording marks a recording as deleted and enqueues the deletion of its objects. Deleting it again changes nothing.
 func (s *Store) DeleteRecording(ctx context.Context, acct roomreel.AccountSID, sid roomreel.RecordingSID) error {
 	_, err := s.changeRecording(ctx, acct, sid, func(tx *Tx, room roomreel.Room, r *roomreel.Recording) error {
 		if r.Status == roomreel.RecordingDeleted {
 			return nil
 		}
-		left := []PendingDeletion{
-			{MediaStore, r.Media.Key},
-			{MediaStore, r.Index},
-			{WorkingStore, r.Media.CopyKey},
-		}
+		left := objectsOf(*r)
 		r.Media = roomreel.Media{External: r.Media.External}
 		r.Index = ""
 		if err := s.setRecording(ctx, tx, room, r, roomreel.RecordingDeleted); err != nil {
 			return err
 		}
-		if err := s.erase(ctx, tx, string(r.SID), left...); err != nil {
+		if err := s.deleteLater(ctx, tx, string(r.SID), left...); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, acct, "delete", string(r.SID), nil)
@@ -165,8 +160,8 @@ func (s *Store) DeleteRecording(ctx context.Context, acct roomreel.AccountSID, s
 	return err
 }
 
-// CompleteRecording notes that a recording is where it belongs. A recording that was deleted meanwhile is a Conflict:
-// what was delivered into the vault is then the caller's to remove.
+// CompleteRecording notes that a recording is where it belongs. A recording that was deleted meanwhile is a Conflict: the
+// caller then discards what it delivered into the media store.
 func (s *Store) CompleteRecording(ctx context.Context, sid roomreel.RecordingSID, media roomreel.Media) (roomreel.Recording, error) {
 	return s.settleRecording(ctx, sid, func(r *roomreel.Recording) roomreel.RecordingStatus {
 		r.Media, r.Failure = media, roomreel.Failure{}
@@ -180,7 +175,7 @@ func (s *Store) NoteRecordingFailure(ctx context.Context, sid roomreel.Recording
 	return err
 }
 
-// FailRecording gives up on a recording and has its working copy erased.
+// FailRecording gives up on a recording and has its working copy deleted.
 func (s *Store) FailRecording(ctx context.Context, sid roomreel.RecordingSID, failure roomreel.Failure) (roomreel.Recording, error) {
 	return s.settleRecording(ctx, sid, func(r *roomreel.Recording) roomreel.RecordingStatus {
 		r.Failure, r.Media = failure, roomreel.Media{}
@@ -202,12 +197,17 @@ func (s *Store) settleRecording(ctx context.Context, sid roomreel.RecordingSID,
 			return err
 		}
 		if r.Media.Key != before.Key {
-			if err := keep(ctx, tx, PendingDeletion{MediaStore, r.Media.Key}); err != nil {
+			if err := release(ctx, tx, PendingDeletion{MediaStore, r.Media.Key}); err != nil {
 				return err
 			}
 		}
-		return s.erase(ctx, tx, string(r.SID), replaced(before, r.Media)...)
+		return s.deleteLater(ctx, tx, string(r.SID), replaced(before, r.Media)...)
 	})
+}
+
+// objectsOf lists the objects that a recording's row refers to.
+func objectsOf(r roomreel.Recording) []PendingDeletion {
+	return []PendingDeletion{{MediaStore, r.Media.Key}, {MediaStore, r.Index}, {WorkingStore, r.Media.CopyKey}}
 }
 
 // replaced lists what media no longer refers to after a change.

@@ -80,7 +80,7 @@ func TestCompleteRoom_HooksWaitForRecordings(t *testing.T) {
 		room := f.room(t, "r")
 		u := f.upload(room, "alice", "camera")
 		u.Recording.Destination.S3URL = "https://bucket.s3.amazonaws.com"
-		r, _, err := f.AddRecording(t.Context(), u)
+		r, _, err := f.add(t, u)
 		check(t, err)
 		wantEqual(t, "deliveries", f.queue.count(store.JobDeliverRecording, string(r.SID)), 1)
 		_, err = f.CompleteRoom(t.Context(), f.account, room.SID)

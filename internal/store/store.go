@@ -7,7 +7,7 @@
 //
 // It decides nothing that an API caller could dispute: rules live in internal/app. What a caller can get wrong here (a
 // row that is not there, a name that is taken, a state that does not allow it) comes back as a *[roomreel.Error]. No
-// method reaches a network, a codec or a blob. Start with [Open], then read composition.go and work.go.
+// method reaches a network, a codec or a blob. Start with [Open], then read composition.go and plan.go.
 package store
 
 import (
@@ -38,7 +38,9 @@ type Config struct {
 type Store struct {
 	lite      *sql.DB       // one of lite
 	pool      *pgxpool.Pool // and pool is set
+	path      string        // of the SQLite file
 	forUpdate string        // locks the rows of a SELECT; empty on SQLite, whose transactions lock the whole file
+	clockNow  string        // the database's clock in microseconds since 1970, for leases and heartbeats
 	queue     Queue
 	clock     func() time.Time
 	keep      time.Duration
@@ -70,7 +72,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	if err := s.migrate(ctx, config.Path); err != nil {
+	if err := s.migrate(ctx); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("open database: %w: %w", ErrNotMigrated, err)
 	}
@@ -83,6 +85,7 @@ func (s *Store) openPostgreSQL(ctx context.Context, url string) error {
 		return fmt.Errorf("the URL of the database is not one of PostgreSQL: %w", err)
 	}
 	s.forUpdate = " FOR UPDATE"
+	s.clockNow = `CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return err
 	}
@@ -101,6 +104,8 @@ func (s *Store) openSQLite(path string) error {
 	if err != nil {
 		return err
 	}
+	s.path = path
+	s.clockNow = `CAST(unixepoch('now', 'subsec') * 1000000 AS BIGINT)`
 	name := url.URL{Scheme: "file", Path: path}
 	if s.lite, err = sql.Open("sqlite", name.String()+sqlitePragmas); err != nil {
 		return err

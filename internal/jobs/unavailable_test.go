@@ -12,37 +12,39 @@ import (
 	"roomreel"
 	"roomreel/internal/blob"
 	"roomreel/internal/blob/s3/s3test"
+	"roomreel/internal/queue"
 	"roomreel/internal/store/storetest"
 )
 
-// moody is a folder that is out of order for its first calls, as a bucket may be.
-type moody struct {
+// failingStore fails its first calls, as a bucket may that is out of order.
+type failingStore struct {
 	blob.Store
 	left *atomic.Int64
 }
 
 var errOutOfOrder = errors.New("the store is out of order")
 
-func (m moody) Put(ctx context.Context, key string, r io.Reader, size int64, opts blob.PutOptions) (blob.Info, error) {
-	if m.left.Add(-1) >= 0 {
+func (s failingStore) Put(ctx context.Context, key string, r io.Reader, size int64, opts blob.PutOptions) (blob.Info, error) {
+	if s.left.Add(-1) >= 0 {
 		return blob.Info{}, errOutOfOrder
 	}
-	return m.Store.Put(ctx, key, r, size, opts)
+	return s.Store.Put(ctx, key, r, size, opts)
 }
 
-func (m moody) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
-	if m.left.Add(-1) >= 0 {
+func (s failingStore) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
+	if s.left.Add(-1) >= 0 {
 		return nil, errOutOfOrder
 	}
-	return m.Store.Get(ctx, key, offset, length)
+	return s.Store.Get(ctx, key, offset, length)
 }
 
-// TestOutage_CostsNoAttempt lets the stores fail more often than a job is tried.
-func TestOutage_CostsNoAttempt(t *testing.T) {
+// TestUnavailable_CountsNoAttempt lets the stores fail more often than a job is tried.
+func TestUnavailable_CountsNoAttempt(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		var vault, work atomic.Int64
-		r := w.runner(t, func(c *Config) { c.Vault, c.Work = moody{w.vault, &vault}, moody{w.work, &work} })
-		r.attempts = 1
+		r := w.worker(t, func(_ *queue.Config, c *Config) {
+			c.attempts, c.Vault, c.Work = 1, failingStore{w.vault, &vault}, failingStore{w.work, &work}
+		})
 		room := w.room(t, "")
 		vault.Store(2)
 		work.Store(2)
@@ -55,33 +57,33 @@ func TestOutage_CostsNoAttempt(t *testing.T) {
 	})
 }
 
-func TestOutage_IsTheStoresAlone(t *testing.T) {
+func TestUnavailable_IsOnlyTheStoresFailure(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
 	var left atomic.Int64
-	s := watch(moody{w.work, &left})
+	s := watchStore(failingStore{w.work, &left})
 	broken := errors.New("the child died")
 	_, err := s.Put(t.Context(), "a", io.MultiReader(errReader{broken}), -1, blob.PutOptions{})
-	var o *outage
-	if !errors.Is(err, broken) || errors.As(err, &o) {
-		t.Errorf("what was to be stored failed: %v, no outage wanted", err)
+	var unavailable *unavailableError
+	if !errors.Is(err, broken) || errors.As(err, &unavailable) {
+		t.Errorf("what was to be stored failed: %v, which is no failure of the store", err)
 	}
-	if _, err := s.Get(t.Context(), "nothing", 0, -1); !errors.Is(err, blob.ErrNotExist) || errors.As(err, &o) {
-		t.Errorf("nothing is there: %v, no outage wanted", err)
+	if _, err := s.Get(t.Context(), "nothing", 0, -1); !errors.Is(err, blob.ErrNotExist) || errors.As(err, &unavailable) {
+		t.Errorf("nothing is there: %v, which is no failure of the store", err)
 	}
 	left.Store(1)
-	if _, err := s.Get(t.Context(), "a", 0, -1); !errors.As(err, &o) || !errors.Is(err, errOutOfOrder) {
-		t.Errorf("out of order: %v, want an outage", err)
+	if _, err := s.Get(t.Context(), "a", 0, -1); !errors.As(err, &unavailable) || !errors.Is(err, errOutOfOrder) {
+		t.Errorf("out of order: %v, want it to be unavailable", err)
 	}
 }
 
-// TestWatch_HidesNoAbility looks for what a bucket below can do that a folder cannot, and the other way round.
-func TestWatch_HidesNoAbility(t *testing.T) {
+// TestWatchStore_HidesNoAbility looks for what a bucket below can do that a folder cannot, and the other way round.
+func TestWatchStore_HidesNoAbility(t *testing.T) {
 	server := s3test.Start(t)
 	core := minio.Core{Client: server.Admin}
 	if _, err := core.NewMultipartUpload(t.Context(), server.Bucket, "media/film", minio.PutObjectOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	bucket := watch(s3test.Open(t, server.Config(t, server.Host, "media")))
+	bucket := watchStore(s3test.Open(t, server.Config(t, server.Host, "media")))
 	aborter, ok := blob.As[blob.Aborter](bucket)
 	if !ok {
 		t.Fatal("the bucket cannot end unfinished uploads")
@@ -94,7 +96,7 @@ func TestWatch_HidesNoAbility(t *testing.T) {
 		t.Error("a bucket keeps objects open")
 	}
 	w := newWorld(t, storetest.SQLite(t))
-	if _, ok := blob.As[blob.Opener](watch(w.vault)); !ok {
+	if _, ok := blob.As[blob.Opener](watchStore(w.vault)); !ok {
 		t.Error("a folder does not keep objects open")
 	}
 }

@@ -1,0 +1,207 @@
+package queue
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"roomreel/internal/store"
+)
+
+const (
+	heartbeatEvery = 5 * time.Second  // how often a node writes its heartbeat
+	deadAfter      = 20 * time.Second // silence after which a node counts as dead
+
+	// maxRescues is how often in a row a job may be rescued from dead nodes. After that the job is taken for the cause of
+	// their deaths and given up.
+	maxRescues = 5
+)
+
+// thisNode describes this run of this process. Two runs never share an ID, so that a restarted process rescues its own jobs.
+func thisNode(role, version string) store.Node {
+	host, _ := os.Hostname()
+	id := fmt.Sprintf("%.60s-%d-%s", host, os.Getpid(), rand.Text()[:8])
+	return store.Node{ID: id, Host: host, Role: role, Version: version}
+}
+
+// NodeID names this run of this process among all nodes.
+func (q *Queue) NodeID() string { return q.node.ID }
+
+// OnNodeGone has do called with each node that is no more: this one after Stop, and dead ones when this node finds them. It
+// must be called before Start.
+func (q *Queue) OnNodeGone(do func(node string)) { q.gone = append(q.gone, do) }
+
+// heartbeat writes this node's heartbeat every few seconds and rescues the jobs of dead nodes.
+func (q *Queue) heartbeat(ctx context.Context) {
+	ticker := time.NewTicker(heartbeatEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := q.Store.Heartbeat(ctx, q.node); err != nil && ctx.Err() == nil {
+			q.Log.Warn("heartbeat failed", "err", err)
+			continue
+		}
+		if err := q.rescue(ctx); err != nil && ctx.Err() == nil {
+			q.Log.Warn("rescue of dead nodes' jobs failed", "err", err)
+		}
+	}
+}
+
+// rescue makes the running jobs of dead nodes available again, as if they had not begun, and removes those nodes. A process
+// that is alone treats all other nodes as dead.
+func (q *Queue) rescue(ctx context.Context) error {
+	nodes, err := q.Store.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	alive := map[string]bool{q.node.ID: true}
+	var dead []string
+	for _, node := range nodes {
+		if node.ID == q.node.ID || !q.Alone && node.Silence < deadAfter {
+			alive[node.ID] = true
+		} else {
+			dead = append(dead, node.ID)
+		}
+	}
+	running, err := q.running(ctx)
+	if err != nil {
+		return err
+	}
+	rescued := 0
+	for _, job := range running {
+		if alive[job.node] {
+			continue
+		}
+		ok, err := q.rescueJob(ctx, job)
+		if err != nil {
+			return fmt.Errorf("rescue job %d: %w", job.id, err)
+		}
+		if ok {
+			rescued++
+		}
+	}
+	if rescued > 0 {
+		q.Log.Info("jobs of dead nodes are available again", "jobs", rescued)
+	}
+	for _, node := range dead {
+		if err := q.removeNode(ctx, node); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (q *Queue) removeNode(ctx context.Context, id string) error {
+	err := q.Store.RemoveNode(ctx, id)
+	for _, do := range q.gone {
+		do(id)
+	}
+	return err
+}
+
+// runningJob is a job of which the queue's table says that a node runs it.
+type runningJob struct {
+	id       int64
+	attempt  int
+	since    string // attempted_at, as the database writes it
+	node     string
+	metadata []byte
+}
+
+// riverDialect is what differs between the databases in our statements on River's table.
+type riverDialect struct{ node, metadata, merge string }
+
+func (q *Queue) dialect() riverDialect {
+	if q.Store.PostgreSQL() != nil {
+		return riverDialect{
+			node:     `COALESCE(attempted_by[array_upper(attempted_by, 1)], '')`,
+			metadata: `CAST(metadata AS TEXT)`,
+			merge:    `metadata || CAST($5 AS jsonb)`,
+		}
+	}
+	return riverDialect{
+		node:     `COALESCE(json_extract(attempted_by, '$[#-1]'), '')`,
+		metadata: `json(metadata)`,
+		merge:    `jsonb_patch(metadata, $5)`,
+	}
+}
+
+// running lists the jobs that run now.
+func (q *Queue) running(ctx context.Context) (jobs []runningJob, err error) {
+	d := q.dialect()
+	err = q.Store.InTx(ctx, func(tx *store.Tx) error {
+		rows, err := tx.Query(ctx, `SELECT id, attempt, COALESCE(CAST(attempted_at AS TEXT), ''), `+d.node+`, `+d.metadata+`
+			FROM river_job WHERE state = 'running' ORDER BY id`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var job runningJob
+			if err := rows.Scan(&job.id, &job.attempt, &job.since, &job.node, &job.metadata); err != nil {
+				return err
+			}
+			jobs = append(jobs, job)
+		}
+		return rows.Err()
+	})
+	return jobs, err
+}
+
+// rescueJob makes a job available again, and reports whether it did. A job that has ended since it was listed, or that
+// another node has rescued and runs again, stays as it is.
+func (q *Queue) rescueJob(ctx context.Context, job runningJob) (rescued bool, err error) {
+	d := q.dialect()
+	err = q.Store.InTx(ctx, func(tx *store.Tx) error {
+		n, err := tx.Exec(ctx, `UPDATE river_job SET state = 'available', attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END,
+			metadata = `+d.merge+`
+			WHERE id = $1 AND state = 'running' AND attempt = $2 AND COALESCE(CAST(attempted_at AS TEXT), '') = $3 AND `+d.node+` = $4`,
+			job.id, job.attempt, job.since, job.node, rescuedOnceMore(job.metadata))
+		rescued = n > 0
+		return err
+	})
+	return rescued, err
+}
+
+// metadata is what a job's row says of earlier runs.
+type metadata struct {
+	Snoozes int `json:"snoozes"` // River's own
+	Rescues struct {
+		Count   int `json:"count"`
+		Snoozes int `json:"snoozes"` // of the job when it was rescued last
+	} `json:"rescues"`
+}
+
+func readMetadata(text []byte) (m metadata) {
+	if err := json.Unmarshal(text, &m); err != nil {
+		return metadata{} // other than we wrote it: count from the beginning
+	}
+	return m
+}
+
+// rescuesOf returns how often in a row a job was rescued. A job that was snoozed in between has run without ending its node.
+func rescuesOf(text []byte) int {
+	m := readMetadata(text)
+	if m.Rescues.Snoozes != m.Snoozes {
+		return 0
+	}
+	return m.Rescues.Count
+}
+
+// rescuedOnceMore returns the change of a job's metadata that counts another rescue.
+func rescuedOnceMore(text []byte) string {
+	m := readMetadata(text)
+	change := map[string]any{"rescues": map[string]int{"count": rescuesOf(text) + 1, "snoozes": m.Snoozes}}
+	data, err := json.Marshal(change)
+	if err != nil {
+		panic(err) // numbers always marshal
+	}
+	return string(data)
+}

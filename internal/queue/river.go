@@ -1,0 +1,85 @@
+package queue
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
+
+	"roomreel/internal/store"
+)
+
+// client is the part of River that this package uses, the same for both databases.
+type client interface {
+	insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) error
+	start(ctx context.Context) error
+	stop(ctx context.Context) error
+	waiting(ctx context.Context, queue string) (bool, error)
+}
+
+// riverClient is a client over one of River's drivers.
+type riverClient[TTx any] struct {
+	*river.Client[TTx]
+	tx func(*store.Tx) TTx
+}
+
+func newClient(s *store.Store, config *river.Config) (client, error) {
+	if pool := s.PostgreSQL(); pool != nil {
+		return openClient(riverpgxv5.New(pool), (*store.Tx).PGX, config)
+	}
+	return openClient(riversqlite.New(s.SQLite()), (*store.Tx).SQL, config)
+}
+
+func openClient[TTx any](driver riverdriver.Driver[TTx], tx func(*store.Tx) TTx, config *river.Config) (client, error) {
+	c, err := river.NewClient(driver, config)
+	if err != nil {
+		return nil, err
+	}
+	return &riverClient[TTx]{Client: c, tx: tx}, nil
+}
+
+func (c *riverClient[TTx]) insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) error {
+	_, err := c.InsertManyTx(ctx, c.tx(tx), params)
+	return err
+}
+
+func (c *riverClient[TTx]) start(ctx context.Context) error { return c.Start(ctx) }
+
+func (c *riverClient[TTx]) stop(ctx context.Context) error { return c.Stop(ctx) }
+
+func (c *riverClient[TTx]) waiting(ctx context.Context, queue string) (bool, error) {
+	found, err := c.JobList(ctx, river.NewJobListParams().States(rivertype.JobStateAvailable).Queues(queue).First(1))
+	return err == nil && len(found.Jobs) > 0, err
+}
+
+// Migrate brings the queue's tables up to date. Several nodes may call it at the same time.
+func Migrate(ctx context.Context, s *store.Store, log *slog.Logger) error {
+	log = slog.New(&minLevel{Handler: log.Handler(), level: slog.LevelWarn})
+	err := s.WithMigrationLock(ctx, func() error {
+		if pool := s.PostgreSQL(); pool != nil {
+			return migrate[pgx.Tx](ctx, riverpgxv5.New(pool), log)
+		}
+		return migrate[*sql.Tx](ctx, riversqlite.New(s.SQLite()), log)
+	})
+	if err != nil {
+		return fmt.Errorf("bring the queue's tables up to date: %w", err)
+	}
+	return nil
+}
+
+func migrate[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], log *slog.Logger) error {
+	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: log})
+	if err != nil {
+		return err
+	}
+	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	return err
+}
