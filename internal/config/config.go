@@ -48,7 +48,7 @@ type Database struct {
 
 // MediaStore is where media is kept that is not delivered to a customer's bucket.
 type MediaStore struct {
-	URL       string `toml:"url" help:"s3://bucket/prefix; empty is the folder vault in the data folder"`
+	URL       string `toml:"url" help:"s3://bucket/prefix; empty keeps media in the data folder"`
 	Endpoint  string `toml:"endpoint" help:"scheme and host of the S3 server; empty is AWS"`
 	Region    string `toml:"region" help:"region of the bucket"`
 	PathStyle bool   `toml:"path_style" help:"name the bucket in the path; most S3 servers other than AWS need it"`

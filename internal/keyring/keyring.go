@@ -1,10 +1,10 @@
 // Package keyring keeps small secrets encrypted at rest: account tokens and customers' credentials.
 //
-// A [Ring] holds one or more 256-bit keys. The newest encrypts and all decrypt, so that a key is replaced in
-// three steps: add one to the file ([AddKey]) and restart every node, encrypt every row anew, remove the old line. Each ciphertext is bound to the row it
-// belongs to; copied into another row it does not open. Start with [Open].
+// A [Ring] holds one or more 256-bit keys. The newest encrypts and all decrypt, so a key is replaced in three steps: add one
+// to the file ([AddKey]) and restart every node, encrypt every row again, remove the old line. Each ciphertext is bound to
+// its row: copied into another row, it does not open. Start with [Open].
 //
-// It is for secrets of up to a few kilobytes. Media is not its business.
+// It is for secrets of a few kilobytes. Package seal encrypts media.
 package keyring
 
 import (
@@ -23,7 +23,7 @@ import (
 	"strings"
 )
 
-// ErrDamaged means that a ciphertext is not what was written for this row, or that its key is not in the ring.
+// ErrDamaged means that a ciphertext was altered or belongs to another row, or that its key is not in the ring.
 var ErrDamaged = errors.New("keyring: the secret does not open: it is damaged, belongs to another row, or its key is missing from the key file")
 
 // keySize is that of AES-256.
@@ -36,12 +36,11 @@ type Ring struct {
 
 type key struct {
 	secret [keySize]byte
-	id     uint32 // first four bytes of its SHA-256, to find it again
+	id     uint32 // first four bytes of its SHA-256; a ciphertext names its key by it
 	aead   cipher.AEAD
 }
 
-// Parse reads keys from text, as the key file or the environment holds it: base64, oldest first, separated by commas or
-// ends of lines. Lines that begin with # are skipped.
+// Parse reads keys in base64, the oldest first, separated by commas or ends of lines. It skips lines that start with #.
 func Parse(text string) (*Ring, error) {
 	r := &Ring{}
 	for line := range strings.Lines(text) {
@@ -60,11 +59,11 @@ func Parse(text string) (*Ring, error) {
 		}
 	}
 	if len(r.keys) == 0 {
-		return nil, errors.New("there is no key")
+		return nil, errors.New("it has no key")
 	}
 	for i, k := range r.keys {
 		if slices.ContainsFunc(r.keys[:i], func(other key) bool { return other.id == k.id }) {
-			return nil, errors.New("a key is there twice")
+			return nil, errors.New("it has a key twice")
 		}
 	}
 	return r, nil
@@ -83,13 +82,13 @@ func newKey(secret [keySize]byte) key {
 	return key{secret, binary.BigEndian.Uint32(sum[:]), aead}
 }
 
-// Open reads the key file at path. When there is none it makes one with a fresh key that only its owner may read; of
-// several processes that do so at the same time, all use the same one.
+// Open reads the key file at path. If it does not exist, Open creates it with a new key, readable by its owner only. Of
+// several processes that do so at the same time, all use the same key.
 func Open(path string) (*Ring, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		if err := create(path, header+newLine()); err != nil && !errors.Is(err, os.ErrExist) {
-			return nil, fmt.Errorf("make key file: %w", err)
+			return nil, fmt.Errorf("create key file: %w", err)
 		}
 		text, err = os.ReadFile(path)
 	}
@@ -111,14 +110,14 @@ func newLine() string {
 	return base64.StdEncoding.EncodeToString(raw[:]) + "\n"
 }
 
-// create writes a file that did not exist, whole or not at all.
+// create writes a new file atomically. It fails if the file exists.
 func create(path, text string) error {
 	temporary, err := write(path, text)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(temporary)
-	return os.Link(temporary, path) // unlike a rename, it replaces nothing
+	return os.Link(temporary, path) // unlike a rename, it does not replace a file
 }
 
 // write stores text in a new file beside path.
@@ -135,7 +134,7 @@ func write(path, text string) (temporary string, err error) {
 	return file.Name(), nil
 }
 
-// AddKey appends a fresh key to the key file at path, which must exist. Processes use it once they are started again.
+// AddKey appends a new key to the key file at path, which must exist. Running processes do not use it until a restart.
 func AddKey(path string) (*Ring, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -168,7 +167,7 @@ func (r *Ring) Seal(owner string, secret []byte) []byte {
 	return k.aead.Seal(binary.BigEndian.AppendUint32(nil, k.id), nil, secret, []byte(owner))
 }
 
-// Open decrypts what Seal made for the same owner. The error is ErrDamaged.
+// Open decrypts a ciphertext that Seal returned for the same owner. The error is ErrDamaged.
 func (r *Ring) Open(owner string, sealed []byte) ([]byte, error) {
 	if len(sealed) < 4 {
 		return nil, ErrDamaged
@@ -187,15 +186,15 @@ func (r *Ring) Open(owner string, sealed []byte) ([]byte, error) {
 	return nil, ErrDamaged
 }
 
-// Current reports whether the newest key sealed this.
+// Current reports whether the newest key encrypted this.
 func (r *Ring) Current(sealed []byte) bool {
 	return len(sealed) >= 4 && binary.BigEndian.Uint32(sealed) == r.newest().id
 }
 
-// Key derives a key of 32 bytes that serves one purpose only from the newest key.
+// Key derives from the newest key a key of 32 bytes for one purpose.
 func (r *Ring) Key(purpose string) []byte { return r.newest().derive(purpose) }
 
-// Keys derives such a key from every key of the ring, the newest first: what an older one encrypted can still be opened.
+// Keys derives such a key from every key of the ring, the newest first, to open what an older key encrypted.
 func (r *Ring) Keys(purpose string) [][]byte {
 	derived := make([][]byte, len(r.keys))
 	for i, k := range r.keys {

@@ -14,14 +14,15 @@ import (
 	"sync"
 )
 
-// AtRest encrypts the service's own working copies under a key of the service. They are made of chunks, each
-// authenticated with its position and with whether it is the last: a copy that was cut, reordered, altered, or put in
-// another's place is an error, and any part can be read without what precedes it.
+// AtRest encrypts the service's own working copies under a key of the service. A copy consists of chunks, and each chunk is
+// authenticated together with its position and with whether it is the last. A copy that was truncated, reordered, altered,
+// or stored under another name is an error. Any part can be read without the parts before it.
 //
-// A copy is a header of 40 bytes (the text "RRSEAL1\n" and a random salt of 32) and chunks of 65,536 bytes of plaintext
-// (the last one fewer, or none when there is nothing) with a tag of 16 each. The key of a copy is HKDF-SHA256 of the
-// service's key, the salt, and the text "roomreel at rest: " with the copy's name; the nonce of a chunk is its number in
-// eleven bytes, highest first, and a byte that is 1 for the last and 0 for the others. Each chunk is AES-256-GCM.
+// A copy is a header of 40 bytes (the text "RRSEAL1\n" and a random salt of 32 bytes) and chunks of 65,536 bytes of
+// plaintext with a tag of 16 bytes each. The last chunk is shorter; it is empty only if the copy is. The key of a copy is
+// HKDF-SHA256 of the service's key, the salt, and the text "roomreel at rest: " followed by the copy's name. The nonce of a
+// chunk is its number in eleven bytes, highest first, and a byte that is 1 for the last chunk and 0 for the others. Each
+// chunk is AES-256-GCM.
 //
 // The construction is STREAM: Hoang, Reyhanitabar, Rogaway, Vizár, "Online Authenticated-Encryption and its
 // Nonce-Reuse Misuse-Resistance", 2015.
@@ -82,8 +83,8 @@ type restWriter struct {
 	closed bool
 }
 
-// NewWriter returns a writer that encrypts into w under name: where the copy is going to be, or what it is of. Whoever
-// reads it has to name it likewise. Close writes the end, and does not close w.
+// NewWriter returns a writer that encrypts into w under name. The reader must give the same name. Close writes the end and
+// does not close w.
 func (a *AtRest) NewWriter(w io.Writer, name string) (io.WriteCloser, error) {
 	salt := make([]byte, 32)
 	rand.Read(salt)
@@ -98,9 +99,9 @@ func (a *AtRest) writerWith(w io.Writer, name string, salt []byte) (io.WriteClos
 	return &restWriter{w: w, header: append([]byte(restMagic), salt...), aead: aead, plain: make([]byte, 0, restChunk), sealed: make([]byte, 0, restSealed)}, nil
 }
 
-// NewReader returns a reader of the encrypted copy of what r holds, for handing to blob.Store.Put.
+// NewReader returns a reader of the encrypted copy of r, for blob.Store.Put.
 func (a *AtRest) NewReader(r io.Reader, name string) (io.Reader, error) {
-	p := &pull{from: r}
+	p := &pullReader{from: r}
 	w, err := a.NewWriter(&p.out, name)
 	if err != nil {
 		return nil, err
@@ -112,7 +113,7 @@ func (a *AtRest) NewReader(r io.Reader, name string) (io.Reader, error) {
 func (r *restWriter) Write(p []byte) (int, error) {
 	done := 0
 	for len(p) > 0 {
-		if len(r.plain) == restChunk { // only now is it known that it is not the last
+		if len(r.plain) == restChunk { // more follows, so this chunk is not the last
 			if err := r.flush(false); err != nil {
 				return done, err
 			}
@@ -146,19 +147,19 @@ func (r *restWriter) Close() error {
 	return r.flush(true)
 }
 
-// RestReader reads a working copy here and there. It may be used concurrently.
+// RestReader reads a working copy at any position. It may be used concurrently.
 type RestReader struct {
 	from io.ReaderAt
 	aead cipher.AEAD
 	size int64 // of the plaintext
 
-	mu     sync.Mutex // guards the one chunk that is kept, for callers that read on in small pieces
+	mu     sync.Mutex // of the one chunk that is kept for callers that read on in small pieces
 	number int64
 	kept   []byte
 }
 
-// Open returns a reader of the copy of size bytes in from that was written under name. It reads the header
-// and the last chunk at once, so that a copy that was cut shows here. It does not close from.
+// Open returns a reader of the copy of size bytes in from that was written under name. It reads the header and the last
+// chunk, so that it finds a truncated copy. It does not close from.
 func (a *AtRest) Open(from io.ReaderAt, size int64, name string) (*RestReader, error) {
 	header := make([]byte, restHeader)
 	if size < int64(restHeader)+gcmTag {
@@ -168,7 +169,7 @@ func (a *AtRest) Open(from io.ReaderAt, size int64, name string) (*RestReader, e
 		return nil, fmt.Errorf("seal: read a working copy: %w", err)
 	}
 	if string(header[:len(restMagic)]) != restMagic {
-		return nil, fmt.Errorf("seal: %w: it does not begin as a working copy does", ErrDamaged)
+		return nil, fmt.Errorf("seal: %w: it does not start like a working copy", ErrDamaged)
 	}
 	aead, err := a.cipher(header[len(restMagic):], name)
 	if err != nil {
@@ -204,26 +205,26 @@ func (r *RestReader) chunks(buf []byte, first, end int64) ([]byte, error) {
 		}
 		return nil, fmt.Errorf("seal: read a working copy: %w", err)
 	}
-	plain := sealed[:0] // what is written never overtakes what is read
+	plain := sealed[:0] // plaintext is shorter than ciphertext, so writing stays behind reading
 	for i := first; i < end; i++ {
 		chunk := sealed[(i-first)*restSealed:]
 		chunk = chunk[:min(restSealed, len(chunk))]
 		opened, err := r.aead.Open(chunk[:0], restNonce(i, i == r.count()-1), chunk, nil)
 		if err != nil {
-			return nil, fmt.Errorf("seal: %w: chunk %d of a working copy, or another copy or key than its name says", ErrDamaged, i)
+			return nil, fmt.Errorf("seal: %w: chunk %d of a working copy, or the copy of another name or key", ErrDamaged, i)
 		}
 		plain = append(plain, opened...)
 	}
 	return plain, nil
 }
 
-// restPiece is how many chunks are read and decrypted at a time: one request of a bucket answers what compositions read
-// at once, and delivering a film takes no memory that grows with what the reader asks for.
+// restPiece is how many chunks are read and decrypted at a time. One request to a bucket is enough for what compositions
+// read at once, and memory does not grow with the length of a read.
 const restPiece = 8
 
 var restBuffers = sync.Pool{New: func() any { return new([restPiece * restSealed]byte) }}
 
-// ReadAt is io.ReaderAt's. Damage is ErrDamaged, wrapped, and nothing of a damaged chunk is given.
+// ReadAt implements io.ReaderAt. The error for damage is ErrDamaged, wrapped. It returns no byte of a damaged chunk.
 func (r *RestReader) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("seal: read at %d", off)
@@ -245,10 +246,10 @@ func (r *RestReader) ReadAt(p []byte, off int64) (int, error) {
 	return len(want), nil
 }
 
-// piece reads what it can of p at once, but at least one byte.
+// piece reads at least one byte of p, and as much as one read of the copy gives.
 func (r *RestReader) piece(p []byte, off int64) (int, error) {
 	first, skip := off/restChunk, off%restChunk
-	if plain := r.keep(first); plain != nil {
+	if plain := r.keptChunk(first); plain != nil {
 		return copy(p, plain[skip:]), nil
 	}
 	end := min(first+restPiece, (off+int64(len(p))-1)/restChunk+1)
@@ -259,7 +260,7 @@ func (r *RestReader) piece(p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	n := copy(p, plain[skip:])
-	if int64(n)+skip < int64(len(plain)) { // somebody may read on from the middle of the last chunk
+	if int64(n)+skip < int64(len(plain)) { // the caller may read on from the middle of the last chunk
 		last := bytes.Clone(plain[(end-1-first)*restChunk:])
 		r.mu.Lock()
 		r.number, r.kept = end-1, last
@@ -268,8 +269,8 @@ func (r *RestReader) piece(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// keep returns the chunk that is kept, when it is the one asked for.
-func (r *RestReader) keep(number int64) []byte {
+// keptChunk returns the kept chunk if it has this number.
+func (r *RestReader) keptChunk(number int64) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.number != number {

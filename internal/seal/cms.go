@@ -17,7 +17,7 @@ import (
 )
 
 // The message is a ContentInfo of type AuthEnvelopedData in DER, with one recipient and no attributes. Every length is
-// known before the first byte is written, so that the ciphertext lies in it in one piece.
+// known before the first byte is written, so the ciphertext is one piece.
 //
 // Sources: RFC 5083 (AuthEnvelopedData), RFC 5084 (AES-GCM in CMS), RFC 5652 section 6.2.1 (recipient), RFC 4055
 // section 4.1 (RSAES-OAEP).
@@ -32,7 +32,7 @@ var (
 
 const (
 	gcmTag = 16
-	// maxCMSHeader bounds what is read before the ciphertext. With an RSA key of 16384 bits it has 2.3 KB.
+	// maxCMSHeader limits what is read before the ciphertext. With an RSA key of 16384 bits that is 2.3 KB.
 	maxCMSHeader = 16 << 10
 )
 
@@ -63,7 +63,7 @@ type cmsWriter struct {
 
 func newCMSWriter(w io.Writer, key *rsa.PublicKey, length int64) (*cmsWriter, int64, error) {
 	if length > maxGCM {
-		return nil, 0, fmt.Errorf("%d bytes are more than the %d that the seal %s can hold", length, int64(maxGCM), CMS)
+		return nil, 0, fmt.Errorf("%d bytes are more than the limit of %d of the seal %s", length, int64(maxGCM), CMS)
 	}
 	secret, nonce := make([]byte, 32), make([]byte, 12)
 	rand.Read(secret)
@@ -133,7 +133,7 @@ func cmsHeader(key *rsa.PublicKey, wrapped, nonce []byte, length int64) ([]byte,
 	if err != nil {
 		return nil, err
 	}
-	// The name of the key is the SHA-1 of its PKCS#1 form, RFC 5280 section 4.2.1.2 method 1: a name and no more.
+	// The key identifier is the SHA-1 of the key's PKCS#1 form (RFC 5280 section 4.2.1.2, method 1). It authenticates nothing.
 	name := sha1.Sum(x509.MarshalPKCS1PublicKey(key))
 	recipient, err := asn1.Marshal(recipientInfo{
 		Version: 2, SubjectKeyID: name[:], EncryptedKey: wrapped,
@@ -159,7 +159,7 @@ func cmsHeader(key *rsa.PublicKey, wrapped, nonce []byte, length int64) ([]byte,
 		return nil, err
 	}
 
-	// From the inside out: each header needs the length of all that follows in it.
+	// From the inside out: each header needs the length of what it contains.
 	const contextPrimitive, contextConstructed, sequence, set = 0x80, 0xa0, 0x30, 0x31
 	content := append(data, algorithm...)
 	content = append(content, tlv(contextPrimitive, length)...) // [0] IMPLICIT OCTET STRING
@@ -231,13 +231,13 @@ func (c *cmsReader) Read(p []byte) (int, error) {
 		err = fmt.Errorf("%w: %d bytes of it are missing", ErrDamaged, c.left+2+gcmTag)
 	}
 	if err == io.EOF {
-		err = nil // the tag is still to be looked for
+		err = nil // the next read looks for the tag
 	}
 	c.err = err
 	return n, err
 }
 
-// end compares the tag and looks that nothing follows it.
+// end compares the tag and checks that nothing follows it.
 func (c *cmsReader) end() error {
 	var mac [2 + gcmTag]byte
 	if _, err := io.ReadFull(c.in, mac[:]); err != nil {
@@ -253,7 +253,7 @@ func (c *cmsReader) end() error {
 		if err != nil {
 			return err
 		}
-		return fmt.Errorf("%w: something follows after its end", ErrDamaged)
+		return fmt.Errorf("%w: bytes follow its end", ErrDamaged)
 	}
 	return io.EOF
 }
@@ -263,8 +263,8 @@ type cmsHead struct {
 	length         int64 // of the ciphertext
 }
 
-// readCMSHeader reads what cmsHeader writes. It is strict: lengths have to agree with each other, and only the
-// algorithms of this seal are known.
+// readCMSHeader reads what cmsHeader writes. It is strict: lengths must agree with each other, and only the algorithms of
+// this seal are accepted.
 func readCMSHeader(in *bufio.Reader) (cmsHead, error) {
 	d := &der{in: in, limit: maxCMSHeader}
 	all := d.begin(0x30)
@@ -302,7 +302,7 @@ func readCMSHeader(in *bufio.Reader) (cmsHead, error) {
 	return cmsHead{recipient.EncryptedKey, gcm.Nonce, length}, nil
 }
 
-// der reads DER element by element from a stream. After the first error it does nothing more.
+// der reads DER element by element from a stream. After the first error it reads no more.
 type der struct {
 	in    *bufio.Reader
 	at    int64 // bytes read
@@ -331,7 +331,7 @@ func (d *der) byte() byte {
 	return b
 }
 
-// begin reads the tag and the length of an element, and returns the length.
+// begin reads the tag and the length of an element and returns the length.
 func (d *der) begin(tag byte) int64 {
 	if d.byte() != tag {
 		d.fail()
@@ -350,7 +350,7 @@ func (d *der) begin(tag byte) int64 {
 		length = length<<8 | int64(d.byte())
 	}
 	if int64(len(tlv(tag, length))) != int64(2+n) {
-		d.fail() // not the shortest form, which DER demands
+		d.fail() // DER requires the shortest form
 	}
 	return length
 }
@@ -361,7 +361,7 @@ func (d *der) sameEnd(length, end int64) {
 	}
 }
 
-// value reads a whole small element and returns what is in it.
+// value reads a whole small element and returns its contents.
 func (d *der) value(tag byte) []byte {
 	length := d.begin(tag)
 	if d.err != nil {
@@ -404,7 +404,7 @@ func (d *der) unmarshal(b []byte, v any) {
 	}
 }
 
-// LooksLikeCMS says whether what is to be read begins as a message of the seal cms-gcm does. It consumes nothing.
+// LooksLikeCMS reports whether the next bytes start like a message of the seal cms-gcm. It consumes nothing.
 func LooksLikeCMS(in *bufio.Reader) bool {
 	start, _ := in.Peek(32)
 	id, err := asn1.Marshal(oidAuthEnveloped)

@@ -17,11 +17,11 @@ import (
 	"roomreel"
 )
 
-// Decrypt opens the sealed bytes in r into the file out. The file appears under its name when all of it has been
-// decrypted and, with the seal cms-gcm, proved; until then, and when anything fails, there is nothing. It returns the
-// number of bytes of the plaintext.
+// Decrypt opens the sealed bytes in r into the file out, and returns the number of bytes of the plaintext. The file appears
+// under its name only when all of it has been decrypted and, with the seal cms-gcm, authenticated. When anything fails,
+// there is no file.
 func Decrypt(ctx context.Context, r io.Reader, e roomreel.Envelope, key *rsa.PrivateKey, out string) (n int64, err error) {
-	plain, err := Open(&stoppable{ctx, r}, e, key)
+	plain, err := Open(&contextReader{ctx, r}, e, key)
 	if err != nil {
 		return 0, err
 	}
@@ -51,26 +51,27 @@ func Decrypt(ctx context.Context, r io.Reader, e roomreel.Envelope, key *rsa.Pri
 	return n, nil
 }
 
-type stoppable struct {
+// contextReader stops reading when ctx ends.
+type contextReader struct {
 	ctx context.Context
 	r   io.Reader
 }
 
-func (s *stoppable) Read(p []byte) (int, error) {
+func (s *contextReader) Read(p []byte) (int, error) {
 	if s.ctx.Err() != nil {
 		return 0, context.Cause(s.ctx)
 	}
 	return s.r.Read(p)
 }
 
-// maxMetadata bounds ParseMetadata's input, and with it what a stranger's file can cost.
+// maxMetadata limits the size of ParseMetadata's input.
 const maxMetadata = 1 << 20
 
-// ParseMetadata reads how an object is sealed from what was kept beside it, in any of the forms that tools write:
+// ParseMetadata reads how an object is sealed from its metadata, in any of the forms that tools write:
 //
 //   - a JSON object of names and values, with or without the x-amz-meta- prefix;
-//   - the JSON of aws s3api head-object, where they are in "Metadata";
-//   - the headers of a download, one per line, as curl -D writes them. After redirects the last answer's count.
+//   - the JSON of aws s3api head-object, where the values are in "Metadata";
+//   - the headers of a download, one per line, as curl -D writes them. After redirects, those of the last answer hold.
 func ParseMetadata(text []byte) (roomreel.Envelope, error) {
 	if len(text) > maxMetadata {
 		return roomreel.Envelope{}, fmt.Errorf("the metadata is larger than %d bytes", maxMetadata)
@@ -79,7 +80,7 @@ func ParseMetadata(text []byte) (roomreel.Envelope, error) {
 	if strings.HasPrefix(strings.TrimSpace(string(text)), "{") {
 		var object map[string]any
 		if err := json.Unmarshal(text, &object); err != nil {
-			return roomreel.Envelope{}, fmt.Errorf("the metadata is no JSON object: %w", err)
+			return roomreel.Envelope{}, fmt.Errorf("the metadata is not a JSON object: %w", err)
 		}
 		if inner, ok := object["Metadata"].(map[string]any); ok {
 			object = inner
@@ -114,8 +115,8 @@ func FromHeaders(h http.Header) (roomreel.Envelope, error) {
 	return envelopeOf(values)
 }
 
-// ErrNotSealed is returned, wrapped, for metadata that name no seal.
-var ErrNotSealed = errors.New("nothing says that this media is sealed: its metadata have neither x-amz-key nor x-roomreel-seal")
+// ErrNotSealed is returned, wrapped, for metadata without a seal.
+var ErrNotSealed = errors.New("the metadata does not say how the media is sealed: it has neither x-amz-key nor x-roomreel-seal")
 
 func envelopeOf(values map[string]string) (roomreel.Envelope, error) {
 	e := roomreel.Envelope{Seal: values[metaSeal]}

@@ -48,7 +48,7 @@ func TestGCM_KnownAnswers(t *testing.T) {
 	}
 }
 
-// same encrypts b in pieces of piece bytes, and compares with the standard library's GCM of the whole.
+// same encrypts b in pieces of piece bytes and compares with the standard library's GCM of the whole.
 func same(t *testing.T, key, nonce, b []byte, piece int) {
 	t.Helper()
 	block, err := aes.NewCipher(key)

@@ -12,25 +12,23 @@ import (
 	"roomreel"
 )
 
-// Keys below minBits are too weak to keep anything, and those above maxBits so slow that they are a burden to the
-// service. Twilio recommends 2048.
+// Keys with fewer bits are too weak, and keys with more are too slow. Twilio recommends 2048.
 const (
 	minBits = 2048
 	maxBits = 8192
 )
 
-// ParsePublicKey reads the key that a customer wants media sealed for: RSA, 2048 to 8192 bits, as PEM of type PUBLIC KEY
-// (what openssl rsa -pubout writes), or RSA PUBLIC KEY (what some tools write instead).
+// ParsePublicKey reads the key that a customer's media is sealed for: RSA, 2048 to 8192 bits, as PEM of type PUBLIC KEY
+// (written by openssl rsa -pubout) or RSA PUBLIC KEY (written by some tools).
 //
-// The error is a *roomreel.Error for the parameter PublicKey. A private key that was sent by mistake is refused without
-// being repeated anywhere.
+// The error is a *roomreel.Error for the parameter PublicKey. The error for a private key does not contain it.
 func ParsePublicKey(text []byte) (*rsa.PublicKey, error) {
 	block, rest := pem.Decode(text)
 	if block == nil {
-		return nil, badKey("it is not PEM: it should begin with -----BEGIN PUBLIC KEY-----")
+		return nil, badKey("it is not PEM: it should start with -----BEGIN PUBLIC KEY-----")
 	}
 	if strings.Contains(block.Type, "PRIVATE") {
-		return nil, badKey("this is a private key, which nobody else should ever hold; make a new pair and send the public part (openssl rsa -in private_key.pem -pubout)")
+		return nil, badKey("it is a private key, which must not leave its owner; make a new pair and send the public key (openssl rsa -in private_key.pem -pubout)")
 	}
 	if next, _ := pem.Decode(rest); next != nil {
 		return nil, badKey("it holds more than one PEM block; send the public key alone")
@@ -43,9 +41,9 @@ func ParsePublicKey(text []byte) (*rsa.PublicKey, error) {
 	case "RSA PUBLIC KEY":
 		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
 	case "CERTIFICATE":
-		return nil, badKey("this is a certificate; send the public key in it (openssl x509 -in certificate.pem -pubkey -noout)")
+		return nil, badKey("it is a certificate; send the public key in it (openssl x509 -in certificate.pem -pubkey -noout)")
 	default:
-		return nil, badKey("a PEM block of type %q is no public key", block.Type)
+		return nil, badKey("a PEM block of type %q is not a public key", block.Type)
 	}
 	if err != nil {
 		return nil, &roomreel.Error{Code: roomreel.Invalid, Param: "PublicKey", Detail: "the key in it cannot be read", Err: err}
@@ -58,7 +56,7 @@ func ParsePublicKey(text []byte) (*rsa.PublicKey, error) {
 		return nil, badKey("an RSA key of %d bits cannot be used; it needs %d to %d", bits, minBits, maxBits)
 	}
 	if public.N.Bit(0) == 0 || public.E < 3 || public.E%2 == 0 {
-		return nil, badKey("its numbers are not those of an RSA key")
+		return nil, badKey("its modulus or exponent is not that of an RSA key")
 	}
 	return public, nil
 }
@@ -71,7 +69,7 @@ func badKey(format string, args ...any) *roomreel.Error {
 func ParsePrivateKey(text []byte) (*rsa.PrivateKey, error) {
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, errors.New("the private key is not PEM: it should begin with -----BEGIN PRIVATE KEY-----")
+		return nil, errors.New("the private key is not PEM: it should start with -----BEGIN PRIVATE KEY-----")
 	}
 	var key crypto.PrivateKey
 	var err error
@@ -83,7 +81,7 @@ func ParsePrivateKey(text []byte) (*rsa.PrivateKey, error) {
 	case block.Type == "RSA PRIVATE KEY":
 		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
 	default:
-		return nil, fmt.Errorf("a PEM block of type %q is no private key", block.Type)
+		return nil, fmt.Errorf("a PEM block of type %q is not a private key", block.Type)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the private key: %w", err)

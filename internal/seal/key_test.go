@@ -72,7 +72,7 @@ func TestParsePrivateKey(t *testing.T) {
 		}
 	}
 	for name, c := range map[string]struct{ text, want string }{
-		"nothing": {"", "not PEM"}, "public": {block("PUBLIC KEY", []byte("x")), "no private key"},
+		"nothing": {"", "not PEM"}, "public": {block("PUBLIC KEY", []byte("x")), "not a private key"},
 		"protected": {block("ENCRYPTED PRIVATE KEY", []byte("x")), "pass phrase"}, "garbage": {block("PRIVATE KEY", []byte("x")), "read the private key"},
 	} {
 		if _, err := ParsePrivateKey([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {

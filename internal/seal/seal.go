@@ -1,10 +1,10 @@
 // Package seal turns media into bytes that only the holder of a private key can read, and back.
 //
-// Two seals exist for customers. "twilio" is Twilio's envelope, byte for byte: AES-256-CBC, its key wrapped by RSA and
-// put into the object's metadata; damage to it can go unnoticed. "cms-gcm" is a CMS message that openssl opens, in which
-// any missing or altered bit is an error. A third, [AtRest], is for the service's own working copies, which it reads
-// here and there. All of them work on streams of any length in constant memory, and none invents cryptography: the
-// ciphers are the standard library's. docs/encryption.md specifies the bytes. Start with [NewWriter].
+// Customers can choose from two seals. "twilio" is Twilio's envelope, byte for byte: AES-256-CBC with the key wrapped by RSA
+// in the object's metadata. Damage to it can go unnoticed. "cms-gcm" is a CMS message that openssl opens, in which any
+// missing or altered bit is an error. A third format, [AtRest], is for the service's own working copies, which it reads at
+// any position. All of them work on streams of any length in constant memory. The ciphers are the standard library's.
+// docs/encryption.md specifies the bytes. Start with [NewWriter].
 package seal
 
 import (
@@ -35,13 +35,13 @@ var ErrWrongKey = errors.New("the private key is not the one that this media was
 type Writer struct {
 	envelope roomreel.Envelope
 	size     int64
-	left     int64 // bytes of the promised plaintext that have not come yet
+	left     int64 // bytes of plaintext still to be written
 	inner    io.WriteCloser
 	closed   bool
 }
 
-// NewWriter returns a Writer that seals exactly length bytes for key into w, under a fresh random key. Nothing is written
-// to w before the first Write or Close.
+// NewWriter returns a Writer that seals exactly length bytes for key into w, under a new random key. Nothing is written to w
+// before the first Write or Close.
 func NewWriter(w io.Writer, seal string, key *rsa.PublicKey, length int64) (*Writer, error) {
 	if length < 0 {
 		return nil, fmt.Errorf("seal: %d bytes cannot be sealed", length)
@@ -55,7 +55,7 @@ func NewWriter(w io.Writer, seal string, key *rsa.PublicKey, length int64) (*Wri
 	case CMS:
 		s.inner, s.size, err = newCMSWriter(w, key, length)
 	default:
-		return nil, fmt.Errorf("seal: there is no seal %q", seal)
+		return nil, fmt.Errorf("seal: unknown seal %q", seal)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
@@ -63,43 +63,43 @@ func NewWriter(w io.Writer, seal string, key *rsa.PublicKey, length int64) (*Wri
 	return s, nil
 }
 
-// Envelope says how the bytes are sealed. PublicKeySID is the caller's to fill in.
+// Envelope describes how the bytes are sealed. The caller sets PublicKeySID.
 func (s *Writer) Envelope() roomreel.Envelope { return s.envelope }
 
-// Size is the number of bytes that the sealed object has when it is complete.
+// Size is the number of bytes of the complete sealed object.
 func (s *Writer) Size() int64 { return s.size }
 
 func (s *Writer) Write(p []byte) (int, error) {
 	if int64(len(p)) > s.left {
-		return 0, fmt.Errorf("seal: more than the promised %d bytes came", s.envelope.ContentLength)
+		return 0, fmt.Errorf("seal: more than the announced %d bytes were written", s.envelope.ContentLength)
 	}
 	n, err := s.inner.Write(p)
 	s.left -= int64(n)
 	return n, err
 }
 
-// Close writes the end of the seal. It is an error when fewer bytes came than were promised. It does not close w, and
-// does nothing the second time.
+// Close writes the end of the seal. It fails if fewer bytes were written than announced. It does not close w, and does
+// nothing the second time.
 func (s *Writer) Close() error {
 	if s.closed {
 		return nil
 	}
 	s.closed = true
 	if s.left > 0 {
-		return fmt.Errorf("seal: %d of the promised %d bytes did not come: %w", s.left, s.envelope.ContentLength, io.ErrUnexpectedEOF)
+		return fmt.Errorf("seal: %d of the announced %d bytes are missing: %w", s.left, s.envelope.ContentLength, io.ErrUnexpectedEOF)
 	}
 	return s.inner.Close()
 }
 
-// Reader seals what it reads from another reader: a Writer the other way round, for handing to blob.Store.Put.
+// Reader seals what it reads from another reader. It is a Writer as a reader, for blob.Store.Put.
 type Reader struct {
-	*pull
+	*pullReader
 	w *Writer
 }
 
-// NewReader returns a Reader of the seal of the length bytes that r holds.
+// NewReader returns a Reader that seals the length bytes of r.
 func NewReader(r io.Reader, seal string, key *rsa.PublicKey, length int64) (*Reader, error) {
-	p := &pull{from: r}
+	p := &pullReader{from: r}
 	w, err := NewWriter(&p.out, seal, key, length)
 	if err != nil {
 		return nil, err
@@ -108,14 +108,14 @@ func NewReader(r io.Reader, seal string, key *rsa.PublicKey, length int64) (*Rea
 	return &Reader{p, w}, nil
 }
 
-// Envelope says how the bytes are sealed.
+// Envelope describes how the bytes are sealed.
 func (r *Reader) Envelope() roomreel.Envelope { return r.w.Envelope() }
 
-// Size is the number of bytes that the Reader gives when r holds what was promised.
+// Size is the number of bytes of the complete sealed object.
 func (r *Reader) Size() int64 { return r.w.Size() }
 
-// pull makes a reader of a writer: it reads from one side, writes through into, and gives what that leaves in out.
-type pull struct {
+// pullReader turns a writer into a reader: it reads from, writes that to into, and returns what into wrote to out.
+type pullReader struct {
 	from io.Reader
 	into io.WriteCloser
 	out  bytes.Buffer
@@ -123,7 +123,7 @@ type pull struct {
 	err  error
 }
 
-func (p *pull) Read(b []byte) (int, error) {
+func (p *pullReader) Read(b []byte) (int, error) {
 	for p.out.Len() == 0 {
 		if p.err != nil {
 			return 0, p.err
@@ -147,8 +147,8 @@ func (p *pull) Read(b []byte) (int, error) {
 	return p.out.Read(b)
 }
 
-// Open returns the plaintext of the sealed bytes in r. What it gives is proved only when it has given io.EOF: damage can
-// show as late as that, so do not act on a part. e may be empty for the seal cms-gcm, which needs nothing besides.
+// Open returns the plaintext of the sealed bytes in r. It is authenticated only when the reader has returned io.EOF, so do
+// not use a part before. e needs only its Seal for cms-gcm.
 //
 // The errors are ErrWrongKey and ErrDamaged, wrapped, and those of r.
 func Open(r io.Reader, e roomreel.Envelope, key *rsa.PrivateKey) (io.Reader, error) {
@@ -158,10 +158,10 @@ func Open(r io.Reader, e roomreel.Envelope, key *rsa.PrivateKey) (io.Reader, err
 	case CMS:
 		return openCMS(r, key)
 	}
-	return nil, fmt.Errorf("seal: there is no seal %q", e.Seal)
+	return nil, fmt.Errorf("seal: unknown seal %q", e.Seal)
 }
 
-// The names of an object's user metadata, without the x-amz-meta- prefix that they have as headers.
+// The names of an object's user metadata, without the prefix x-amz-meta- of the headers.
 //
 // Source: twilio.com/docs/video/api/encrypted-recordings; they are those of Amazon's S3 encryption client, version 1.
 const (
@@ -172,7 +172,7 @@ const (
 	metaSeal    = "x-roomreel-seal" // only where the seal is not Twilio's
 )
 
-// Metadata is what has to be stored with an object beside its bytes, as blob.PutOptions wants it.
+// Metadata is the user metadata that must be stored with an object, for blob.PutOptions.
 func Metadata(e roomreel.Envelope) map[string]string {
 	if e.Seal == CMS {
 		return map[string]string{metaSeal: CMS, metaLength: strconv.FormatInt(e.ContentLength, 10)}
@@ -185,7 +185,7 @@ func Metadata(e roomreel.Envelope) map[string]string {
 	}
 }
 
-// Headers is what a download of the object has to carry: Metadata under its names as HTTP headers.
+// Headers are the HTTP headers that a download of the object must have: the Metadata under its names as headers.
 func Headers(e roomreel.Envelope) map[string]string {
 	headers := make(map[string]string)
 	for name, value := range Metadata(e) {

@@ -19,8 +19,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"roomreel"
 )
@@ -48,7 +50,7 @@ func media(n int) []byte {
 	return b
 }
 
-// sealed seals plain in pieces of many sizes.
+// sealed seals plain in pieces of different sizes.
 func sealed(t testing.TB, kind string, plain []byte) ([]byte, roomreel.Envelope) {
 	t.Helper()
 	var out bytes.Buffer
@@ -147,7 +149,7 @@ func TestSeal_NeverRepeatsAKey(t *testing.T) {
 	}
 }
 
-func TestSeal_WrongKeyIsTold(t *testing.T) {
+func TestSeal_NamesTheWrongKey(t *testing.T) {
 	for _, kind := range kinds {
 		all, e := sealed(t, kind, media(1000))
 		if _, err := opened(bytes.NewReader(all), e, otherKey()); !errors.Is(err, ErrWrongKey) {
@@ -168,7 +170,7 @@ func TestCMS_AnyChangeIsDamage(t *testing.T) {
 		bad := bytes.Clone(all)
 		bad[at] ^= 4
 		got, err := opened(bytes.NewReader(bad), e, testKey())
-		// The name of the recipient's key (SHA-1, 20 bytes) is not part of what is proved, nor does it say anything.
+		// The key identifier (SHA-1, 20 bytes) is not authenticated, and decides nothing.
 		if err == nil && !(at < header && bytes.Equal(got, plain)) {
 			t.Errorf("bit flipped in byte %d: no error", at)
 		}
@@ -242,7 +244,7 @@ func keyFile(t *testing.T) string {
 	return path
 }
 
-// TestTwilio_OpensWithOpenSSL does what Twilio's documentation tells its customers to do.
+// TestTwilio_OpensWithOpenSSL runs the commands of Twilio's documentation.
 func TestTwilio_OpensWithOpenSSL(t *testing.T) {
 	key := keyFile(t)
 	for _, length := range []int{0, 16, 746_518} {
@@ -358,7 +360,7 @@ func TestParseMetadata_ReadsWhatToolsWrite(t *testing.T) {
 		check("headers", got, err)
 	}
 	for text, want := range map[string]string{
-		`{}`: "nothing says", `{`: "JSON", `{"x-amz-key":"AA=="}`: "is missing",
+		`{}`: "does not say how", `{`: "JSON", `{"x-amz-key":"AA=="}`: "is missing",
 		`{"x-amz-key":"?","x-amz-unencrypted-content-length":"1"}`: "base64", `{"x-amz-key":"AA==","x-amz-unencrypted-content-length":"-1"}`: "number of bytes",
 	} {
 		if _, err := ParseMetadata([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
@@ -367,7 +369,7 @@ func TestParseMetadata_ReadsWhatToolsWrite(t *testing.T) {
 	}
 }
 
-// FuzzOpen holds to no panic and no unbounded memory whatever comes.
+// FuzzOpen looks for panics and unbounded memory.
 func FuzzOpen(f *testing.F) {
 	for _, kind := range kinds {
 		all, e := sealed(f, kind, media(100))
@@ -425,4 +427,21 @@ func BenchmarkOpen(b *testing.B) {
 			}
 		})
 	}
+}
+
+// perCPUSecond reports how many MiB one second of processor time is enough for. Unlike wall time, that does not depend on
+// the machine's other load. Call the returned function after the work.
+func perCPUSecond(b *testing.B, bytesEach int64) func() {
+	start := cpuTime(b)
+	return func() {
+		b.ReportMetric(float64(bytesEach)*float64(b.N)/(1<<20)/(cpuTime(b)-start).Seconds(), "MiB/cpu-s")
+	}
+}
+
+func cpuTime(b *testing.B) time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

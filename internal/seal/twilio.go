@@ -11,12 +11,12 @@ import (
 	"roomreel"
 )
 
-// twilioWriter encrypts with AES-256 in CBC mode and fills the last block up as PKCS#7 says: one to sixteen bytes, each
-// of which is their number.
+// twilioWriter encrypts with AES-256 in CBC mode. It pads the last block according to PKCS#7: with one to sixteen bytes that
+// each hold the number of padding bytes.
 type twilioWriter struct {
 	w    io.Writer
 	mode cipher.BlockMode
-	rest []byte // less than a block that has not been encrypted yet
+	rest []byte // less than a block, not encrypted yet
 	buf  []byte
 }
 
@@ -26,8 +26,8 @@ func newTwilioWriter(w io.Writer, key *rsa.PublicKey, e *roomreel.Envelope) (*tw
 	rand.Read(secret)
 	rand.Read(e.IV)
 	var err error
-	// Not our choice: this padding is what the decrypters in the field expect.
-	//lint:ignore SA1019 the format demands it
+	// Existing decrypters expect this padding.
+	//lint:ignore SA1019 the format requires it
 	if e.WrappedKey, err = rsa.EncryptPKCS1v15(rand.Reader, key, secret); err != nil {
 		return nil, fmt.Errorf("wrap the key: %w", err)
 	}
@@ -70,9 +70,9 @@ func (t *twilioWriter) Write(p []byte) (int, error) {
 }
 
 func (t *twilioWriter) Close() error {
-	fill := aes.BlockSize - len(t.rest)
-	for range fill {
-		t.rest = append(t.rest, byte(fill))
+	padding := aes.BlockSize - len(t.rest)
+	for range padding {
+		t.rest = append(t.rest, byte(padding))
 	}
 	t.mode.CryptBlocks(t.rest, t.rest)
 	_, err := t.w.Write(t.rest)
@@ -87,7 +87,7 @@ func openTwilio(r io.Reader, e roomreel.Envelope, key *rsa.PrivateKey) (io.Reade
 		return nil, fmt.Errorf("%w: the wrapped key (x-amz-key) was made for an RSA key of %d bits, and this one has %d",
 			ErrWrongKey, len(e.WrappedKey)*8, key.Size()*8)
 	}
-	//lint:ignore SA1019 the format demands it
+	//lint:ignore SA1019 the format requires it
 	secret, err := rsa.DecryptPKCS1v15(nil, key, e.WrappedKey)
 	if err != nil {
 		return nil, ErrWrongKey
@@ -102,15 +102,15 @@ func openTwilio(r io.Reader, e roomreel.Envelope, key *rsa.PrivateKey) (io.Reade
 	return &twilioReader{r: r, mode: cipher.NewCBCDecrypter(block, e.IV), buf: make([]byte, 64<<10), left: e.ContentLength}, nil
 }
 
-// twilioReader decrypts. It keeps one block back, which may be the last one, of which a part is filling.
+// twilioReader decrypts. It holds one block back, because the last block contains the padding.
 type twilioReader struct {
 	r     io.Reader
 	mode  cipher.BlockMode
 	buf   []byte
-	plain []byte // decrypted, to be given
+	plain []byte // decrypted, not returned yet
 	kept  [aes.BlockSize]byte
 	have  int   // bytes in kept
-	left  int64 // plaintext that is to come by the metadata
+	left  int64 // bytes of plaintext that must follow according to the metadata
 	err   error
 }
 
@@ -126,7 +126,7 @@ func (t *twilioReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill decrypts the block that was kept back and what one more read brings. Everything before has been given.
+// fill decrypts the block that was held back and the next bytes, when everything before has been returned.
 func (t *twilioReader) fill() {
 	copy(t.buf, t.kept[:t.have])
 	n, err := io.ReadFull(t.r, t.buf[t.have:])
@@ -143,7 +143,7 @@ func (t *twilioReader) fill() {
 	t.have = copy(t.kept[:], t.buf[len(body):])
 	t.mode.CryptBlocks(body, body)
 	if t.left -= int64(len(body)); t.left < 0 {
-		t.err = fmt.Errorf("%w: there is more of it than its metadata says (x-amz-unencrypted-content-length)", ErrDamaged)
+		t.err = fmt.Errorf("%w: it is longer than its metadata says (x-amz-unencrypted-content-length)", ErrDamaged)
 		return
 	}
 	t.plain = body
@@ -156,20 +156,20 @@ func (t *twilioReader) last() {
 		return
 	}
 	t.mode.CryptBlocks(body, body)
-	fill := int(body[len(body)-1])
-	if fill < 1 || fill > aes.BlockSize {
-		t.err = fmt.Errorf("%w: its last block does not end as it should", ErrDamaged)
+	padding := int(body[len(body)-1])
+	if padding < 1 || padding > aes.BlockSize {
+		t.err = fmt.Errorf("%w: its padding is wrong", ErrDamaged)
 		return
 	}
-	for _, b := range body[len(body)-fill:] {
-		if int(b) != fill {
-			t.err = fmt.Errorf("%w: its last block does not end as it should", ErrDamaged)
+	for _, b := range body[len(body)-padding:] {
+		if int(b) != padding {
+			t.err = fmt.Errorf("%w: its padding is wrong", ErrDamaged)
 			return
 		}
 	}
-	t.plain = body[:len(body)-fill]
+	t.plain = body[:len(body)-padding]
 	if int64(len(t.plain)) != t.left {
-		t.plain, t.err = nil, fmt.Errorf("%w: its length is not the one that its metadata says (x-amz-unencrypted-content-length)", ErrDamaged)
+		t.plain, t.err = nil, fmt.Errorf("%w: its length differs from that in its metadata (x-amz-unencrypted-content-length)", ErrDamaged)
 		return
 	}
 	t.err = io.EOF

@@ -10,9 +10,9 @@ import (
 	"roomreel"
 )
 
-// The vectors are files of testdata, so that an implementation in another language can be held to them; docs/encryption.md
-// describes them. The same key, nonces and plaintext are written again here: what is written today must be what was
-// written when they were made. What RSA adds is random, so the wrapped keys are taken from the files.
+// The vectors are files of testdata, so that implementations in other languages can use them; docs/encryption.md describes
+// them. The tests seal the same plaintext with the same key and nonces and compare the bytes. RSA padding is random, so the
+// wrapped keys come from the files.
 
 var vectorPlain = []byte("roomreel test vector: the quick brown fox jumps over the lazy dog")
 
@@ -81,7 +81,7 @@ func TestVectors_CMS(t *testing.T) {
 	}
 }
 
-// TestVectors_AtRest pins the bytes of a working copy by their SHA-256: two chunks under a salt that is known.
+// TestVectors_AtRest compares the SHA-256 of a working copy of two chunks with a known salt.
 func TestVectors_AtRest(t *testing.T) {
 	a, err := NewAtRest(sequence(0, 32))
 	if err != nil {
