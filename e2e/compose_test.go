@@ -11,49 +11,49 @@ import (
 )
 
 const (
-	ms      = time.Millisecond
-	picture = 40 * ms // at 25 pictures per second
+	ms        = time.Millisecond
+	frameTime = 40 * ms // at 25 frames per second
 )
 
-// meeting is a room of three in which people come and go: who is there from when to when.
+// meeting is a room of three participants who join and leave at different times.
 var meeting = []struct {
 	name        string
 	from, until time.Duration
 }{
 	{"alice", 0, 12 * time.Second},
 	{"bob", 3 * time.Second, 9 * time.Second},
-	{"carol", 5480 * ms, 14480 * ms}, // her seconds are not the others'
+	{"carol", 5480 * ms, 14480 * ms}, // her flashes are not at the same times as those of the others
 }
 
 func makeMeeting(t *testing.T) string {
 	t.Helper()
 	room := fixture.Room{UniqueName: "meeting"}
 	for i, p := range meeting {
-		room.Tracks = append(room.Tracks, fixture.Pair(p.name, fixture.People[i], p.from, p.until-p.from)...)
+		room.Recordings = append(room.Recordings, fixture.Pair(p.name, fixture.People[i], p.from, p.until-p.from)...)
 	}
 	return room.Make(t, t.TempDir())
 }
 
-// beside is a layout with a place of its own for everyone, so that the test knows where to look.
-const beside = `{
+// meetingLayout has a region for each participant, so that the tests know where each of them is.
+const meetingLayout = `{
 	"a": {"video_sources": ["alice-camera"], "x_pos": 0, "width": 320, "height": 240, "max_columns": 1},
 	"b": {"video_sources": ["bob-camera"], "x_pos": 320, "width": 320, "height": 240, "max_columns": 1},
 	"c": {"video_sources": ["carol-camera"], "y_pos": 240, "width": 320, "height": 240, "max_columns": 1}
 }`
 
-var places = []image.Rectangle{image.Rect(0, 0, 320, 240), image.Rect(320, 0, 640, 240), image.Rect(0, 240, 320, 480)}
+var meetingCells = []image.Rectangle{image.Rect(0, 0, 320, 240), image.Rect(320, 0, 640, 240), image.Rect(0, 240, 320, 480)}
 
-func TestCompose_ShowsAndHearsEveryoneWhenTheyAreThere(t *testing.T) {
+func TestCompose_ShowsEveryParticipantInSync(t *testing.T) {
 	manifest := makeMeeting(t)
 	dir := t.TempDir()
 	text := filepath.Join(dir, "layout.json")
-	if err := os.WriteFile(text, []byte(beside), 0o644); err != nil {
+	if err := os.WriteFile(text, []byte(meetingLayout), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for _, format := range []string{"mp4", "webm"} {
 		t.Run(format, func(t *testing.T) {
 			out := filepath.Join(dir, "film."+format)
-			// Short chunks: the film has joins in the middle of everything.
+			// With short chunks, chunk borders lie within every recording.
 			roomreel(t, "compose", "--room", manifest, "--layout", text, "--set", "compose.chunk=2s", "-o", out)
 			film := fixture.Open(t, out)
 			if format == "mp4" && (film.Video.Codec != "h264" || film.Video.Profile != "High" || film.Audio.Codec != "aac") {
@@ -63,54 +63,54 @@ func TestCompose_ShowsAndHearsEveryoneWhenTheyAreThere(t *testing.T) {
 				t.Errorf("streams %+v %+v, want VP8 and Opus", film.Video.Codec, film.Audio)
 			}
 			if film.Audio.Rate != 48000 || film.Audio.Channels != 2 {
-				t.Errorf("sound %+v, want 48 kHz stereo", film.Audio)
+				t.Errorf("audio %+v, want 48 kHz stereo", film.Audio)
 			}
-			checkTimes(t, film)
-			checkWho(t, film)
-			checkTogether(t, film)
+			checkFrameTimes(t, film)
+			checkVisible(t, film)
+			checkSync(t, film)
 		})
 	}
 }
 
-// checkTimes holds pictures to exact multiples of 1/25 s and the film to the room's length.
-func checkTimes(t *testing.T, film *fixture.Film) {
+// checkFrameTimes checks that frames are at exact multiples of 1/25 s, and that the film is as long as the room.
+func checkFrameTimes(t *testing.T, film *fixture.Film) {
 	t.Helper()
 	for n, at := range film.Video.Times {
-		if off := at - time.Duration(n)*picture; off.Abs() > ms {
-			t.Fatalf("picture %d is shown at %v, want %v", n, at, time.Duration(n)*picture)
+		if off := at - time.Duration(n)*frameTime; off.Abs() > ms {
+			t.Fatalf("frame %d is shown at %v, want %v", n, at, time.Duration(n)*frameTime)
 		}
 	}
-	if want := meeting[2].until; film.Duration < want-ms || film.Duration > want+2*picture {
+	if want := meeting[2].until; film.Duration < want-ms || film.Duration > want+2*frameTime {
 		t.Errorf("the film lasts %v, want %v", film.Duration, want)
 	}
 }
 
-// checkWho looks into every place in the middle between two flashes.
-func checkWho(t *testing.T, film *fixture.Film) {
+// checkVisible checks in the middle between two flashes that every cell shows its participant, or is empty.
+func checkVisible(t *testing.T, film *fixture.Film) {
 	t.Helper()
 	var times []time.Duration
-	for at := 700 * ms; at < film.Duration; at += time.Second { // nobody flashes then: carol's flashes are at .48
+	for at := 700 * ms; at < film.Duration; at += time.Second { // there is no flash then: those of carol are at .48
 		times = append(times, at)
 	}
 	for n, seen := range film.Sample(t, times...) {
 		for i, p := range meeting {
 			want := i
 			if times[n] < p.from || times[n] >= p.until {
-				want = fixture.Nobody
+				want = fixture.Empty
 			}
-			if who := fixture.Who(seen, places[i], fixture.People); who != want {
-				t.Errorf("at %v the place of %s shows %d, want %d", times[n], p.name, who, want)
+			if who := fixture.Who(seen, meetingCells[i], fixture.People); who != want {
+				t.Errorf("at %v the cell of %s shows %d, want %d", times[n], p.name, who, want)
 			}
 		}
 	}
 }
 
-// checkTogether holds every flash and every beep to where the room had it, and both to each other.
-func checkTogether(t *testing.T, film *fixture.Film) {
+// checkSync checks that every flash and every beep is at its time in the room, and that both are in sync.
+func checkSync(t *testing.T, film *fixture.Film) {
 	t.Helper()
 	samples := film.Samples(t)
 	for i, p := range meeting {
-		flashes := film.Flashes(t, places[i])
+		flashes := film.Flashes(t, meetingCells[i])
 		beeps := fixture.Beeps(samples, fixture.People[i].Tone)
 		want := int((p.until - p.from) / time.Second)
 		if len(flashes) != want || len(beeps) != want {
@@ -119,13 +119,13 @@ func checkTogether(t *testing.T, film *fixture.Film) {
 		}
 		for n := range want {
 			actual := p.from + time.Duration(n)*time.Second
-			if late := flashes[n].Start - actual; late < -ms || late > picture {
-				t.Errorf("%s: flash %d is seen at %v, want %v or at most a picture later", p.name, n, flashes[n].Start, actual)
+			if late := flashes[n].Start - actual; late < -ms || late > frameTime {
+				t.Errorf("%s: flash %d is at %v, want %v or up to one frame later", p.name, n, flashes[n].Start, actual)
 			}
 			if off := beeps[n].Start - actual; off.Abs() > 5*ms {
-				t.Errorf("%s: beep %d is heard at %v, want %v", p.name, n, beeps[n].Start, actual)
+				t.Errorf("%s: beep %d is at %v, want %v", p.name, n, beeps[n].Start, actual)
 			}
-			if off := flashes[n].Start - beeps[n].Start; off.Abs() > picture {
+			if off := flashes[n].Start - beeps[n].Start; off.Abs() > frameTime {
 				t.Errorf("%s: flash and beep %d are %v apart", p.name, n, off)
 			}
 		}

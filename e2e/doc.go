@@ -1,5 +1,4 @@
-// Package e2e proves the whole program: the two binaries as they are shipped, on rooms whose truth is known.
+// Package e2e tests the whole program: the two binaries as they are shipped, with rooms of known content.
 //
-// Rooms are made and films are read back by package fixture; the demo beside it is the same from a user's side. Start
-// with TestCompose_ShowsAndHearsEveryoneWhenTheyAreThere.
+// Package fixture makes these rooms and reads films back. Start with TestCompose_ShowsEveryParticipantInSync.
 package e2e

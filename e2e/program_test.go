@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// bin is the folder with the two binaries, built from this source.
+// bin is the folder with the two binaries, which TestMain builds from this source.
 var bin string
 
 func TestMain(m *testing.M) {
@@ -32,27 +32,23 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// roomreel runs the program, fails the test when it fails, and returns its facts: the one line of JSON on stdout.
-func roomreel(t *testing.T, arguments ...string) facts {
+// roomreel runs the program and returns the line of JSON that it prints. It fails the test if the program fails.
+func roomreel(t *testing.T, arguments ...string) result {
 	t.Helper()
 	command := exec.Command(filepath.Join(bin, "roomreel"), arguments...)
-	var out, words bytes.Buffer
-	command.Stdout, command.Stderr = &out, &words
+	var out, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &out, &stderr
 	if err := command.Run(); err != nil {
-		t.Fatalf("roomreel %v: %v\n%s", arguments, err, &words)
+		t.Fatalf("roomreel %v: %v\n%s", arguments, err, &stderr)
 	}
-	var f facts
-	if err := json.Unmarshal(out.Bytes(), &f); err != nil {
+	var r result
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 		t.Fatalf("roomreel %v printed %q: %v", arguments, &out, err)
 	}
-	return f
+	return r
 }
 
-type facts struct {
-	Streams  []string
-	Seconds  float64
-	Pictures int
-	Samples  int64
-	Size     int64
+// result holds the fields of the printed line that tests read.
+type result struct {
 	Warnings []string
 }

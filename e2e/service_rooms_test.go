@@ -20,12 +20,12 @@ import (
 	"roomreel/internal/compose"
 )
 
-// laidOut asks for a film in a layout and returns it with its report.
-func (s *service) laidOut(t *testing.T, api *twilio.RestClient, room, size string, layout any, sound ...string) (*fixture.Film, compose.Report) {
+// composeWithLayout composes a film with a layout and returns the film and its report.
+func (s *service) composeWithLayout(t *testing.T, api *twilio.RestClient, room, size string, layout any, audioSources ...string) (*fixture.Film, compose.Report) {
 	t.Helper()
 	params := (&video.CreateCompositionParams{}).SetRoomSid(room).SetVideoLayout(layout).SetFormat("mp4").SetResolution(size)
-	if len(sound) > 0 {
-		params.SetAudioSources(sound)
+	if len(audioSources) > 0 {
+		params.SetAudioSources(audioSources)
 	}
 	composition, err := api.VideoV1.CreateComposition(params)
 	sid := *must(t, composition, err).Sid
@@ -41,9 +41,9 @@ func (s *service) laidOut(t *testing.T, api *twilio.RestClient, room, size strin
 	return film, body.Report
 }
 
-// agree holds n flashes in a place and n beeps of a person, the first at a time of the film, to each other and to where
-// they belong.
-func agree(t *testing.T, film *fixture.Film, samples []float32, place image.Rectangle, person fixture.Person, first time.Duration, n int) {
+// checkPersonInSync checks that a person flashes n times in a rectangle and beeps n times, at every second from first on, and
+// that flashes and beeps are in sync.
+func checkPersonInSync(t *testing.T, film *fixture.Film, samples []float32, place image.Rectangle, person fixture.Person, first time.Duration, n int) {
 	t.Helper()
 	flashes, beeps := film.Flashes(t, place), fixture.Beeps(samples, person.Tone)
 	if len(flashes) != n || len(beeps) != n {
@@ -52,30 +52,30 @@ func agree(t *testing.T, film *fixture.Film, samples []float32, place image.Rect
 	}
 	for i := range n {
 		at := first + time.Duration(i)*time.Second
-		if late := flashes[i].Start - at; late < -2*ms || late > picture+2*ms {
-			t.Errorf("%v Hz: flash %d is seen at %v, want %v or at most a picture later", person.Tone, i, flashes[i].Start, at)
+		if late := flashes[i].Start - at; late < -2*ms || late > frameTime+2*ms {
+			t.Errorf("%v Hz: flash %d is at %v, want %v or up to one frame later", person.Tone, i, flashes[i].Start, at)
 		}
 		if off := beeps[i].Start - at; off.Abs() > 20*ms {
-			t.Errorf("%v Hz: beep %d is heard at %v, want %v", person.Tone, i, beeps[i].Start, at)
+			t.Errorf("%v Hz: beep %d is at %v, want %v", person.Tone, i, beeps[i].Start, at)
 		}
-		if off := flashes[i].Start - beeps[i].Start; off.Abs() > picture+2*ms {
+		if off := flashes[i].Start - beeps[i].Start; off.Abs() > frameTime+2*ms {
 			t.Errorf("%v Hz: flash and beep %d are %v apart", person.Tone, i, off)
 		}
 	}
 }
 
-// TestService_ComposesWhatRealRoomsHold: every codec, a picture that changes its size a dozen times, silence that is not
-// sent, a recording that breaks off, and offsets from long before.
-func TestService_ComposesWhatRealRoomsHold(t *testing.T) {
+// TestService_ComposesARealisticRoom uses every codec, a video that changes its size a dozen times, audio without packets
+// during silence, a truncated recording, and offsets of almost a year.
+func TestService_ComposesARealisticRoom(t *testing.T) {
 	const base, length = 300 * 24 * time.Hour, 6 * time.Second
-	camera := func(i int, name, codec string) fixture.Track {
-		return fixture.Track{Participant: name, Name: name + "-camera", Kind: vocabulary.Video, Codec: codec, Offset: base, Length: length, Person: fixture.People[i]}
+	camera := func(i int, name, codec string) fixture.Recording {
+		return fixture.Recording{Participant: name, Name: name + "-camera", Kind: vocabulary.Video, Codec: codec, Offset: base, Length: length, Person: fixture.People[i]}
 	}
-	microphone := func(i int, name, codec string) fixture.Track {
-		return fixture.Track{Participant: name, Name: name + "-microphone", Kind: vocabulary.Audio, Codec: codec, Offset: base, Length: length, Person: fixture.People[i]}
+	microphone := func(i int, name, codec string) fixture.Recording {
+		return fixture.Recording{Participant: name, Name: name + "-microphone", Kind: vocabulary.Audio, Codec: codec, Offset: base, Length: length, Person: fixture.People[i]}
 	}
 	quiet := microphone(0, "alice", "opus")
-	for second := range 6 { // nothing is sent between beeps
+	for second := range 6 { // no packets between beeps
 		from := time.Duration(second)*time.Second + 300*ms
 		quiet.Gaps = append(quiet.Gaps, fixture.Span{Start: from, End: from + 400*ms})
 	}
@@ -83,7 +83,7 @@ func TestService_ComposesWhatRealRoomsHold(t *testing.T) {
 	for range 4 {
 		rotating.Sizes = append(rotating.Sizes, image.Pt(320, 240), image.Pt(160, 120), image.Pt(240, 320))
 	}
-	room := fixture.Room{UniqueName: "real", Tracks: []fixture.Track{
+	room := fixture.Room{UniqueName: "real", Recordings: []fixture.Recording{
 		camera(0, "alice", "h264"), quiet,
 		camera(1, "bob", "vp9"), microphone(1, "bob", "pcmu"),
 		rotating, microphone(2, "carol", "opus"),
@@ -91,9 +91,9 @@ func TestService_ComposesWhatRealRoomsHold(t *testing.T) {
 	}}
 	dir := t.TempDir()
 	manifest := room.Make(t, dir)
-	torn := filepath.Join(dir, "dave-camera.mkv")
-	info, err := os.Stat(torn)
-	if err := os.Truncate(torn, must(t, info, err).Size()*6/10); err != nil {
+	truncated := filepath.Join(dir, "dave-camera.mkv")
+	info, err := os.Stat(truncated)
+	if err := os.Truncate(truncated, must(t, info, err).Size()*6/10); err != nil {
 		t.Fatal(err)
 	}
 	s := serve(t, t.TempDir(), "--set", "compose.chunk=2s")
@@ -101,46 +101,46 @@ func TestService_ComposesWhatRealRoomsHold(t *testing.T) {
 	sid, _, _ := s.importRoom(t, manifest, "--complete")
 
 	layout := map[string]any{}
-	var places []image.Rectangle
+	var cells []image.Rectangle
 	for i, name := range []string{"alice", "bob", "carol", "dave"} {
 		place := image.Rect(0, 0, 320, 240).Add(image.Pt(i%2*320, i/2*240))
-		places = append(places, place)
+		cells = append(cells, place)
 		layout[name] = map[string]any{
 			"video_sources": []string{name + "-camera"}, "x_pos": place.Min.X, "y_pos": place.Min.Y, "width": 320, "height": 240, "max_columns": 1,
 		}
 	}
-	film, report := s.laidOut(t, api, sid, "640x480", layout, "*")
-	if film.Duration < length || film.Duration > length+2*picture {
+	film, report := s.composeWithLayout(t, api, sid, "640x480", layout, "*")
+	if film.Duration < length || film.Duration > length+2*frameTime {
 		t.Errorf("the film lasts %v, want %v", film.Duration, length)
 	}
 	samples := film.Samples(t)
-	middle := image.Rect(120, 80, 200, 160) // what carol's picture covers whichever way she holds it
-	agree(t, film, samples, places[0], fixture.People[0], 0, 6)
-	agree(t, film, samples, places[1], fixture.People[1], 0, 6)
-	agree(t, film, samples, middle.Add(places[2].Min), fixture.People[2], 0, 6)
+	middle := image.Rect(120, 80, 200, 160) // the area that carol's video covers in portrait and in landscape
+	checkPersonInSync(t, film, samples, cells[0], fixture.People[0], 0, 6)
+	checkPersonInSync(t, film, samples, cells[1], fixture.People[1], 0, 6)
+	checkPersonInSync(t, film, samples, middle.Add(cells[2].Min), fixture.People[2], 0, 6)
 	seen := film.Sample(t, 1500*ms, 5500*ms)
-	if who := fixture.Who(seen[0], places[3], fixture.People); who != 3 {
-		t.Errorf("before the tear dave's place shows %d", who)
+	if who := fixture.Who(seen[0], cells[3], fixture.People); who != 3 {
+		t.Errorf("before the truncation dave's cell shows %d", who)
 	}
-	if who := fixture.Who(seen[1], places[3], fixture.People); who != fixture.Nobody {
-		t.Errorf("after the tear dave's place shows %d, want nobody", who)
+	if who := fixture.Who(seen[1], cells[3], fixture.People); who != fixture.Empty {
+		t.Errorf("after the truncation dave's cell shows %d, want an empty cell", who)
 	}
 	for _, track := range report.Tracks {
 		if track.Truncated != (track.Name == "dave-camera") || track.Lost || track.Errors > 0 {
 			t.Errorf("report of %s: %+v", track.Name, track)
 		}
 		if track.Name == "carol-camera" && track.Sizes != 11 {
-			t.Errorf("carol's picture changed its size %d times, want 11", track.Sizes)
+			t.Errorf("carol's video changed its size %d times, want 11", track.Sizes)
 		}
 	}
 }
 
-func TestService_SeatsNinePeople(t *testing.T) {
+func TestService_ShowsNineParticipants(t *testing.T) {
 	people := append([]fixture.Person{}, fixture.People...)
 	people = append(people, fixture.Person{Colour: color.RGBA{90, 60, 20, 255}})
 	var room fixture.Room
 	for i, person := range people {
-		room.Tracks = append(room.Tracks, fixture.Track{
+		room.Recordings = append(room.Recordings, fixture.Recording{
 			Participant: fmt.Sprint("p", i), Name: fmt.Sprintf("camera-%d", i), Kind: vocabulary.Video, Length: time.Second, Person: person,
 			Sizes: []image.Point{{160, 120}}, FPS: 10,
 		})
@@ -148,7 +148,7 @@ func TestService_SeatsNinePeople(t *testing.T) {
 	s := serve(t, t.TempDir())
 	api := s.twilio(t)
 	sid, _, _ := s.importRoom(t, room.Make(t, t.TempDir()), "--complete")
-	// at samples the middle of each of a row of cells.
+	// at returns who is visible in the middle of each cell of an area.
 	at := func(film *fixture.Film, area image.Rectangle, columns, rows int) (who []int) {
 		seen := film.Sample(t, 500*ms)[0]
 		w, h := area.Dx()/columns, area.Dy()/rows
@@ -158,43 +158,43 @@ func TestService_SeatsNinePeople(t *testing.T) {
 		}
 		return who
 	}
-	everyone := func(who []int, want int) {
+	checkDifferent := func(who []int, want int) {
 		t.Helper()
 		found := map[int]bool{}
 		for _, i := range who {
 			found[i] = i >= 0
 		}
-		if len(found) != want || found[fixture.Nobody] || found[fixture.Unknown] {
+		if len(found) != want || found[fixture.Empty] || found[fixture.Unknown] {
 			t.Errorf("cells show %v, want %d different people", who, want)
 		}
 	}
-	film, _ := s.laidOut(t, api, sid, "480x360", map[string]any{"grid": map[string]any{"video_sources": []string{"*"}}})
-	everyone(at(film, image.Rect(0, 0, 480, 360), 3, 3), 9)
+	film, _ := s.composeWithLayout(t, api, sid, "480x360", map[string]any{"grid": map[string]any{"video_sources": []string{"*"}}})
+	checkDifferent(at(film, image.Rect(0, 0, 480, 360), 3, 3), 9)
 
-	film, _ = s.laidOut(t, api, sid, "640x480", map[string]any{
+	film, _ = s.composeWithLayout(t, api, sid, "640x480", map[string]any{
 		"speaker": map[string]any{"video_sources": []string{"camera-4"}, "height": 360},
 		"others": map[string]any{
 			"video_sources": []string{"camera-*"}, "video_sources_excluded": []string{"camera-4"}, "y_pos": 360, "height": 120, "max_rows": 1,
 		},
 	})
 	if who := at(film, image.Rect(0, 0, 640, 360), 1, 1); who[0] != 4 {
-		t.Errorf("the speaker's place shows %d, want 4", who[0])
+		t.Errorf("the speaker's region shows %d, want 4", who[0])
 	}
-	everyone(at(film, image.Rect(0, 360, 640, 480), 8, 1), 8)
+	checkDifferent(at(film, image.Rect(0, 360, 640, 480), 8, 1), 8)
 }
 
-// TestService_KeepsTimeToTheEnd: in a film of minutes, whoever comes at the end is as much in time as whoever was there
-// from the start.
-func TestService_KeepsTimeToTheEnd(t *testing.T) {
+// TestService_StaysInSyncToTheEnd: at the end of a film of 3 minutes, both the participant who was there from the start and the
+// one who joined late are in sync.
+func TestService_StaysInSyncToTheEnd(t *testing.T) {
 	const length, late = 180 * time.Second, 170 * time.Second
-	room := fixture.Room{Tracks: append(fixture.Pair("alice", fixture.People[0], 0, length), fixture.Pair("erin", fixture.People[2], late, length-late)...)}
-	for i := range room.Tracks {
-		room.Tracks[i].Sizes, room.Tracks[i].FPS = []image.Point{{128, 96}}, 10
+	room := fixture.Room{Recordings: append(fixture.Pair("alice", fixture.People[0], 0, length), fixture.Pair("erin", fixture.People[2], late, length-late)...)}
+	for i := range room.Recordings {
+		room.Recordings[i].Sizes, room.Recordings[i].FPS = []image.Point{{128, 96}}, 10
 	}
 	s := serve(t, t.TempDir())
 	api := s.twilio(t)
 	sid, _, _ := s.importRoom(t, room.Make(t, t.TempDir()), "--complete")
-	film, report := s.laidOut(t, api, sid, "256x96", map[string]any{
+	film, report := s.composeWithLayout(t, api, sid, "256x96", map[string]any{
 		"alice": map[string]any{"video_sources": []string{"alice-camera"}, "width": 128},
 		"erin":  map[string]any{"video_sources": []string{"erin-camera"}, "x_pos": 128, "width": 128},
 	}, "*")
@@ -202,6 +202,6 @@ func TestService_KeepsTimeToTheEnd(t *testing.T) {
 		t.Errorf("%d chunks, warnings %v", report.Chunks, report.Warnings)
 	}
 	samples := film.Samples(t)
-	agree(t, film, samples, image.Rect(0, 0, 128, 96), fixture.People[0], 0, 180)
-	agree(t, film, samples, image.Rect(128, 0, 256, 96), fixture.People[2], late, 10)
+	checkPersonInSync(t, film, samples, image.Rect(0, 0, 128, 96), fixture.People[0], 0, 180)
+	checkPersonInSync(t, film, samples, image.Rect(128, 0, 256, 96), fixture.People[2], late, 10)
 }

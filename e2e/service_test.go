@@ -30,11 +30,11 @@ type service struct {
 	url            string
 	account, token string
 	command        *exec.Cmd
-	said           *bytes.Buffer
+	stderr         *bytes.Buffer
 }
 
-// serve starts the service; account and token are empty unless this was its first start. It is stopped at the end of
-// the test, and must then end well.
+// serve starts the service. account and token are empty unless this is the first start on the data folder. At the end of the
+// test the service is stopped, and must exit without an error.
 func serve(t *testing.T, data string, arguments ...string) *service {
 	t.Helper()
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
@@ -43,9 +43,9 @@ func serve(t *testing.T, data string, arguments ...string) *service {
 	}
 	address := socket.Addr().String()
 	socket.Close()
-	s := &service{data: data, url: "http://" + address, said: &bytes.Buffer{}}
+	s := &service{data: data, url: "http://" + address, stderr: &bytes.Buffer{}}
 	s.command = exec.Command(filepath.Join(bin, "roomreel"), append([]string{"serve", "--data", data, "--listen", address}, arguments...)...)
-	s.command.Stderr = s.said
+	s.command.Stderr = s.stderr
 	first := filepath.Join(t.TempDir(), "stdout")
 	out, err := os.Create(first)
 	if err != nil {
@@ -64,7 +64,7 @@ func serve(t *testing.T, data string, arguments ...string) *service {
 		t.Fatal(err)
 	}
 	if err := c.Ready(ctx); err != nil {
-		t.Fatalf("%v\n%s", err, s.said)
+		t.Fatalf("%v\n%s", err, s.stderr)
 	}
 	text, err := os.ReadFile(first)
 	if err != nil {
@@ -83,7 +83,7 @@ func serve(t *testing.T, data string, arguments ...string) *service {
 	return s
 }
 
-// stop asks the service to end and waits. Stopping twice is harmless.
+// stop asks the service to end and waits for it. It may be called twice.
 func (s *service) stop(t *testing.T) {
 	t.Helper()
 	if s.command.ProcessState != nil {
@@ -91,20 +91,35 @@ func (s *service) stop(t *testing.T) {
 	}
 	s.command.Process.Signal(os.Interrupt)
 	if err := s.command.Wait(); err != nil {
-		t.Errorf("the service ended with %v\n%s", err, s.said)
+		t.Errorf("the service ended with %v\n%s", err, s.stderr)
 	}
 }
 
-// importRoom runs roomreel import and returns its facts.
+// eventually polls until a condition holds, as an application does.
+func (s *service) eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	timeout := time.After(time.Minute)
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-timeout:
+			t.Fatalf("not within a minute: %s\n%s", what, s.stderr)
+		}
+	}
+}
+
+// importRoom runs roomreel import and returns what it prints.
 func (s *service) importRoom(t *testing.T, manifest string, arguments ...string) (room string, uploaded, skipped int) {
 	t.Helper()
 	command := exec.Command(filepath.Join(bin, "roomreel"), append([]string{"import", "--room", manifest}, arguments...)...)
 	command.Env = append(os.Environ(), "ROOMREEL_URL="+s.url, "ROOMREEL_ACCOUNT="+s.account, "ROOMREEL_TOKEN="+s.token)
-	var words bytes.Buffer
-	command.Stderr = &words
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
 	out, err := command.Output()
 	if err != nil {
-		t.Fatalf("import: %v\n%s\n%s", err, &words, s.said)
+		t.Fatalf("import: %v\n%s\n%s", err, &stderr, s.stderr)
 	}
 	var f struct {
 		Room     string `json:"room_sid"`
@@ -117,7 +132,7 @@ func (s *service) importRoom(t *testing.T, manifest string, arguments ...string)
 	return f.Room, f.Uploaded, f.Skipped
 }
 
-// redirect sends what twilio-go addresses to Twilio's hosts to the service.
+// redirect sends the requests of twilio-go to the service instead of Twilio's hosts.
 type redirect struct{ to *url.URL }
 
 func (r redirect) RoundTrip(q *http.Request) (*http.Response, error) {
@@ -143,7 +158,7 @@ func (s *service) twilio(t *testing.T) *twilio.RestClient {
 	return twilio.NewRestClientWithParams(twilio.ClientParams{Client: c})
 }
 
-// film waits for a composition, polling as applications do, and downloads it.
+// film polls until a composition is completed, as applications do, and downloads it.
 func (s *service) film(t *testing.T, api *twilio.RestClient, sid string) *fixture.Film {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -159,12 +174,12 @@ func (s *service) film(t *testing.T, api *twilio.RestClient, sid string) *fixtur
 			break
 		}
 		if *composition.Status == "failed" {
-			t.Fatalf("the composition failed\n%s", s.said)
+			t.Fatalf("the composition failed\n%s", s.stderr)
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("the composition is still %s\n%s", *composition.Status, s.said)
+			t.Fatalf("the composition is still %s\n%s", *composition.Status, s.stderr)
 		}
 	}
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/v1/Compositions/"+sid+"/Media", nil)
@@ -192,7 +207,7 @@ func (s *service) film(t *testing.T, api *twilio.RestClient, sid string) *fixtur
 func createComposition(t *testing.T, api *twilio.RestClient, room string) string {
 	t.Helper()
 	var layout map[string]any
-	if err := json.Unmarshal([]byte(beside), &layout); err != nil {
+	if err := json.Unmarshal([]byte(meetingLayout), &layout); err != nil {
 		t.Fatal(err)
 	}
 	params := &video.CreateCompositionParams{}
@@ -210,7 +225,7 @@ func createComposition(t *testing.T, api *twilio.RestClient, room string) string
 	return *composition.Sid
 }
 
-func TestService_ComposesWhatWasImportedAsTheCommandLineDoes(t *testing.T) {
+func TestService_ComposesAnImportedRoom(t *testing.T) {
 	manifest := makeMeeting(t)
 	s := serve(t, t.TempDir(), "--set", "compose.chunk=3s")
 	room, uploaded, _ := s.importRoom(t, manifest)
@@ -224,9 +239,9 @@ func TestService_ComposesWhatWasImportedAsTheCommandLineDoes(t *testing.T) {
 		t.Errorf("a second import put %d recordings into %s and skipped %d, want 0 into %s and 6", uploaded, again, skipped, room)
 	}
 	film := s.film(t, api, sid)
-	checkTimes(t, film)
-	checkWho(t, film)
-	checkTogether(t, film)
+	checkFrameTimes(t, film)
+	checkVisible(t, film)
+	checkSync(t, film)
 }
 
 func TestService_FinishesACompositionAfterARestart(t *testing.T) {
@@ -243,15 +258,15 @@ func TestService_FinishesACompositionAfterARestart(t *testing.T) {
 	}
 	second.account, second.token = first.account, first.token
 	film := second.film(t, second.twilio(t), sid)
-	checkTimes(t, film)
-	checkTogether(t, film)
+	checkFrameTimes(t, film)
+	checkSync(t, film)
 }
 
-func TestService_SaysWhatIsWrongWithAnUpload(t *testing.T) {
+func TestService_RefusesAnUploadThatIsNoMedia(t *testing.T) {
 	dir := t.TempDir()
 	s := serve(t, t.TempDir())
 	notes := filepath.Join(dir, "notes.mkv")
-	if err := os.WriteFile(notes, []byte("no film"), 0o644); err != nil {
+	if err := os.WriteFile(notes, []byte("no media"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	c, err := client.New(s.url, s.account, s.token)
@@ -263,11 +278,11 @@ func TestService_SaysWhatIsWrongWithAnUpload(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = c.UploadRecording(t.Context(), room.SID, client.Upload{
-		Identity: "alice", Kind: "video", File: "notes.mkv", Size: 7,
+		Identity: "alice", Kind: "video", File: "notes.mkv", Size: 8,
 		Open: func() (io.ReadCloser, error) { return os.Open(notes) },
 	})
 	if err == nil || !strings.HasPrefix(err.Error(), "invalid: ") {
-		t.Errorf("a text file was answered with %v", err)
+		t.Errorf("the upload of a text file returned %v", err)
 	}
 	left, err := c.Recordings(t.Context(), room.SID)
 	if err != nil || len(left) != 0 {

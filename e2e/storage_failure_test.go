@@ -22,129 +22,130 @@ import (
 	"roomreel/internal/media/matroska"
 )
 
-// external is the configuration of Twilio's sample "Upload to external bucket".
+// external returns the settings of Twilio's sample "Upload to external bucket".
 func external(aws, url string) configuration {
-	return configuration{FriendlyName: "Upload to external bucket", AwsCredentialsSid: aws, AwsS3Url: url, AwsStorageEnabled: yes(true)}
+	return configuration{FriendlyName: "Upload to external bucket", AwsCredentialsSid: aws, AwsS3Url: url, AwsStorageEnabled: new(true)}
 }
 
-// sealing is the configuration of Twilio's sample "Upload encrypted".
+// sealing returns the settings of Twilio's sample "Upload encrypted".
 func sealing(key string) configuration {
-	return configuration{FriendlyName: "Upload encrypted", EncryptionKeySid: key, EncryptionEnabled: yes(true)}
+	return configuration{FriendlyName: "Upload encrypted", EncryptionKeySid: key, EncryptionEnabled: new(true)}
 }
 
-func TestSettings_RefuseWhatCannotWork(t *testing.T) {
-	d := openDepot(t)
-	owner, writer := d.credential(t, false), d.credential(t, true)
-	_, key := d.keys(t)
+func TestSettings_AreTestedBeforeTheyAreStored(t *testing.T) {
+	s := startWithS3(t)
+	owner, writer := s.credential(t, false), s.credential(t, true)
+	_, key := s.keys(t)
 	wrong := func(pair string) string {
-		sid, _ := d.post(t, "/v1/Credentials/AWS", "Credentials", pair)["sid"].(string)
+		sid, _ := s.post(t, "/v1/Credentials/AWS", "Credentials", pair)["sid"].(string)
 		return sid
 	}
 	for name, test := range map[string]struct {
 		in     configuration
-		number int // in recording settings; composition settings' are 10 more
+		number int // for recording settings; for composition settings it is 10 more
 	}{
-		"no_such_bucket":       {external(owner, "http://"+d.line.Host+"/no-such-bucket/x"), 53610},
+		"no_such_bucket":       {external(owner, "http://"+s.proxy.Host+"/no-such-bucket/x"), 53610},
 		"other_host":           {external(owner, "http://127.0.0.1:1/bucket/x"), 53610},
 		"host_not_allowed":     {external(owner, "https://minio.example.com/bucket/x"), 53610},
 		"metadata_service":     {external(owner, "http://169.254.169.254/latest/meta-data"), 53610},
-		"unknown_key":          {external(wrong("AKIANOBODYKNOWSME:secret"), d.folder("x")), 53611},
-		"wrong_secret":         {external(wrong(d.bucket.AccessKey+":wrong"), d.folder("x")), 53611},
-		"may_not_write":        {external(writer, d.folder("x")), 53615},
-		"no_such_credential":   {external("CR00000000000000000000000000000000", d.folder("x")), 53613},
-		"a_key_as_credential":  {external(key, d.folder("x")), 53613},
+		"unknown_key":          {external(wrong("AKIANOBODYKNOWSME:secret"), s.folder("x")), 53611},
+		"wrong_secret":         {external(wrong(s.s3.AccessKey+":wrong"), s.folder("x")), 53611},
+		"may_not_write":        {external(writer, s.folder("x")), 53615},
+		"no_such_credential":   {external("CR00000000000000000000000000000000", s.folder("x")), 53613},
+		"a_key_as_credential":  {external(key, s.folder("x")), 53613},
 		"no_such_public_key":   {sealing("CR00000000000000000000000000000000"), 53614},
 		"a_credential_as_key":  {sealing(owner), 53614},
-		"encryption_alone":     {configuration{FriendlyName: "x", EncryptionEnabled: yes(true)}, 53612},
-		"storage_without_more": {configuration{FriendlyName: "x", AwsStorageEnabled: yes(true)}, 53611},
+		"encryption_alone":     {configuration{FriendlyName: "x", EncryptionEnabled: new(true)}, 53612},
+		"storage_without_more": {configuration{FriendlyName: "x", AwsStorageEnabled: new(true)}, 53611},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for kind, more := range map[string]int{"recording": 0, "composition": 10} {
 				var refused *twilioclient.TwilioRestError
-				err := d.configure(kind, test.in)
+				err := s.configure(kind, test.in)
 				if !errors.As(err, &refused) || refused.Status != http.StatusBadRequest || refused.Code != test.number+more {
 					t.Errorf("%s settings: %v, want 400 and %d", kind, err, test.number+more)
 				}
-				if read, err := d.api.VideoV1.FetchRecordingSettings(); err != nil || *read.AwsStorageEnabled || *read.EncryptionEnabled {
-					t.Errorf("what was refused holds: %+v, %v", read, err)
+				if read, err := s.api.VideoV1.FetchRecordingSettings(); err != nil || *read.AwsStorageEnabled || *read.EncryptionEnabled {
+					t.Errorf("refused settings were stored: %+v, %v", read, err)
 				}
 			}
 		})
 	}
-	t.Run("line_is_down", func(t *testing.T) {
-		d.faults.set(func(s3test.Request) s3test.Fault { return s3test.Fault{Status: 500} })
+	t.Run("store_unavailable", func(t *testing.T) {
+		s.faults.set(func(s3test.Request) s3test.Fault { return s3test.Fault{Status: 500} })
 		var refused *twilioclient.TwilioRestError
-		if err := d.configure("composition", external(owner, d.folder("x"))); !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable {
-			t.Errorf("while the store is down: %v, want 503", err)
+		if err := s.configure("composition", external(owner, s.folder("x"))); !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable {
+			t.Errorf("while the bucket does not answer: %v, want 503", err)
 		}
 	})
 }
 
-// TestDelivery_ThatOnlyTheCustomerCanMendFailsAtOnce breaks what the settings had proved, after they were taken.
-func TestDelivery_ThatOnlyTheCustomerCanMendFailsAtOnce(t *testing.T) {
-	d := openDepot(t)
-	room, _ := d.room(t)
+// TestDelivery_FailsAtOnceIfOnlyTheCustomerCanRepairIt breaks the bucket, the credential or the key after the settings were
+// accepted.
+func TestDelivery_FailsAtOnceIfOnlyTheCustomerCanRepairIt(t *testing.T) {
+	s := startWithS3(t)
+	room, _ := s.room(t)
 	refuse := func(status int, code string) func(*testing.T) {
 		return func(*testing.T) {
-			d.faults.set(func(s3test.Request) s3test.Fault { return s3test.Fault{Status: status, Code: code} })
+			s.faults.set(func(s3test.Request) s3test.Fault { return s3test.Fault{Status: status, Code: code} })
 		}
 	}
 	for name, test := range map[string]struct {
-		spoil  func(t *testing.T)
-		number int
+		breakIt func(t *testing.T)
+		number  int
 	}{
 		"bucket_gone":      {refuse(404, "NoSuchBucket"), 53664},
 		"credential_wrong": {refuse(403, "InvalidAccessKeyId"), 53665},
 		"secret_wrong":     {refuse(403, "SignatureDoesNotMatch"), 53665},
 		"access_denied":    {refuse(403, "AccessDenied"), 53669},
 		"credential_gone": {func(t *testing.T) {
-			d.remove(t, "/v1/Credentials/AWS/", d.aws(t))
+			s.remove(t, "/v1/Credentials/AWS/", s.aws(t))
 		}, 53667},
 		"public_key_gone": {func(t *testing.T) {
-			settings, err := d.api.VideoV1.FetchCompositionSettings()
+			settings, err := s.api.VideoV1.FetchCompositionSettings()
 			if err != nil {
 				t.Fatal(err)
 			}
-			d.remove(t, "/v1/Credentials/PublicKeys/", *settings.EncryptionKeySid)
+			s.remove(t, "/v1/Credentials/PublicKeys/", *settings.EncryptionKeySid)
 		}, 53668},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d.faults.set(nil)
-			c := external(d.credential(t, false), d.folder("films"))
-			_, key := d.keys(t)
-			c.EncryptionKeySid, c.EncryptionEnabled = key, yes(true)
-			withGo(t, d, "composition", c)
-			// The settings of a composition are those of the time when it was asked for; its work waits for the room.
-			later := d.openRoom(t)
+			s.faults.set(nil)
+			c := external(s.credential(t, false), s.folder("films"))
+			_, key := s.keys(t)
+			c.EncryptionKeySid, c.EncryptionEnabled = key, new(true)
+			configureWithGo(t, s, "composition", c)
+			// A composition keeps the settings of the time of its request. It starts when its room is completed.
+			waiting := s.openRoom(t)
 			for _, path := range files(t) {
-				d.upload(t, later, path)
+				s.upload(t, waiting, path)
 			}
-			sid := d.compose(t, later, false)
-			test.spoil(t)
-			asked := d.writes()
-			d.complete(t, later)
-			failed := d.wait(t, sid, "composition-failed")
+			sid := s.compose(t, waiting, false)
+			test.breakIt(t)
+			before := s.writes()
+			s.complete(t, waiting)
+			failed := s.wait(t, sid, "composition-failed")
 			if failed.Get("ErrorMessage") == "" || failed.Get("FailedOperation") == "" {
 				t.Errorf("the callback says %v", failed)
 			}
-			if number := d.failure(t, sid); number != test.number {
+			if number := s.failure(t, sid); number != test.number {
 				t.Errorf("failed with %d, want %d", number, test.number)
 			}
-			if n := d.writes() - asked; n > 1 {
-				t.Errorf("%d requests wrote, want one at most: nothing to retry", n)
+			if n := s.writes() - before; n > 1 {
+				t.Errorf("%d PUT requests, want at most one: a retry cannot help", n)
 			}
-			if c, err := d.api.VideoV1.FetchComposition(sid); err != nil || *c.Status != "failed" {
+			if c, err := s.api.VideoV1.FetchComposition(sid); err != nil || *c.Status != "failed" {
 				t.Errorf("the composition: %+v, %v", c, err)
 			}
 		})
 	}
-	d.faults.set(nil)
-	withGo(t, d, "composition", configuration{FriendlyName: "Reset"})
-	d.wait(t, d.compose(t, room, false), "composition-available") // the others' failures are theirs alone
-	eventually(t, "failed films are erased from the work folder", func() bool { return len(d.stored(t, "work")) == 0 })
+	s.faults.set(nil)
+	configureWithGo(t, s, "composition", configuration{FriendlyName: "Reset"})
+	s.wait(t, s.compose(t, room, false), "composition-available") // it is not affected by the failed compositions
+	s.eventually(t, "the films of failed compositions are deleted from the working store", func() bool { return len(s.stored(t, "work")) == 0 })
 }
 
-func TestDelivery_OutlastsWhatPasses(t *testing.T) {
+func TestDelivery_SurvivesTemporaryFaults(t *testing.T) {
 	for name, test := range map[string]struct {
 		faults func(s3test.Request) s3test.Fault
 		large  bool
@@ -162,194 +163,195 @@ func TestDelivery_OutlastsWhatPasses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := openDepot(t)
-			withGo(t, d, "recording", external(d.credential(t, false), d.folder("recordings")))
-			withGo(t, d, "composition", external(d.credential(t, false), d.folder("films")))
-			d.faults.set(test.faults)
+			s := startWithS3(t)
+			configureWithGo(t, s, "recording", external(s.credential(t, false), s.folder("recordings")))
+			configureWithGo(t, s, "composition", external(s.credential(t, false), s.folder("films")))
+			s.faults.set(test.faults)
 			path := files(t)[1]
 			if test.large {
 				path = largeRecording(t, 20<<20)
 			}
-			room := d.openRoom(t)
-			recording := d.upload(t, room, path)
-			_, arrived := d.external(t, d.wait(t, recording, "recording-completed").Get("MediaExternalLocation"))
+			room := s.openRoom(t)
+			recording := s.upload(t, room, path)
+			_, arrived := s.external(t, s.wait(t, recording, "recording-completed").Get("MediaExternalLocation"))
 			sameContent(t, arrived, path)
-			if left := d.bucket.Unfinished(t); len(left) != 0 {
+			if left := s.s3.Unfinished(t); len(left) != 0 {
 				t.Errorf("unfinished uploads of %v", left)
 			}
 			if test.large {
-				return // its frames are noise that nobody can decode
+				return // its frames are noise and cannot be decoded
 			}
-			d.complete(t, room)
-			d.faults.set(test.faults)
-			film := d.wait(t, d.compose(t, room, false), "composition-available")
-			if _, path := d.external(t, film.Get("MediaExternalLocation")); film.Get("Size") != fmt.Sprint(size(t, path)) {
-				t.Errorf("the film has %d bytes, and the callback says %s", size(t, path), film.Get("Size"))
+			s.complete(t, room)
+			s.faults.set(test.faults)
+			film := s.wait(t, s.compose(t, room, false), "composition-available")
+			if _, path := s.external(t, film.Get("MediaExternalLocation")); film.Get("Size") != fmt.Sprint(size(t, path)) {
+				t.Errorf("the film has %d bytes, but the callback says %s", size(t, path), film.Get("Size"))
 			}
-			if n := len(d.told.of(recording, "recording-completed")); n != 1 {
+			if n := len(s.callbacks.named(recording, "recording-completed")); n != 1 {
 				t.Errorf("%d callbacks say that the recording is completed", n)
 			}
 		})
 	}
 }
 
-// TestDelivery_OfARecordingWaitsForItsCustomer is what tells recordings from compositions: a policy that is mended in
-// time is enough.
-func TestDelivery_OfARecordingWaitsForItsCustomer(t *testing.T) {
-	d := openDepot(t)
-	d.bucket.AllowWriter(t, "s3:PutObject")
-	withGo(t, d, "recording", external(d.credential(t, true), d.folder("recordings")))
-	d.bucket.AllowWriter(t, "s3:GetObject") // and no more: from now on writing is forbidden
-	room := d.openRoom(t)
-	sid := d.upload(t, room, files(t)[0])
-	eventually(t, "delivery was tried twice", func() bool { return d.writes() >= 3 }) // the settings' own test is the first
-	if r, err := d.api.VideoV1.FetchRecording(sid); err != nil || *r.Status != "processing" {
-		t.Errorf("refused, the recording is %+v, %v", r, err)
+// TestDelivery_OfARecordingIsRetriedUntilTheCustomerRepairsIt shows the difference to compositions: a recording is delivered
+// once the customer corrects the bucket's policy.
+func TestDelivery_OfARecordingIsRetriedUntilTheCustomerRepairsIt(t *testing.T) {
+	s := startWithS3(t)
+	s.s3.AllowWriter(t, "s3:PutObject")
+	configureWithGo(t, s, "recording", external(s.credential(t, true), s.folder("recordings")))
+	s.s3.AllowWriter(t, "s3:GetObject") // writing is now forbidden
+	room := s.openRoom(t)
+	sid := s.upload(t, room, files(t)[0])
+	s.eventually(t, "delivery was tried twice", func() bool { return s.writes() >= 3 }) // the test of the settings is the first
+	if r, err := s.api.VideoV1.FetchRecording(sid); err != nil || *r.Status != "processing" {
+		t.Errorf("after refused deliveries, the recording is %+v, %v", r, err)
 	}
-	d.bucket.AllowWriter(t, "s3:PutObject")
-	_, arrived := d.external(t, d.wait(t, sid, "recording-completed").Get("MediaExternalLocation"))
+	s.s3.AllowWriter(t, "s3:PutObject")
+	_, arrived := s.external(t, s.wait(t, sid, "recording-completed").Get("MediaExternalLocation"))
 	sameContent(t, arrived, files(t)[0])
 }
 
 func TestDelivery_OfARecordingIsGivenUpAfterTheDeadline(t *testing.T) {
-	d := openDepot(t, "s3.give_up=4s")
-	aws := d.credential(t, false)
-	withGo(t, d, "recording", external(aws, d.folder("recordings")))
-	d.faults.set(func(r s3test.Request) s3test.Fault { return s3test.Fault{Status: 403, Code: "AccessDenied"} })
-	room := d.openRoom(t)
-	sid := d.upload(t, room, files(t)[0])
-	eventually(t, "delivery was tried twice", func() bool { return d.writes() >= 3 })
-	if kept := d.stored(t, "work"); len(kept) != 1 && len(d.told.of(sid, "recording-failed")) == 0 {
-		t.Errorf("before the deadline, the work folder holds %v", kept)
+	s := startWithS3(t, "s3.give_up=4s")
+	aws := s.credential(t, false)
+	configureWithGo(t, s, "recording", external(aws, s.folder("recordings")))
+	s.faults.set(func(r s3test.Request) s3test.Fault { return s3test.Fault{Status: 403, Code: "AccessDenied"} })
+	room := s.openRoom(t)
+	sid := s.upload(t, room, files(t)[0])
+	s.eventually(t, "delivery was tried twice", func() bool { return s.writes() >= 3 })
+	if kept := s.stored(t, "work"); len(kept) != 1 && len(s.callbacks.named(sid, "recording-failed")) == 0 {
+		t.Errorf("before the deadline, the working store holds %v", kept)
 	}
-	failed := d.wait(t, sid, "recording-failed")
+	failed := s.wait(t, sid, "recording-failed")
 	if failed.Get("FailedOperation") != "RecordingUpload" {
 		t.Errorf("the callback says %v", failed)
 	}
-	if r, err := d.api.VideoV1.FetchRecording(sid); err != nil || *r.Status != "failed" {
+	if r, err := s.api.VideoV1.FetchRecording(sid); err != nil || *r.Status != "failed" {
 		t.Errorf("the recording: %+v, %v", r, err)
 	}
-	if number := d.failure(t, sid); number != 53616 {
+	if number := s.failure(t, sid); number != 53616 {
 		t.Errorf("failed with %d, want 53616", number)
 	}
-	eventually(t, "its working copy is erased", func() bool { return len(d.stored(t, "work")) == 0 })
-	d.faults.set(nil)
-	d.remove(t, "/v1/Recordings/", sid)
-	eventually(t, "its index is erased", func() bool { return len(d.stored(t, "vault")) == 0 })
+	s.eventually(t, "its working copy is deleted", func() bool { return len(s.stored(t, "work")) == 0 })
+	s.faults.set(nil)
+	s.remove(t, "/v1/Recordings/", sid)
+	s.eventually(t, "its index is deleted", func() bool { return len(s.stored(t, "vault")) == 0 })
 }
 
 func TestDelivery_OfAFilmIsGivenUpAfterTheDeadline(t *testing.T) {
-	d := openDepot(t, "s3.give_up=3s")
-	withGo(t, d, "composition", external(d.credential(t, false), d.folder("films")))
-	room, _ := d.room(t)
-	d.faults.set(func(r s3test.Request) s3test.Fault { return s3test.Fault{Status: 503, Code: "SlowDown"} })
-	sid := d.compose(t, room, false)
-	if failed := d.wait(t, sid, "composition-failed"); !strings.Contains(failed.Get("ErrorMessage"), "in time") {
+	s := startWithS3(t, "s3.give_up=3s")
+	configureWithGo(t, s, "composition", external(s.credential(t, false), s.folder("films")))
+	room, _ := s.room(t)
+	s.faults.set(func(r s3test.Request) s3test.Fault { return s3test.Fault{Status: 503, Code: "SlowDown"} })
+	sid := s.compose(t, room, false)
+	if failed := s.wait(t, sid, "composition-failed"); !strings.Contains(failed.Get("ErrorMessage"), "in time") {
 		t.Errorf("the callback says %v", failed)
 	}
-	if number := d.failure(t, sid); number != 53626 {
+	if number := s.failure(t, sid); number != 53626 {
 		t.Errorf("failed with %d, want 53626", number)
 	}
-	eventually(t, "its film is erased", func() bool { return len(d.stored(t, "work")) == 0 })
+	s.eventually(t, "its film is deleted", func() bool { return len(s.stored(t, "work")) == 0 })
 }
 
-// TestDelete_InTheMiddleOfADelivery deletes what is on its way into the vault: nothing of it may be there in the end.
-func TestDelete_InTheMiddleOfADelivery(t *testing.T) {
-	d := openVaultDepot(t)
-	_, key := d.keys(t)
-	withGo(t, d, "recording", sealing(key))
-	withGo(t, d, "composition", sealing(key))
-	plain, _ := d.room(t)
-	kept := d.objects(t, "media/")
-	eventually(t, "only the recordings and their indexes are kept", func() bool {
-		kept = d.objects(t, "media/")
-		return len(kept) == 6 // each sealed, its working copy, and its index
+// TestDelete_DuringADelivery deletes a recording and a composition while they are written to the media store. Nothing of them
+// may remain.
+func TestDelete_DuringADelivery(t *testing.T) {
+	s := startWithMediaInS3(t)
+	_, key := s.keys(t)
+	configureWithGo(t, s, "recording", sealing(key))
+	configureWithGo(t, s, "composition", sealing(key))
+	plain, _ := s.room(t)
+	kept := s.objects(t, "media/")
+	s.eventually(t, "only the recordings and their indexes remain", func() bool {
+		kept = s.objects(t, "media/")
+		return len(kept) == 6 // for each: the encrypted recording, its working copy, and its index
 	})
-	arrived, up := make(chan struct{}, 100), make(chan struct{})
-	d.faults.set(func(r s3test.Request) s3test.Fault {
+	arrived, proceed := make(chan struct{}, 100), make(chan struct{})
+	s.faults.set(func(r s3test.Request) s3test.Fault {
 		if r.Method == http.MethodPut && !strings.Contains(r.Path, "/work/") && !strings.HasSuffix(r.Path, ".index") {
 			arrived <- struct{}{}
-			<-up
+			<-proceed
 		}
 		return s3test.Fault{}
 	})
-	film := d.compose(t, plain, false)
+	film := s.compose(t, plain, false)
 	<-arrived
-	room := d.openRoom(t)
-	recording := d.upload(t, room, files(t)[1])
+	room := s.openRoom(t)
+	recording := s.upload(t, room, files(t)[1])
 	<-arrived
-	d.remove(t, "/v1/Compositions/", film)
-	d.remove(t, "/v1/Recordings/", recording)
-	close(up)
-	eventually(t, "what arrived in vain is taken away", func() bool {
-		return slices.ContainsFunc(d.line.Requests(), func(r s3test.Request) bool {
+	s.remove(t, "/v1/Compositions/", film)
+	s.remove(t, "/v1/Recordings/", recording)
+	close(proceed)
+	s.eventually(t, "the objects that arrived after the deletion are deleted", func() bool {
+		return slices.ContainsFunc(s.proxy.Requests(), func(r s3test.Request) bool {
 			return r.Method == http.MethodDelete && strings.HasSuffix(r.Path, recording+".mka") && !strings.Contains(r.Path, "/work/")
 		})
 	})
-	eventually(t, "what was deleted is not in the vault", func() bool { return len(d.objects(t, "media/")) == len(kept) })
-	for key := range d.objects(t, "media/") {
+	s.eventually(t, "only the other objects remain in the media store", func() bool { return len(s.objects(t, "media/")) == len(kept) })
+	for key := range s.objects(t, "media/") {
 		if _, before := kept[key]; !before {
 			t.Errorf("%s is left", key)
 		}
 	}
-	if of := append(d.told.of(film, "composition-available"), d.told.of(recording, "recording-completed")...); len(of) != 0 {
-		t.Errorf("the deleted are announced: %v", of)
+	if of := append(s.callbacks.named(film, "composition-available"), s.callbacks.named(recording, "recording-completed")...); len(of) != 0 {
+		t.Errorf("callbacks announce deleted resources: %v", of)
 	}
 }
 
-func TestDelivery_GoesOnAfterARestart(t *testing.T) {
-	for name, end := range map[string]func(*testing.T, *depot){
-		"killed":  func(_ *testing.T, d *depot) { d.kill() },
-		"stopped": func(t *testing.T, d *depot) { d.stop(t) },
+func TestDelivery_ResumesAfterARestart(t *testing.T) {
+	for name, stop := range map[string]func(*testing.T, *s3Service){
+		"killed":  func(_ *testing.T, s *s3Service) { s.kill() },
+		"stopped": func(t *testing.T, s *s3Service) { s.stop(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := openDepot(t, "server.shutdown_grace=200ms")
-			withGo(t, d, "recording", external(d.credential(t, false), d.folder("recordings")))
+			s := startWithS3(t, "server.shutdown_grace=200ms")
+			configureWithGo(t, s, "recording", external(s.credential(t, false), s.folder("recordings")))
 			path := largeRecording(t, 20<<20)
-			begun, up := make(chan struct{}), make(chan struct{})
+			begun, proceed := make(chan struct{}), make(chan struct{})
 			var once sync.Once
-			d.faults.set(func(r s3test.Request) s3test.Fault {
+			s.faults.set(func(r s3test.Request) s3test.Fault {
 				if r.Part() && strings.Contains(r.Query, "partNumber=3") {
 					once.Do(func() { close(begun) })
-					<-up
+					<-proceed
 				}
 				return s3test.Fault{}
 			})
-			room := d.openRoom(t)
-			sid := d.upload(t, room, path)
+			room := s.openRoom(t)
+			sid := s.upload(t, room, path)
 			<-begun
-			end(t, d)
-			close(up)
-			if name == "killed" && len(d.bucket.Unfinished(t)) != 1 {
-				t.Fatal("it was not in the middle of an upload")
+			stop(t, s)
+			close(proceed)
+			if name == "killed" && len(s.s3.Unfinished(t)) != 1 {
+				t.Fatal("there was no unfinished upload")
 			}
-			d.start(t)
-			_, arrived := d.external(t, d.wait(t, sid, "recording-completed").Get("MediaExternalLocation"))
+			s.start(t)
+			_, arrived := s.external(t, s.wait(t, sid, "recording-completed").Get("MediaExternalLocation"))
 			sameContent(t, arrived, path)
-			if left := d.bucket.Unfinished(t); len(left) != 0 {
+			if left := s.s3.Unfinished(t); len(left) != 0 {
 				t.Errorf("unfinished uploads of %v", left)
 			}
-			if n := len(d.told.of(sid, "recording-completed")); n != 1 {
-				t.Errorf("%d callbacks", n)
+			if n := len(s.callbacks.named(sid, "recording-completed")); n != 1 {
+				t.Errorf("%d callbacks, want 1", n)
 			}
 		})
 	}
 }
 
 // aws returns the credential of the composition settings.
-func (d *depot) aws(t *testing.T) string {
+func (s *s3Service) aws(t *testing.T) string {
 	t.Helper()
-	settings, err := d.api.VideoV1.FetchCompositionSettings()
+	settings, err := s.api.VideoV1.FetchCompositionSettings()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return *settings.AwsCredentialsSid
 }
 
-// writes counts the requests on the line that store something.
-func (d *depot) writes() (n int) {
-	for _, r := range d.line.Requests() {
+// writes counts the PUT requests that passed the proxy.
+func (s *s3Service) writes() (n int) {
+	for _, r := range s.proxy.Requests() {
 		if r.Method == http.MethodPut {
 			n++
 		}
@@ -366,7 +368,7 @@ func size(t *testing.T, path string) int64 {
 	return info.Size()
 }
 
-// largeRecording makes a recording of about so many bytes. Its frames are noise behind the headers of VP8.
+// largeRecording makes a recording of about the given size. Its frames have valid VP8 headers and contain noise.
 func largeRecording(t testing.TB, bytes int64) string {
 	t.Helper()
 	const frame = 256 << 10
@@ -374,7 +376,7 @@ func largeRecording(t testing.TB, bytes int64) string {
 	for range bytes / frame {
 		track.Samples = append(track.Samples, media.OutputSample{Size: frame, Len: 1, Key: true})
 	}
-	track.Open = func() (io.ReadCloser, error) { return io.NopCloser(&frames{size: frame}), nil }
+	track.Open = func() (io.ReadCloser, error) { return io.NopCloser(&noiseFrames{size: frame}), nil }
 	file, err := os.Create(filepath.Join(t.TempDir(), "large.mkv"))
 	if err != nil {
 		t.Fatal(err)
@@ -386,15 +388,15 @@ func largeRecording(t testing.TB, bytes int64) string {
 	return file.Name()
 }
 
-// frames reads as frames of noise, each with the header of a VP8 keyframe of 320 by 240.
+// noiseFrames is a reader of frames of noise, each with the header of a VP8 keyframe of 320x240.
 //
 // Source: RFC 6386, section 9.1.
-type frames struct {
+type noiseFrames struct {
 	size, at int
 	noise    rand.ChaCha8
 }
 
-func (f *frames) Read(p []byte) (int, error) {
+func (f *noiseFrames) Read(p []byte) (int, error) {
 	header := []byte{0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xf0, 0x00}
 	n := min(len(p), f.size-f.at)
 	f.noise.Read(p[:n])
@@ -405,14 +407,14 @@ func (f *frames) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// post sends a form, signed in, and returns the body of the answer.
-func (d *depot) post(t *testing.T, path string, form ...string) map[string]any {
+// post sends an authenticated form and returns the body of the answer.
+func (s *s3Service) post(t *testing.T, path string, form ...string) map[string]any {
 	t.Helper()
 	values := url.Values{}
 	for i := 0; i < len(form); i += 2 {
 		values.Add(form[i], form[i+1])
 	}
-	answer := d.send(t, http.MethodPost, path, strings.NewReader(values.Encode()))
+	answer := s.send(t, http.MethodPost, path, strings.NewReader(values.Encode()))
 	defer answer.Body.Close()
 	var body map[string]any
 	if err := json.NewDecoder(answer.Body).Decode(&body); err != nil {
@@ -422,22 +424,22 @@ func (d *depot) post(t *testing.T, path string, form ...string) map[string]any {
 }
 
 // remove deletes a resource.
-func (d *depot) remove(t *testing.T, path, sid string) {
+func (s *s3Service) remove(t *testing.T, path, sid string) {
 	t.Helper()
-	answer := d.send(t, http.MethodDelete, path+sid, nil)
+	answer := s.send(t, http.MethodDelete, path+sid, nil)
 	answer.Body.Close()
 	if answer.StatusCode != http.StatusNoContent {
 		t.Errorf("DELETE %s%s: %s", path, sid, answer.Status)
 	}
 }
 
-func (d *depot) send(t *testing.T, method, path string, form io.Reader) *http.Response {
+func (s *s3Service) send(t *testing.T, method, path string, form io.Reader) *http.Response {
 	t.Helper()
-	q, err := http.NewRequestWithContext(t.Context(), method, d.url+path, form)
+	q, err := http.NewRequestWithContext(t.Context(), method, s.url+path, form)
 	if err != nil {
 		t.Fatal(err)
 	}
-	q.SetBasicAuth(d.account, d.token)
+	q.SetBasicAuth(s.account, s.token)
 	if form != nil {
 		q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
@@ -448,14 +450,14 @@ func (d *depot) send(t *testing.T, method, path string, form io.Reader) *http.Re
 	return answer
 }
 
-// failure returns the number with which a recording or composition failed.
-func (d *depot) failure(t *testing.T, sid string) int {
+// failure returns the error number of a failed recording or composition.
+func (s *s3Service) failure(t *testing.T, sid string) int {
 	t.Helper()
 	kind := "Compositions"
 	if strings.HasPrefix(sid, "RT") {
 		kind = "Recordings"
 	}
-	_, body := d.get(t, "/roomreel/v1/"+kind+"/"+sid+"/Report")
+	_, body := s.get(t, "/roomreel/v1/"+kind+"/"+sid+"/Report")
 	failure, _ := body["failure"].(map[string]any)
 	code, _ := failure["code"].(float64)
 	return int(code)

@@ -21,7 +21,7 @@ import (
 	"roomreel/internal/blob/s3/s3test"
 )
 
-// configuration is what a settings sample of Twilio's documentation sends.
+// configuration holds the parameters of the settings samples in Twilio's documentation.
 type configuration struct {
 	FriendlyName      string `json:"friendlyName"`
 	AwsCredentialsSid string `json:"awsCredentialsSid,omitempty"`
@@ -31,20 +31,18 @@ type configuration struct {
 	EncryptionEnabled *bool  `json:"encryptionEnabled,omitempty"`
 }
 
-func yes(b bool) *bool { return &b }
+// configureFunc sets the recording or the composition settings with one of Twilio's clients.
+type configureFunc func(t *testing.T, s *s3Service, kind string, c configuration)
 
-// configure sets the recording or the composition settings with one of Twilio's clients.
-type configure func(t *testing.T, d *depot, kind string, c configuration)
-
-// withGo is twilio-go.
-func withGo(t *testing.T, d *depot, kind string, c configuration) {
+// configureWithGo uses twilio-go.
+func configureWithGo(t *testing.T, s *s3Service, kind string, c configuration) {
 	t.Helper()
-	if err := d.configure(kind, c); err != nil {
-		t.Fatalf("%v\n%s", err, d.said)
+	if err := s.configure(kind, c); err != nil {
+		t.Fatalf("%v\n%s", err, s.stderr)
 	}
 }
 
-func (d *depot) configure(kind string, c configuration) error {
+func (s *s3Service) configure(kind string, c configuration) error {
 	if kind == "recording" {
 		params := (&video.CreateRecordingSettingsParams{}).SetFriendlyName(c.FriendlyName)
 		if c.AwsStorageEnabled != nil {
@@ -59,7 +57,7 @@ func (d *depot) configure(kind string, c configuration) error {
 		if c.EncryptionKeySid != "" {
 			params.SetEncryptionKeySid(c.EncryptionKeySid)
 		}
-		_, err := d.api.VideoV1.CreateRecordingSettings(params)
+		_, err := s.api.VideoV1.CreateRecordingSettings(params)
 		return err
 	}
 	params := (&video.CreateCompositionSettingsParams{}).SetFriendlyName(c.FriendlyName)
@@ -75,12 +73,12 @@ func (d *depot) configure(kind string, c configuration) error {
 	if c.EncryptionKeySid != "" {
 		params.SetEncryptionKeySid(c.EncryptionKeySid)
 	}
-	_, err := d.api.VideoV1.CreateCompositionSettings(params)
+	_, err := s.api.VideoV1.CreateCompositionSettings(params)
 	return err
 }
 
-// withNode is the npm package twilio.
-func withNode(t *testing.T, d *depot, kind string, c configuration) {
+// configureWithNode uses the npm package twilio.
+func configureWithNode(t *testing.T, s *s3Service, kind string, c configuration) {
 	t.Helper()
 	fixture.Need(t, "node")
 	if _, err := os.Stat("clients/node/node_modules/twilio"); err != nil {
@@ -95,94 +93,94 @@ func withNode(t *testing.T, d *depot, kind string, c configuration) {
 	}
 	command := exec.Command("node", "settings.js", kind, string(text))
 	command.Dir = "clients/node"
-	command.Env = append(os.Environ(), "ROOMREEL_URL="+d.url, "TWILIO_ACCOUNT_SID="+d.account, "TWILIO_AUTH_TOKEN="+d.token)
+	command.Env = append(os.Environ(), "ROOMREEL_URL="+s.url, "TWILIO_ACCOUNT_SID="+s.account, "TWILIO_AUTH_TOKEN="+s.token)
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("node settings.js: %v\n%s", err, out)
 	}
 }
 
-// TestStorage_SealedAndExternal is the whole way of "upload encrypted to an external bucket" and of "resetting default
-// configuration", as Twilio's samples go, with a key that may only write.
-func TestStorage_SealedAndExternal(t *testing.T) {
-	for name, set := range map[string]configure{"twilio-go": withGo, "twilio-node": withNode} {
+// TestStorage_EncryptedAndExternal follows Twilio's samples "upload encrypted to an external bucket" and "resetting default
+// configuration", with a credential that can only write.
+func TestStorage_EncryptedAndExternal(t *testing.T) {
+	for name, set := range map[string]configureFunc{"twilio-go": configureWithGo, "twilio-node": configureWithNode} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := openDepot(t)
-			d.bucket.AllowWriter(t, "s3:PutObject")
-			private, key := d.keys(t)
-			aws := d.credential(t, true)
+			s := startWithS3(t)
+			s.s3.AllowWriter(t, "s3:PutObject")
+			private, key := s.keys(t)
+			aws := s.credential(t, true)
 			for _, kind := range []string{"recording", "composition"} {
-				set(t, d, kind, configuration{
-					FriendlyName: "Upload encrypted", AwsCredentialsSid: aws, AwsS3Url: d.folder(kind),
-					AwsStorageEnabled: yes(true), EncryptionKeySid: key, EncryptionEnabled: yes(true),
+				set(t, s, kind, configuration{
+					FriendlyName: "Upload encrypted", AwsCredentialsSid: aws, AwsS3Url: s.folder(kind),
+					AwsStorageEnabled: new(true), EncryptionKeySid: key, EncryptionEnabled: new(true),
 				})
 			}
 
-			// While the line is down, a recording is processing.
-			up := make(chan struct{})
-			d.faults.set(func(s3test.Request) s3test.Fault { <-up; return s3test.Fault{} })
-			room, recordings := d.room(t)
+			// Until its delivery, a recording is processing.
+			proceed := make(chan struct{})
+			s.faults.set(func(s3test.Request) s3test.Fault { <-proceed; return s3test.Fault{} })
+			room, recordings := s.room(t)
 			for _, sid := range recordings {
-				if r, err := d.api.VideoV1.FetchRecording(sid); err != nil || *r.Status != "processing" || r.MediaExternalLocation != nil {
-					t.Errorf("on its way, the recording is %+v, %v", r, err)
+				if r, err := s.api.VideoV1.FetchRecording(sid); err != nil || *r.Status != "processing" || r.MediaExternalLocation != nil {
+					t.Errorf("before its delivery, the recording is %+v, %v", r, err)
 				}
 			}
-			if answer, _ := d.get(t, "/v1/Recordings/"+recordings[0]+"/Media"); answer.StatusCode != http.StatusNotFound {
-				t.Errorf("its media: %s", answer.Status)
+			if answer, _ := s.get(t, "/v1/Recordings/"+recordings[0]+"/Media"); answer.StatusCode != http.StatusNotFound {
+				t.Errorf("its media before its delivery: %s", answer.Status)
 			}
-			close(up)
+			close(proceed)
 			for i, sid := range recordings {
-				location := d.wait(t, sid, "recording-completed").Get("MediaExternalLocation")
-				if want := d.folder("recording") + "/" + d.account + "/" + sid; location != want+".mkv" && location != want+".mka" {
+				location := s.wait(t, sid, "recording-completed").Get("MediaExternalLocation")
+				if want := s.folder("recording") + "/" + s.account + "/" + sid; location != want+".mkv" && location != want+".mka" {
 					t.Errorf("the recording is at %s, want %s.mk?", location, want)
 				}
-				header, sealed := d.external(t, location)
-				sameContent(t, unsealed(t, private, header, sealed), files(t)[i])
-				if r, err := d.api.VideoV1.FetchRecording(sid); err != nil || *r.Status != "completed" || *r.MediaExternalLocation != location {
-					t.Errorf("delivered, the recording is %+v, %v", r, err)
+				header, sealed := s.external(t, location)
+				sameContent(t, decryptTwilio(t, private, header, sealed), files(t)[i])
+				if r, err := s.api.VideoV1.FetchRecording(sid); err != nil || *r.Status != "completed" || *r.MediaExternalLocation != location {
+					t.Errorf("after its delivery, the recording is %+v, %v", r, err)
 				}
 			}
 
-			// What is sealed in a bucket can be composed, and the film goes there too.
-			film := d.compose(t, room, true)
-			available := d.wait(t, film, "composition-available")
+			// Recordings that are encrypted in a bucket can be composed. The film is delivered there too.
+			film := s.compose(t, room, true)
+			available := s.wait(t, film, "composition-available")
 			location := available.Get("MediaExternalLocation")
-			if want := d.folder("composition") + "/" + d.account + "/" + film + ".mp4"; location != want {
+			if want := s.folder("composition") + "/" + s.account + "/" + film + ".mp4"; location != want {
 				t.Errorf("the film is at %s, want %s", location, want)
 			}
-			header, sealed := d.external(t, location)
-			plain := unsealed(t, private, header, sealed)
-			plays(t, plain)
+			header, sealed := s.external(t, location)
+			plain := decryptTwilio(t, private, header, sealed)
+			checkFilm(t, plain)
 			if info, err := os.Stat(plain); err != nil || available.Get("Size") != fmt.Sprint(info.Size()) {
-				t.Errorf("the film's size is said to be %s, and is %d", available.Get("Size"), info.Size())
+				t.Errorf("the callback says that the film has %s bytes, want %d", available.Get("Size"), info.Size())
 			}
-			answer, body := d.get(t, "/v1/Compositions/"+film+"/Media")
+			answer, body := s.get(t, "/v1/Compositions/"+film+"/Media")
 			if answer.StatusCode != http.StatusNotFound || !strings.Contains(fmt.Sprint(body["message"]), location) {
-				t.Errorf("of a film whose key may not read, Media says %s %v, want where it is", answer.Status, body)
+				t.Errorf("with a credential that cannot read, Media answers %s %v, want 404 with the location", answer.Status, body)
 			}
-			d.holdsNothingPlain(t, append(files(t), plain)...)
+			s.checkNoPlaintext(t, append(files(t), plain)...)
 
 			for _, kind := range []string{"recording", "composition"} {
-				set(t, d, kind, configuration{FriendlyName: "Reset", AwsStorageEnabled: yes(false), EncryptionEnabled: yes(false)})
+				set(t, s, kind, configuration{FriendlyName: "Reset", AwsStorageEnabled: new(false), EncryptionEnabled: new(false)})
 			}
-			again := d.compose(t, room, true)
-			if at := d.wait(t, again, "composition-available").Get("MediaExternalLocation"); at != "" {
-				t.Errorf("after the reset, a film went to %s", at)
+			again := s.compose(t, room, true)
+			if at := s.wait(t, again, "composition-available").Get("MediaExternalLocation"); at != "" {
+				t.Errorf("after the reset, a film was delivered to %s", at)
 			}
-			_, path := d.download(t, "/v1/Compositions/"+again+"/Media")
-			plays(t, path)
-			if left := d.bucket.Unfinished(t); len(left) != 0 {
+			_, path := s.download(t, "/v1/Compositions/"+again+"/Media")
+			checkFilm(t, path)
+			if left := s.s3.Unfinished(t); len(left) != 0 {
 				t.Errorf("unfinished uploads of %v", left)
 			}
 		})
 	}
 }
 
-// unsealed opens Twilio's envelope with openssl, as Twilio's documentation says.
-func unsealed(t *testing.T, private string, header http.Header, sealed string) string {
+// decryptTwilio decrypts Twilio's envelope with openssl, as Twilio's documentation says. It returns the path of the plain file.
+func decryptTwilio(t *testing.T, private string, header http.Header, sealed string) string {
 	t.Helper()
 	if got := header.Get("Content-Type"); got != "application/octet-stream" {
-		t.Errorf("sealed media is served as %s", got)
+		t.Errorf("encrypted media has the content type %s", got)
 	}
 	if got := header.Get("X-Amz-Meta-X-Amz-Matdesc"); got != "{}" {
 		t.Errorf("x-amz-matdesc is %q", got)
@@ -216,8 +214,8 @@ func unsealed(t *testing.T, private string, header http.Header, sealed string) s
 	return plain
 }
 
-// plays holds a film to showing alice, alone, for three seconds.
-func plays(t *testing.T, path string) {
+// checkFilm checks that a film shows alice, and no other participant, for 3 s.
+func checkFilm(t *testing.T, path string) {
 	t.Helper()
 	film := fixture.Open(t, path)
 	if film.Duration < 2900*time.Millisecond || film.Duration > 3200*time.Millisecond {
@@ -228,8 +226,8 @@ func plays(t *testing.T, path string) {
 	}
 }
 
-// holdsNothingPlain looks for pieces of plaintexts, and for any container, in every file of the data folder.
-func (d *depot) holdsNothingPlain(t *testing.T, plaintexts ...string) {
+// checkNoPlaintext searches all files of the data folder for parts of plain media files and for container headers.
+func (s *s3Service) checkNoPlaintext(t *testing.T, plaintexts ...string) {
 	t.Helper()
 	secrets := map[string][]byte{"a Matroska file": {0x1a, 0x45, 0xdf, 0xa3}, "an mp4 file": []byte("ftypisom"), "mp4 boxes": []byte("moov")}
 	for _, path := range plaintexts {
@@ -237,13 +235,13 @@ func (d *depot) holdsNothingPlain(t *testing.T, plaintexts ...string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, part := range []int{4, 2, 1} { // of the film: the beginning, the middle and the end are containers'
+		for _, part := range []int{4, 2, 1} { // away from the container's headers at the start and the end
 			at := len(data) / 5 * part
 			secrets[fmt.Sprintf("%s at %d", filepath.Base(path), at)] = data[at : at+32]
 		}
 	}
 	looked := 0
-	err := filepath.WalkDir(d.data, func(path string, entry os.DirEntry, err error) error {
+	err := filepath.WalkDir(s.data, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
@@ -260,6 +258,44 @@ func (d *depot) holdsNothingPlain(t *testing.T, plaintexts ...string) {
 		return nil
 	})
 	if err != nil || looked < 3 {
-		t.Errorf("looked into %d files: %v", looked, err)
+		t.Errorf("searched %d files: %v", looked, err)
+	}
+}
+
+// TestWindow_LimitsHowLongEncryptedRecordingsCanBeComposed tests a window of 0, as at Twilio, and one that has passed.
+func TestWindow_LimitsHowLongEncryptedRecordingsCanBeComposed(t *testing.T) {
+	for name, window := range map[string]string{"as_at_twilio": "0s", "passed": "2s"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startWithS3(t, "compose.window="+window)
+			_, key := s.keys(t)
+			configureWithGo(t, s, "recording", sealing(key))
+			room, recordings := s.room(t)
+			for _, sid := range recordings {
+				s.wait(t, sid, "recording-completed")
+			}
+			if name == "passed" {
+				s.eventually(t, "the window has passed", func() bool {
+					sid := s.compose(t, room, false)
+					var available, failed int
+					s.eventually(t, "the composition ends", func() bool {
+						available, failed = len(s.callbacks.named(sid, "composition-available")), len(s.callbacks.named(sid, "composition-failed"))
+						return available+failed > 0
+					})
+					return failed > 0
+				})
+			}
+			sid := s.compose(t, room, false)
+			failed := s.wait(t, sid, "composition-failed")
+			if message := failed.Get("ErrorMessage"); !strings.Contains(message, "sealed or in external storage") || !strings.Contains(message, "RT") {
+				t.Errorf("the callback says %q", message)
+			}
+			if number := s.failure(t, sid); number != 53628 {
+				t.Errorf("failed with %d, want 53628", number)
+			}
+			s.stop(t) // expired working copies are deleted at every start, and every minute
+			s.start(t)
+			s.eventually(t, "no working copy remains", func() bool { return len(s.stored(t, "work")) == 0 })
+		})
 	}
 }

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 // room of one second, with room.json in it.
 func TestScripts(t *testing.T) {
 	room := t.TempDir()
-	fixture.Room{UniqueName: "standup", Tracks: fixture.Pair("alice", fixture.People[0], 0, time.Second)}.Make(t, room)
+	fixture.Room{UniqueName: "standup", Recordings: fixture.Pair("alice", fixture.People[0], 0, time.Second)}.Make(t, room)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// authority is a private CA, as a company has one.
+// authority is a private certificate authority.
 type authority struct {
 	pem  []byte // its certificate
 	cert *x509.Certificate
@@ -41,7 +41,7 @@ func newAuthority(t *testing.T) authority {
 	return a
 }
 
-// certificate issues a certificate for host names and addresses, and returns its files.
+// certificate issues a certificate for host names and addresses. It returns the paths of the certificate and the key.
 func (a authority) certificate(t *testing.T, names ...string) (cert, key string) {
 	t.Helper()
 	template := &x509.Certificate{
@@ -72,8 +72,8 @@ func (a authority) certificate(t *testing.T, names ...string) (cert, key string)
 	return cert, key
 }
 
-// trust tells the clients that do not read the machine's own list of authorities: Node, with it twilio-cli, and curl
-// where the list is left as it is.
+// trust returns the environment variables that make clients trust the authority. Node and twilio-cli do not use the system's
+// list of authorities. curl does, but not every test changes that list.
 func (a authority) trust(t *testing.T) []string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ca.pem")

@@ -11,22 +11,22 @@ import (
 	"time"
 )
 
-// delivery is a callback as it arrived, in the words of the libraries' validators.
+// delivery is a received callback, in the form that the libraries' validators take.
 type delivery struct {
 	Method    string            `json:"method"`
 	URL       string            `json:"url"`
-	Params    map[string]string `json:"params"` // of the body: a GET has all of them in its URL
+	Params    map[string]string `json:"params"` // from the body; a GET request has them in its URL
 	Signature string            `json:"signature"`
 }
 
-// receiver collects callbacks.
+// receiver records callbacks.
 type receiver struct {
 	url string
 
 	mu         sync.Mutex
 	deliveries []delivery
-	film       bool          // whether a composition has called by GET, and
-	complete   chan struct{} // closed when it was available
+	film       bool          // a composition-available arrived as a GET request
+	complete   chan struct{} // closed when film becomes true
 }
 
 func receive(t *testing.T) *receiver {
@@ -53,7 +53,7 @@ func (r *receiver) take(w http.ResponseWriter, q *http.Request) {
 	}
 }
 
-// wait returns what arrived when the composition that calls by GET is available.
+// wait waits until the composition with GET callbacks is available. It returns all callbacks so far.
 func (r *receiver) wait(t *testing.T) []delivery {
 	t.Helper()
 	select {
@@ -66,7 +66,7 @@ func (r *receiver) wait(t *testing.T) []delivery {
 	return r.deliveries
 }
 
-// write puts deliveries into a file for the libraries' validators.
+// write writes deliveries to a file for the libraries' validators.
 func write(t *testing.T, deliveries []delivery) string {
 	t.Helper()
 	text, err := json.Marshal(deliveries)

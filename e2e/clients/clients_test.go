@@ -15,13 +15,14 @@ import (
 	"roomreel/e2e/fixture"
 )
 
-// parts is what every client says when all is well. The command line cannot ask quickly enough for the last one.
+// parts are the lines that every client prints for the parts of the scenario that succeeded. The command line is too slow to
+// reach the rate limit, which is the last part.
 var parts = []string{
 	"room", "recording rules", "recordings", "participants", "composition hook", "completed room", "compositions", "media",
 	"replaced hook", "deletions", "credentials", "settings", "errors", "rate limit",
 }
 
-// client is how one library's scenario is run.
+// client runs the scenario with one library.
 type client struct {
 	name    string
 	command func(t *testing.T) []string
@@ -35,7 +36,7 @@ var scenarios = []client{
 	{"cli", func(t *testing.T) []string { return append(cli(t), "cli/scenario.sh") }, parts[:len(parts)-1]},
 }
 
-// node returns the path of Node, for which `npm ci` has fetched the libraries.
+// node returns the path of Node. `npm ci` must have installed the libraries.
 func node(t *testing.T) string {
 	t.Helper()
 	fixture.Need(t, "node")
@@ -45,13 +46,13 @@ func node(t *testing.T) string {
 	return "node"
 }
 
-// cli returns how to run a program that runs twilio-cli, for which the same `npm ci` is, with redirect.cjs in its place.
+// cli returns the command prefix for a script that uses twilio-cli, redirected by redirect.cjs. `npm ci` installs twilio-cli.
 func cli(t *testing.T) []string {
 	t.Helper()
 	return append(plainCLI(t), "NODE_OPTIONS=--require "+strconv.Quote(here(t, "cli/redirect.cjs")))
 }
 
-// plainCLI is twilio-cli alone.
+// plainCLI is cli without the redirection.
 func plainCLI(t *testing.T) []string {
 	t.Helper()
 	node(t)
@@ -68,7 +69,7 @@ func here(t *testing.T, path string) string {
 	return absolute
 }
 
-// python returns Debian's Python, for which python3-twilio is.
+// python returns the path of Debian's Python, which has the package python3-twilio.
 func python(t *testing.T) string {
 	t.Helper()
 	const path = "/usr/bin/python3"
@@ -78,12 +79,12 @@ func python(t *testing.T) string {
 	return path
 }
 
-// TestClients_PlayTheScenario has each library do everything with recordings and compositions, at the same time, each
-// in an account of its own: the libraries over HTTP, the command line over TLS.
-func TestClients_PlayTheScenario(t *testing.T) {
+// TestClients_RunTheScenario runs the whole scenario with all libraries in parallel, each with an account of its own. The
+// libraries use HTTP, the command line uses TLS.
+func TestClients_RunTheScenario(t *testing.T) {
 	ca := newAuthority(t)
 	cert, certKey := ca.certificate(t, "127.0.0.1")
-	// A scenario has 23 writes before it tries the limit: however quick it is, all of them come through.
+	// A scenario has 23 writes before it tests the limit. They are always below this limit.
 	settings := []string{"--listen", "127.0.0.1:0", "--set", "webhook.allow=127.0.0.0/8", "--set", "limits.writes_per_second=30"}
 	plain := serve(t, settings...)
 	secure := serve(t, append(settings, "--tls-cert", cert, "--tls-key", certKey)...)
@@ -99,70 +100,70 @@ func TestClients_PlayTheScenario(t *testing.T) {
 			film := filepath.Join(t.TempDir(), "film.mp4")
 			environment := append(s.environment(account), ca.trust(t)...)
 			environment = append(environment, "ROOM_FILES="+files, "FILM="+film, "PUBLIC_KEY="+key, "CALLBACK="+calls.url)
-			c.play(t, command, environment)
+			c.runScenario(t, command, environment)
 			checkFilm(t, film)
 			checkSignatures(t, account, calls.wait(t))
 		})
 	}
 }
 
-// TestRedirect_LeadsToHTTPToo has the command line speak to a server without TLS.
-func TestRedirect_LeadsToHTTPToo(t *testing.T) {
+// TestRedirect_SupportsHTTP uses the command line with a server without TLS.
+func TestRedirect_SupportsHTTP(t *testing.T) {
 	command := append(cli(t), "cli/unchanged.sh")
 	s := serve(t, "--listen", "127.0.0.1:0")
-	if said, want := run(t, s.environment(s.account(t, "cli")), command...), "three two one 0\n"; said != want {
-		t.Errorf("said %q, want %q", said, want)
+	if got, want := run(t, s.environment(s.account(t, "cli")), command...), "three two one 0\n"; got != want {
+		t.Errorf("printed %q, want %q", got, want)
 	}
 }
 
-// play runs a scenario and compares what it says with the parts that there are.
-func (c client) play(t *testing.T, command, environment []string) {
+// runScenario runs the scenario and checks that all parts succeeded.
+func (c client) runScenario(t *testing.T, command, environment []string) {
 	t.Helper()
 	began := time.Now()
-	said := strings.Split(strings.TrimSpace(run(t, environment, command...)), "\n")
-	if diff := cmp.Diff(c.parts, said); diff != "" {
-		t.Errorf("parts that went well (-want +got):\n%s", diff)
+	got := strings.Split(strings.TrimSpace(run(t, environment, command...)), "\n")
+	if diff := cmp.Diff(c.parts, got); diff != "" {
+		t.Errorf("parts that succeeded (-want +got):\n%s", diff)
 	}
 	t.Logf("%s took %v", c.name, time.Since(began).Round(10*time.Millisecond))
 }
 
-// run runs a command and returns what it writes. It fails the test with its other words when it fails.
+// run runs a command and returns its stdout. If it fails, it fails the test with the command's output.
 func run(t *testing.T, environment []string, command ...string) string {
 	t.Helper()
-	var words strings.Builder
+	var stderr strings.Builder
 	process := exec.Command(command[0], command[1:]...)
 	process.Env = append(environment, "HOME="+t.TempDir(), "NODE_NO_WARNINGS=1", "PYTHONDONTWRITEBYTECODE=1")
-	process.Stderr = &words
+	process.Stderr = &stderr
 	out, err := process.Output()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s%s", strings.Join(command, " "), err, out, &words)
+		t.Fatalf("%s: %v\n%s%s", strings.Join(command, " "), err, out, &stderr)
 	}
 	return string(out)
 }
 
-// makeRoom makes the recordings of a room in which bob comes a second after alice.
+// makeRoom makes the recordings of a room that bob joins one second after alice.
 func makeRoom(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	tracks := append(fixture.Pair("alice", fixture.People[0], 0, 2*time.Second), fixture.Pair("bob", fixture.People[1], time.Second, 2*time.Second)...)
-	fixture.Room{Tracks: tracks}.Make(t, dir)
+	fixture.Room{Recordings: tracks}.Make(t, dir)
 	return dir
 }
 
-// checkFilm looks for alice on the left until she leaves and for bob on the right from when he came.
+// checkFilm checks that alice is on the left until she leaves, and bob on the right after he joined.
 func checkFilm(t *testing.T, path string) {
 	t.Helper()
 	film := fixture.Open(t, path)
 	if film.Video.Size != image.Pt(640, 480) || len(film.Video.Times) != 75 || film.Audio == nil {
-		t.Errorf("the film is %v with %d pictures", film.Video.Size, len(film.Video.Times))
+		t.Errorf("the film is %v with %d frames", film.Video.Size, len(film.Video.Times))
 	}
 	left, right := image.Rect(0, 120, 320, 360), image.Rect(320, 120, 640, 360)
 	at := []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 2500 * time.Millisecond}
 	seen := [][2]int{}
-	for _, picture := range film.Sample(t, at...) {
-		seen = append(seen, [2]int{fixture.Who(picture, left, fixture.People), fixture.Who(picture, right, fixture.People)})
+	for _, frame := range film.Sample(t, at...) {
+		seen = append(seen, [2]int{fixture.Who(frame, left, fixture.People), fixture.Who(frame, right, fixture.People)})
 	}
-	if want := [][2]int{{0, fixture.Nobody}, {0, 1}, {fixture.Nobody, 1}}; !cmp.Equal(seen, want) {
-		t.Errorf("seen left and right: %v, want %v", seen, want)
+	if want := [][2]int{{0, fixture.Empty}, {0, 1}, {fixture.Empty, 1}}; !cmp.Equal(seen, want) {
+		t.Errorf("visible on the left and right: %v, want %v", seen, want)
 	}
 }

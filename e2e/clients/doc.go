@@ -1,6 +1,6 @@
-// Package clients proves that Twilio's own client libraries work with a booted server, and that docs/clients.md shows
-// how: the files in go, node, python and cli are both what the page quotes and what the tests run.
+// Package clients tests that Twilio's own client libraries work with a running server. The tests run the files in go, node,
+// python and cli; docs/clients.md quotes the same files.
 //
-// Every client plays the same scenario, from an empty account to deleted films, in an account of its own. Start with
-// TestClients_PlayTheScenario; what they play is easiest to read in go/main.go.
+// Every client runs the same scenario, from an empty account to deleted films, in an account of its own. Start with
+// TestClients_RunTheScenario and go/main.go.
 package clients

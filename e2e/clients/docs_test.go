@@ -11,14 +11,14 @@ import (
 	"testing"
 )
 
-// page is what shows how to point clients at a server.
+// page is the document that explains how clients use a server.
 const page = "../../docs/clients.md"
 
-// quote is a block of code under the link to the file that it shows.
+// quote matches a code block under a link to the file that it quotes.
 var quote = regexp.MustCompile("\\]\\(\\.\\./e2e/clients/([^)]+)\\):?\n\n```[a-z]*\n((?s).*?)```\n")
 
-// TestDocs_ShowTheFilesThatRun holds the page to the files: what it quotes is a whole file, and no file is left out.
-func TestDocs_ShowTheFilesThatRun(t *testing.T) {
+// TestDocs_QuoteTheTestedFiles checks that the page quotes whole files and mentions all files.
+func TestDocs_QuoteTheTestedFiles(t *testing.T) {
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
@@ -32,12 +32,12 @@ func TestDocs_ShowTheFilesThatRun(t *testing.T) {
 		}
 		quoted[found[1]] = true
 		if string(file) != found[2] {
-			t.Errorf("%s shows something else than %s", page, found[1])
+			t.Errorf("the quotation in %s differs from %s", page, found[1])
 		}
 	}
 	for _, name := range []string{"go/connect.go", "node/connect.js", "python/connect.py", "cli/redirect.cjs"} {
 		if !quoted[name] {
-			t.Errorf("%s does not show %s under a link to it", page, name)
+			t.Errorf("%s does not quote %s under a link to it", page, name)
 		}
 	}
 	filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
@@ -53,7 +53,7 @@ func TestDocs_ShowTheFilesThatRun(t *testing.T) {
 	})
 }
 
-// TestDocs_LinkToFilesThatExist follows the links that stay in this repository.
+// TestDocs_LinkToFilesThatExist checks the links to files of this repository.
 func TestDocs_LinkToFilesThatExist(t *testing.T) {
 	text, err := os.ReadFile(page)
 	if err != nil {
@@ -66,8 +66,8 @@ func TestDocs_LinkToFilesThatExist(t *testing.T) {
 	}
 }
 
-// TestDocs_NameTheVersionsThatRun compares the page's table with what is pinned and installed.
-func TestDocs_NameTheVersionsThatRun(t *testing.T) {
+// TestDocs_NameTheTestedVersions compares the page's table with the pinned and installed versions.
+func TestDocs_NameTheTestedVersions(t *testing.T) {
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
@@ -82,14 +82,14 @@ func TestDocs_NameTheVersionsThatRun(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	for _, words := range []string{
+	for _, row := range []string{
 		"| twilio-go " + strings.TrimSpace(string(goVersion)) + " |",
 		"| npm twilio " + npm.Dependencies["twilio"] + " |",
 		"| npm twilio-cli " + npm.Dependencies["twilio-cli"] + " |",
 		"| Debian's python3-twilio " + strings.TrimSpace(run(t, os.Environ(), python(t), "-c", "import twilio; print(twilio.__version__)")) + " |",
 	} {
-		if !strings.Contains(string(text), words) {
-			t.Errorf("%s does not say %q", page, words)
+		if !strings.Contains(string(text), row) {
+			t.Errorf("%s has no row %q", page, row)
 		}
 	}
 }

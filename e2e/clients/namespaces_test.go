@@ -12,18 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestUnchangedClients_FindTheServerByName has programs that know nothing of roomreel ask for Twilio's own host names,
-// in namespaces where these lead to the server: DNS and a private CA are all that it takes.
+// TestUnchangedClients_FindTheServerByName runs programs with Twilio's own host names, in namespaces in which these names resolve
+// to the server. It shows that DNS and a private certificate authority are enough.
 func TestUnchangedClients_FindTheServerByName(t *testing.T) {
 	if os.Getenv(insideVariable) == "" {
-		again(t)
+		rerunInNamespaces(t)
 		return
 	}
 	loopbackUp(t)
 	ca := newAuthority(t)
 	privateMounts(t)
-	inPlaceOf(t, "/etc/hosts", []byte("127.0.0.1 localhost video.twilio.com accounts.twilio.com\n"))
-	inPlaceOf(t, "/etc/ssl/certs/ca-certificates.crt", ca.pem)
+	overlayFile(t, "/etc/hosts", []byte("127.0.0.1 localhost video.twilio.com accounts.twilio.com\n"))
+	overlayFile(t, "/etc/ssl/certs/ca-certificates.crt", ca.pem)
 	cert, key := ca.certificate(t, "video.twilio.com", "accounts.twilio.com")
 	s := serve(t, "--listen", "127.0.0.1:443", "--tls-cert", cert, "--tls-key", key)
 	for name, command := range map[string][]string{
@@ -33,16 +33,16 @@ func TestUnchangedClients_FindTheServerByName(t *testing.T) {
 		"cli":    append(plainCLI(t), "cli/unchanged.sh"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			said := run(t, append(s.environment(s.account(t, name)), ca.trust(t)...), command...)
-			if want := "three two one 0\n"; said != want {
-				t.Errorf("said %q, want %q", said, want)
+			got := run(t, append(s.environment(s.account(t, name)), ca.trust(t)...), command...)
+			if want := "three two one 0\n"; got != want {
+				t.Errorf("printed %q, want %q", got, want)
 			}
 		})
 	}
 }
 
-// again runs the test once more, as a process with names, a network and mounts of its own.
-func again(t *testing.T) {
+// rerunInNamespaces runs the test again in a process with its own user, network and mount namespaces.
+func rerunInNamespaces(t *testing.T) {
 	t.Helper()
 	one := func(id int) []syscall.SysProcIDMap { return []syscall.SysProcIDMap{{HostID: id, Size: 1}} }
 	command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1")
@@ -52,19 +52,19 @@ func again(t *testing.T) {
 		UidMappings: one(os.Getuid()), GidMappings: one(os.Getgid()),
 		Pdeathsig: syscall.SIGKILL,
 	}
-	words, err := command.CombinedOutput()
+	output, err := command.CombinedOutput()
 	var ended *exec.ExitError
 	switch {
 	case errors.As(err, &ended):
-		t.Fatalf("inside:\n%s", words)
+		t.Fatalf("in the namespaces:\n%s", output)
 	case err != nil:
-		t.Skipf("optional: this machine gives no namespaces of one's own: %v", err)
-	case strings.Contains(string(words), "no tests to run"):
-		t.Fatal("nothing was tested inside")
+		t.Skipf("optional: this machine does not allow user namespaces: %v", err)
+	case strings.Contains(string(output), "no tests to run"):
+		t.Fatal("no test ran in the namespaces")
 	}
 }
 
-// privateMounts keeps what is mounted from now on to this process and its children.
+// privateMounts makes later mounts visible to this process and its children only.
 func privateMounts(t *testing.T) {
 	t.Helper()
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
@@ -72,8 +72,8 @@ func privateMounts(t *testing.T) {
 	}
 }
 
-// inPlaceOf shows another text where a file of the machine is.
-func inPlaceOf(t *testing.T, file string, text []byte) {
+// overlayFile mounts a file with another content over a file of the system.
+func overlayFile(t *testing.T, file string, text []byte) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), filepath.Base(file))
 	if err := os.WriteFile(path, text, 0o644); err != nil {
@@ -85,7 +85,7 @@ func inPlaceOf(t *testing.T, file string, text []byte) {
 	t.Cleanup(func() { unix.Unmount(file, unix.MNT_DETACH) })
 }
 
-// loopbackUp turns on the one interface that a new network has.
+// loopbackUp enables the loopback interface of a new network namespace.
 func loopbackUp(t *testing.T) {
 	t.Helper()
 	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)

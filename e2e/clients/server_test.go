@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// bin is the folder with the two binaries, and with the Go client's.
+// bin is the folder with the two binaries and those of the Go client.
 var bin string
 
-// insideVariable names bin for a test that runs once more in namespaces of its own.
+// insideVariable is the environment variable with bin, for a test that runs again in namespaces.
 const insideVariable = "ROOMREEL_TEST_INSIDE"
 
 func TestMain(m *testing.M) {
@@ -49,13 +49,13 @@ type server struct {
 	url, data string
 }
 
-// serve starts the service on a data folder of its own, and ends it with the test.
+// serve starts the service on a new data folder, and stops it at the end of the test.
 func serve(t *testing.T, arguments ...string) server {
 	t.Helper()
 	s := server{data: t.TempDir()}
 	command := exec.Command(filepath.Join(bin, "roomreel"), append([]string{"serve", "--data", s.data}, arguments...)...)
 	command.Dir = s.data
-	words, err := command.StderrPipe()
+	stderr, err := command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func serve(t *testing.T, arguments ...string) server {
 	url, ended := make(chan string, 1), make(chan struct{})
 	go func() {
 		defer close(ended)
-		lines := bufio.NewScanner(io.TeeReader(words, log))
+		lines := bufio.NewScanner(io.TeeReader(stderr, log))
 		for lines.Scan() {
 			var line struct{ Msg, URL string }
 			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
@@ -77,14 +77,14 @@ func serve(t *testing.T, arguments ...string) server {
 			}
 		}
 	}()
-	said := func() (complaints string) {
+	warnings := func() (lines string) {
 		text, _ := os.ReadFile(log.Name())
 		for line := range strings.Lines(string(text)) {
 			if !strings.Contains(line, `"level":"INFO"`) {
-				complaints += line
+				lines += line
 			}
 		}
-		return complaints
+		return lines
 	}
 	t.Cleanup(func() {
 		command.Process.Signal(os.Interrupt)
@@ -92,22 +92,22 @@ func serve(t *testing.T, arguments ...string) server {
 		defer kill.Stop()
 		<-ended
 		if err := command.Wait(); err != nil && !t.Failed() {
-			t.Errorf("roomreel serve ended: %v\n%s", err, said())
+			t.Errorf("roomreel serve ended: %v\n%s", err, warnings())
 		}
 		if t.Failed() {
-			t.Logf("the server complained:\n%s", said())
+			t.Logf("warnings and errors of the server:\n%s", warnings())
 		}
 		log.Close()
 	})
 	select {
 	case s.url = <-url:
 	case <-ended:
-		t.Fatalf("roomreel serve did not start:\n%s", said())
+		t.Fatalf("roomreel serve did not start:\n%s", warnings())
 	}
 	return s
 }
 
-// account is what an application needs to sign in.
+// account holds the credentials of an application.
 type account struct {
 	SID    string `json:"account_sid"`
 	Token  string `json:"auth_token"`
@@ -115,7 +115,7 @@ type account struct {
 	Secret string `json:"api_key_secret"`
 }
 
-// account makes an account with an API key, beside the running server.
+// account creates an account with an API key while the server runs.
 func (s server) account(t *testing.T, name string) account {
 	t.Helper()
 	var a account
@@ -134,13 +134,13 @@ func (s server) account(t *testing.T, name string) account {
 	return a
 }
 
-// environment is what the connect files read.
+// environment returns the environment that the connect files read.
 func (s server) environment(a account) []string {
 	return append(os.Environ(), "ROOMREEL_URL="+s.url,
 		"TWILIO_ACCOUNT_SID="+a.SID, "TWILIO_API_KEY="+a.Key, "TWILIO_API_SECRET="+a.Secret)
 }
 
-// publicKey writes an RSA public key as customers upload it, and returns its path.
+// publicKey writes an RSA public key in the form that customers upload, and returns its path.
 func publicKey(t *testing.T) string {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

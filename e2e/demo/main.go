@@ -1,8 +1,7 @@
-// Command demo shows roomreel from a user's side, as `make demo` runs it: it makes a room, starts a server on its
-// defaults, uploads the recordings through the HTTP API, has them composed and downloads the film.
+// Command demo shows roomreel as a user sees it. `make demo` runs it. It makes a room, starts a server with its defaults,
+// uploads the recordings through the HTTP API, composes them and downloads the film.
 //
-// It uses only what every user has: the two binaries and the API. ffmpeg makes the room (room.go) and says at the end,
-// as a second opinion, what the film is.
+// It uses only the two binaries and the API. ffmpeg makes the room (room.go), and ffprobe describes the film at the end.
 package main
 
 import (
@@ -29,14 +28,14 @@ const (
 	film    = folder + "/composition.mp4"
 	program = "bin/roomreel"
 
-	// atMost ends a demo that hangs; it takes about half a minute on two cores.
-	atMost = 5 * time.Minute
+	// timeout ends a demo that hangs. The demo takes about 30 s on two cores.
+	timeout = 5 * time.Minute
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, atMost)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if err := demo(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
@@ -63,7 +62,7 @@ func demo(ctx context.Context) error {
 	}
 	defer api.Close()
 	if err := api.Ready(ctx); err != nil {
-		return fmt.Errorf("%w; the server's words are in %s", err, server.log)
+		return fmt.Errorf("%w; the server's log is %s", err, server.log)
 	}
 
 	say("3. Uploading the recordings to %s and completing the room", server.url)
@@ -89,7 +88,7 @@ func demo(ctx context.Context) error {
 
 func say(format string, values ...any) { fmt.Printf(format+"\n", values...) }
 
-// compose asks for a film and waits for it. The callbacks tell how far it has come.
+// compose creates a composition and waits until it is completed. Callbacks report its progress.
 func compose(ctx context.Context, api *client.Client, room string) (client.Composition, error) {
 	listener, err := listen()
 	if err != nil {
@@ -124,7 +123,7 @@ func compose(ctx context.Context, api *client.Client, room string) (client.Compo
 		select {
 		case percent := <-listener.percent:
 			bar.Set(percent / 100)
-			if bar == nil && percent >= done+10 { // no terminal: a line now and then
+			if bar == nil && percent >= done+10 { // no terminal: print a line every 10 %
 				say("   composing: %.0f %%", percent)
 				done = percent
 			}
@@ -135,7 +134,7 @@ func compose(ctx context.Context, api *client.Client, room string) (client.Compo
 	}
 }
 
-// download writes the film beside its final name and renames it when it is whole.
+// download writes the film to a temporary file and renames it when it is complete.
 func download(ctx context.Context, api *client.Client, sid roomreel.CompositionSID) error {
 	media, err := api.Media(ctx, sid)
 	if err != nil {
@@ -153,7 +152,7 @@ func download(ctx context.Context, api *client.Client, sid roomreel.CompositionS
 	return os.Rename(file.Name(), film)
 }
 
-// describe says what the film is: what the API answers, and what ffprobe finds in it.
+// describe prints the properties of the film, from the API and from ffprobe.
 func describe(ctx context.Context, composition client.Composition, took time.Duration) error {
 	text, err := exec.CommandContext(ctx, "ffprobe", "-loglevel", "error", "-of", "json", "-show_streams", "-show_format", film).Output()
 	if err != nil {
@@ -184,9 +183,9 @@ func describe(ctx context.Context, composition client.Composition, took time.Dur
 	say("\n%s", film)
 	for _, stream := range probe.Streams {
 		if stream.Type == "video" {
-			say("  picture   %s %s, %dx%d, %s pictures/s", stream.Codec, stream.Profile, stream.Width, stream.Height, strings.TrimSuffix(stream.FPS, "/1"))
+			say("  video     %s %s, %dx%d, %s frames/s", stream.Codec, stream.Profile, stream.Width, stream.Height, strings.TrimSuffix(stream.FPS, "/1"))
 		} else {
-			say("  sound     %s %s, %s Hz, %d channels", stream.Codec, stream.Profile, stream.Rate, stream.Channels)
+			say("  audio     %s %s, %s Hz, %d channels", stream.Codec, stream.Profile, stream.Rate, stream.Channels)
 		}
 	}
 	seconds := probe.Format.Duration

@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// person is somebody in the room: a picture that moves in their own colours under their name, and notes of their own.
+// person is a participant: a video with a moving gradient and the name, and audio of repeated notes.
 type person struct {
 	name        string
 	from, until int // seconds of room time
 	size        string
 	dark, light string // the two ends of a moving gradient
 	note        float64
-	beat        float64 // notes per second
+	tempo       float64 // notes per second
 }
 
-// people join and leave, so that the film's grid changes. Hedy holds her telephone upright.
+// people join and leave, so that the grid of the film changes. The video of Hedy is in portrait.
 var people = []person{
 	{"Ada", 0, 26, "640x480", "0x7a1020", "0xff7a60", 440, 1},
 	{"Alan", 3, 26, "640x480", "0x0a3a7a", "0x60b0ff", 554.37, 1.5},
@@ -37,7 +37,7 @@ func roomLength() time.Duration {
 	return time.Duration(last) * time.Second
 }
 
-// makeRoom writes the recordings and the manifest, and returns the manifest's path.
+// makeRoom writes the recordings and the manifest. It returns the path of the manifest.
 func makeRoom(ctx context.Context, folder string) (string, error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", err
@@ -56,10 +56,10 @@ func makeRoom(ctx context.Context, folder string) (string, error) {
 	for _, p := range people {
 		name := strings.ToLower(p.name)
 		camera, microphone := name+"-camera", name+"-microphone"
-		if err := ffmpeg(ctx, append([]string{"-f", "lavfi", "-i", p.picture()}, append(likeBrowserVideo, filepath.Join(folder, camera+".mkv"))...)...); err != nil {
+		if err := ffmpeg(ctx, append([]string{"-f", "lavfi", "-i", p.videoFilter()}, append(likeBrowserVideo, filepath.Join(folder, camera+".mkv"))...)...); err != nil {
 			return "", err
 		}
-		if err := ffmpeg(ctx, append([]string{"-f", "lavfi", "-i", p.sound()}, append(likeBrowserAudio, "-f", "matroska", filepath.Join(folder, microphone+".mka"))...)...); err != nil {
+		if err := ffmpeg(ctx, append([]string{"-f", "lavfi", "-i", p.audioFilter()}, append(likeBrowserAudio, "-f", "matroska", filepath.Join(folder, microphone+".mka"))...)...); err != nil {
 			return "", err
 		}
 		manifest.Recordings = append(manifest.Recordings,
@@ -74,7 +74,7 @@ func makeRoom(ctx context.Context, folder string) (string, error) {
 	return path, os.WriteFile(path, append(text, '\n'), 0o644)
 }
 
-// Browsers encode in real time and send a keyframe only when somebody joins or loses packets.
+// Browsers encode in real time. They send a keyframe only when a participant joins or loses packets.
 var (
 	likeBrowserVideo = strings.Fields("-c:v libvpx -deadline realtime -cpu-used 8 -b:v 700k -maxrate 900k -bufsize 1400k -g 100000 -threads 1")
 	likeBrowserAudio = strings.Fields("-c:a libopus -b:a 32k -application voip")
@@ -82,16 +82,16 @@ var (
 
 func (p person) length() int { return p.until - p.from }
 
-func (p person) picture() string {
+func (p person) videoFilter() string {
 	return fmt.Sprintf("gradients=s=%s:r=30:d=%d:c0=%s:c1=%s:nb_colors=2:speed=0.04:seed=7,"+
 		"drawtext=text=%s:fontcolor=white:fontsize=w/5:x=(w-text_w)/2+w/12*sin(1.3*t):y=(h-text_h)/2+h/9*cos(1.7*t):shadowx=4:shadowy=4,"+
 		"drawtext=text='%%{pts\\:hms}':fontcolor=white:fontsize=w/20:x=w/40:y=h-2*text_h,format=yuv420p",
 		p.size, p.length(), p.dark, p.light, p.name)
 }
 
-// sound is a note that fades out, again and again.
-func (p person) sound() string {
-	return fmt.Sprintf("aevalsrc='0.25*sin(2*PI*%g*t)*exp(-5*mod(t*%g,1))':s=48000:d=%d", p.note, p.beat, p.length())
+// audioFilter repeats a note that fades out.
+func (p person) audioFilter() string {
+	return fmt.Sprintf("aevalsrc='0.25*sin(2*PI*%g*t)*exp(-5*mod(t*%g,1))':s=48000:d=%d", p.note, p.tempo, p.length())
 }
 
 func ffmpeg(ctx context.Context, arguments ...string) error {

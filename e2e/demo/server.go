@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// server is a running roomreel with the account that its first start made.
+// server is a running roomreel. Its account was created at its first start.
 type server struct {
 	url            string
 	account, token string
-	log            string // path of what it said
+	log            string // path of its log
 	command        *exec.Cmd
 	data           string
 }
 
-// start runs the server on a free port of this machine and an empty data folder.
+// start runs the server on a free port, with an empty data folder.
 func start(ctx context.Context) (*server, error) {
 	data, err := os.MkdirTemp("", "roomreel-demo-")
 	if err != nil {
@@ -39,7 +39,7 @@ func start(ctx context.Context) (*server, error) {
 		return nil, err
 	}
 	defer log.Close()
-	// Callbacks to this machine's own addresses are refused unless they are allowed.
+	// By default, callbacks to loopback addresses are refused.
 	s.command = exec.Command(program, "serve", "--data", data, "--listen", address, "--set", "webhook.allow=127.0.0.0/8")
 	s.command.Stderr = log
 	out, err := s.command.StdoutPipe()
@@ -55,7 +55,7 @@ func start(ctx context.Context) (*server, error) {
 	}
 	if err := json.NewDecoder(out).Decode(&first); err != nil {
 		s.stop()
-		return nil, fmt.Errorf("the server did not start; its words are in %s: %w", s.log, err)
+		return nil, fmt.Errorf("the server did not start; its log is %s: %w", s.log, err)
 	}
 	s.account, s.token = first.SID, first.Token
 	return s, nil
@@ -69,7 +69,7 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// importRoom uploads the room as anybody would, and returns its SID.
+// importRoom uploads the room with roomreel import and returns its SID.
 func (s *server) importRoom(ctx context.Context, manifest string) (string, error) {
 	command := exec.CommandContext(ctx, program, "import", "--room", manifest, "--complete")
 	command.Env = append(os.Environ(), "ROOMREEL_URL="+s.url, "ROOMREEL_ACCOUNT="+s.account, "ROOMREEL_TOKEN="+s.token)
@@ -78,21 +78,21 @@ func (s *server) importRoom(ctx context.Context, manifest string) (string, error
 	if err != nil {
 		return "", fmt.Errorf("roomreel import: %w", err)
 	}
-	var facts struct {
+	var result struct {
 		Room string `json:"room_sid"`
 	}
-	if err := json.Unmarshal(out, &facts); err != nil {
+	if err := json.Unmarshal(out, &result); err != nil {
 		return "", fmt.Errorf("roomreel import: %w", err)
 	}
-	return facts.Room, nil
+	return result.Room, nil
 }
 
-// stop asks the server to end, waits for it, and removes its data.
+// stop stops the server and removes its data.
 func (s *server) stop() {
 	if err := s.command.Process.Signal(os.Interrupt); err == nil {
-		late := time.AfterFunc(20*time.Second, func() { s.command.Process.Kill() })
+		timer := time.AfterFunc(20*time.Second, func() { s.command.Process.Kill() })
 		s.command.Wait()
-		late.Stop()
+		timer.Stop()
 	}
 	os.RemoveAll(s.data)
 }
@@ -115,7 +115,7 @@ func listen() (*listener, error) {
 		if r.FormValue("StatusCallbackEvent") == "composition-progress" && err == nil {
 			select {
 			case l.percent <- percent:
-			default: // nobody is looking any more
+			default: // the demo has ended
 			}
 		}
 	})}

@@ -30,7 +30,7 @@ import (
 )
 
 // people are in the made room: who, from when to when. carol's camera speaks VP9.
-var people = []fixture.Track{
+var people = []fixture.Recording{
 	{Participant: "alice", Name: "alice-camera", Kind: roomreel.Video, Length: 4 * time.Second, Person: fixture.People[0]},
 	{Participant: "alice", Name: "alice-microphone", Kind: roomreel.Audio, Length: 4 * time.Second, Person: fixture.People[0]},
 	{Participant: "carol", Name: "carol-camera", Kind: roomreel.Video, Length: 3 * time.Second, Offset: time.Second, Person: fixture.People[2], Codec: "vp9"},
@@ -48,7 +48,7 @@ func made(t *testing.T) string {
 		var err error
 		recordings.dir, err = os.MkdirTemp("", "roomreel-jobs-")
 		check(t, err)
-		fixture.Room{Tracks: people}.Make(t, recordings.dir)
+		fixture.Room{Recordings: people}.Make(t, recordings.dir)
 	})
 	return recordings.dir
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Does with twilio-cli what ../go/main.go does with twilio-go, and reads the same variables. The commands are those that
-# are written for Twilio; the upload, at Twilio, is what a room does itself. curl fetches media: twilio-cli cannot.
+# Does the same as ../go/main.go with twilio-cli, and reads the same variables. The commands are the same as for Twilio, except
+# the upload, which Twilio does itself. curl fetches media, because twilio-cli cannot.
 set -euo pipefail
 
 layout='{"alice": {"video_sources": ["alice-*"], "x_pos": 0, "width": 320, "max_columns": 1},
@@ -11,19 +11,19 @@ yesterday=$(date -u -d '1 day ago' +%FT%TZ)
 video() { twilio "api:video:v1:$1" --properties="$2" -o tsv "${@:3}" | tail -n +2; }
 credentials() { twilio "api:accounts:v1:credentials:$1" --properties="$2" -o tsv "${@:3}" | tail -n +2; }
 
-# check WHAT GOT WANT: ends the program unless what an answer has to be is so.
+# check WHAT GOT WANT: ends the program if GOT is not WANT.
 check() { [ "$2" = "$3" ] || { printf 'line %d: %s: got %s, want %s\n' "${BASH_LINENO[0]}" "$1" "$2" "$3" >&2; exit 1; }; }
 
-# refused CODE COMMAND...: the command has to fail with this number of Twilio's.
+# refused CODE COMMAND...: the command must fail with this Twilio error number.
 refused() {
-	local words
-	if words=$("${@:2}" 2>&1); then
+	local output
+	if output=$("${@:2}" 2>&1); then
 		check "$2" 'no error' "$1"
 	fi
-	case $words in *"Error code $1 "*) ;; *) check "$2" "$words" "$1" ;; esac
+	case $output in *"Error code $1 "*) ;; *) check "$2" "$output" "$1" ;; esac
 }
 
-# upload FILE IDENTITY OFFSET: brings a recorded track into the room and prints the recording's SID.
+# upload FILE IDENTITY OFFSET: adds a recorded track to the room and prints the SID of the recording.
 upload() {
 	curl --fail --silent --show-error --user "$TWILIO_API_KEY:$TWILIO_API_SECRET" \
 		--form "ParticipantIdentity=$2" --form "TrackName=${1%.*}" --form "OffsetMillis=$3" --form "Media=@$ROOM_FILES/$1" \
@@ -66,7 +66,7 @@ microphone=$(upload bob-microphone.mka bob 1000)
 check 'two pages, the newest first' "$(video recordings:list trackName --grouping-sid="$room" --page-size=3 | tr '\n' ' ')" \
 	'bob-microphone bob-camera alice-microphone alice-camera '
 source=$(video recordings:fetch sourceSid --sid="$microphone")
-check sound "$(video rooms:recordings:list trackName,codec --room-sid="$room" --source-sid="$source")" $'bob-microphone\topus'
+check audio_only "$(video rooms:recordings:list trackName,codec --room-sid="$room" --source-sid="$source")" $'bob-microphone\topus'
 check camera "$(video rooms:recordings:fetch status,type,codec,size --room-sid="$room" --sid="$camera")" \
 	"$(printf 'completed\tvideo\tvp8\t%d' "$(stat -c %s "$ROOM_FILES/alice-camera.mkv")")"
 download "/v1/Recordings/$camera/Media" "$FILM"
@@ -81,9 +81,9 @@ check track "$(video rooms:participants:published-tracks:fetch name --room-sid="
 echo participants
 
 IFS=$'\t' read -r hook enabled updated < <(video composition-hooks:create sid,enabled,dateUpdated \
-	--friendly-name='Sound of every room' --audio-sources='*' --format=webm)
+	--friendly-name='Audio of every room' --audio-sources='*' --format=webm)
 check 'a new hook' "$enabled $updated" 'true null'
-check hook "$(video composition-hooks:fetch friendlyName --sid="$hook")" 'Sound of every room'
+check hook "$(video composition-hooks:fetch friendlyName --sid="$hook")" 'Audio of every room'
 check hooks "$(video composition-hooks:list sid --friendly-name='*every*' --enabled)" "$hook"
 echo composition hook
 
@@ -93,12 +93,12 @@ echo completed room
 until by_hook=$(video compositions:list sid --room-sid="$room") && [ -n "$by_hook" ]; do :; done
 film=$(video compositions:create sid --room-sid="$room" --video-layout="$layout" --audio-sources='*' \
 	--audio-sources-excluded='bob-m*' --resolution=640x480 --format=mp4 --status-callback="$CALLBACK" --status-callback-method=GET)
-sound=$(video compositions:create sid --room-sid="$room" --audio-sources='alice-*')
+audio_only=$(video compositions:create sid --room-sid="$room" --audio-sources='alice-*')
 wait_for "$film"
-wait_for "$sound"
+wait_for "$audio_only"
 wait_for "$by_hook"
 check film "$(video compositions:fetch format,resolution,duration,trim --sid="$film")" $'mp4\t640x480\t3\ttrue'
-check 'the newest first' "$(video compositions:list sid --room-sid="$room" --page-size=2)" "$sound"$'\n'"$film"$'\n'"$by_hook"
+check 'the newest first' "$(video compositions:list sid --room-sid="$room" --page-size=2)" "$audio_only"$'\n'"$film"$'\n'"$by_hook"
 check 'completed today' "$(video compositions:list sid --room-sid="$room" --status=completed --date-created-after="$yesterday" | wc -l)" 3
 check 'made yesterday' "$(video compositions:list sid --room-sid="$room" --date-created-before="$yesterday" | wc -l)" 0
 echo compositions

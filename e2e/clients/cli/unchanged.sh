@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A program that was never told about roomreel: it asks for video.twilio.com and accounts.twilio.com.
+# A program that does not know roomreel: it uses video.twilio.com and accounts.twilio.com.
 set -euo pipefail
 for name in one two three; do
 	twilio api:video:v1:rooms:create --unique-name="$name" --silent

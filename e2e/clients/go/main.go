@@ -1,9 +1,9 @@
-// Command go does with twilio-go what an application does with Twilio Video's recordings and compositions, and stops at
-// the first answer that is not what Twilio's documentation promises. connect.go is all that differs from such an
-// application; the upload (upload.go) is what Twilio does itself.
+// Command go uses twilio-go as an application does with the recordings and compositions of Twilio Video. It stops at
+// the first answer that does not match the documentation of Twilio. Only connect.go differs from such an
+// application, and the upload (upload.go), which Twilio does itself.
 //
 // It reads the variables of connect.go, and ROOM_FILES (a folder of recordings), FILM (where to put the film), PUBLIC_KEY
-// (a PEM file) and CALLBACK (a URL). It prints the name of each part that went well.
+// (a PEM file) and CALLBACK (a URL). It prints the name of each part that succeeded.
 package main
 
 import (
@@ -24,8 +24,8 @@ import (
 	video "github.com/twilio/twilio-go/rest/video/v1"
 )
 
-// patience is how often a composition is asked for, ten times a second.
-const patience = 1200
+// maxPolls is how often a composition is fetched, every 100 ms, until it is completed.
+const maxPolls = 1200
 
 var layout = map[string]any{
 	"alice": map[string]any{"video_sources": []string{"alice-*"}, "x_pos": 0, "width": 320, "max_columns": 1},
@@ -81,8 +81,8 @@ func (a application) recordings(room string) []string {
 	}
 	all := must(a.VideoV1.ListRecording((&video.ListRecordingParams{}).SetGroupingSid([]string{room}).SetPageSize(3)))
 	check(len(all) == 4 && *all[3].Sid == sids[0], "two pages, the newest first")
-	sound := must(a.VideoV1.ListRoomRecording(room, (&video.ListRoomRecordingParams{}).SetSourceSid(*all[0].SourceSid)))
-	check(len(sound) == 1 && *sound[0].TrackName == "bob-microphone" && *sound[0].Codec == "opus", sound)
+	audioOnly := must(a.VideoV1.ListRoomRecording(room, (&video.ListRoomRecordingParams{}).SetSourceSid(*all[0].SourceSid)))
+	check(len(audioOnly) == 1 && *audioOnly[0].TrackName == "bob-microphone" && *audioOnly[0].Codec == "opus", audioOnly)
 	one := must(a.VideoV1.FetchRoomRecording(room, sids[0]))
 	check(*one.Status == "completed" && *one.Type == "video" && *one.Codec == "vp8", one)
 	file := must(os.ReadFile(filepath.Join(os.Getenv("ROOM_FILES"), tracks[0].file)))
@@ -104,10 +104,10 @@ func (a application) participants(room string) {
 }
 
 func (a application) compositionHook() string {
-	hook := must(a.VideoV1.CreateCompositionHook((&video.CreateCompositionHookParams{}).SetFriendlyName("Sound of every room").
+	hook := must(a.VideoV1.CreateCompositionHook((&video.CreateCompositionHookParams{}).SetFriendlyName("Audio of every room").
 		SetAudioSources([]string{"*"}).SetFormat("webm")))
 	check(*hook.Enabled && hook.DateUpdated == nil && *hook.Trim, hook)
-	check(*must(a.VideoV1.FetchCompositionHook(*hook.Sid)).FriendlyName == "Sound of every room", "fetched hook")
+	check(*must(a.VideoV1.FetchCompositionHook(*hook.Sid)).FriendlyName == "Audio of every room", "fetched hook")
 	found := must(a.VideoV1.ListCompositionHook((&video.ListCompositionHookParams{}).SetFriendlyName("*every*").SetEnabled(true)))
 	check(len(found) == 1 && *found[0].Sid == *hook.Sid, found)
 	done("composition hook")
@@ -120,16 +120,16 @@ func (a application) completeRoom(room string) {
 	done("completed room")
 }
 
-// composed waits for the composition that the hook makes of the room.
+// composed waits for the composition that the hook creates for the room.
 func (a application) composed(room string) string {
-	for range patience {
+	for range maxPolls {
 		made := must(a.VideoV1.ListComposition((&video.ListCompositionParams{}).SetRoomSid(room)))
 		if len(made) == 1 {
 			return *made[0].Sid
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	log.Fatal("the hook makes nothing")
+	log.Fatal("the hook created no composition")
 	return ""
 }
 
@@ -140,15 +140,15 @@ func (a application) compositions(room, byHook string) string {
 	check(*film.Status == "enqueued" && *film.Trim && film.DateCompleted == nil && *film.StatusCallbackMethod == "GET", film)
 	regions := (*film.VideoLayout).(map[string]any)
 	check(regions["bob"].(map[string]any)["x_pos"] == 320.0, film)
-	sound := must(a.VideoV1.CreateComposition((&video.CreateCompositionParams{}).SetRoomSid(room).SetAudioSources([]string{"alice-*"}).SetTrim(false)))
-	check(*sound.Format == "webm" && !*sound.Trim, sound)
+	audioOnly := must(a.VideoV1.CreateComposition((&video.CreateCompositionParams{}).SetRoomSid(room).SetAudioSources([]string{"alice-*"}).SetTrim(false)))
+	check(*audioOnly.Format == "webm" && !*audioOnly.Trim, audioOnly)
 
 	made := a.wait(*film.Sid)
 	check(made.Duration == 3 && *made.Size > 0 && made.Bitrate > 0 && made.DateCompleted != nil, made)
-	a.wait(*sound.Sid)
+	a.wait(*audioOnly.Sid)
 	of := func() *video.ListCompositionParams { return (&video.ListCompositionParams{}).SetRoomSid(room) }
 	all := must(a.VideoV1.ListComposition(of().SetPageSize(2)))
-	check(len(all) == 3 && *all[0].Sid == *sound.Sid && *all[2].Sid == byHook, "the newest first")
+	check(len(all) == 3 && *all[0].Sid == *audioOnly.Sid && *all[2].Sid == byHook, "the newest first")
 	check(len(*a.wait(byHook).AudioSources) == 1, "the hook's")
 	first := must(a.VideoV1.PageComposition(of().SetPageSize(2), "", ""))
 	check(len(first.Compositions) == 2 && first.Meta.NextPageUrl != nil, first.Meta)
@@ -160,7 +160,7 @@ func (a application) compositions(room, byHook string) string {
 }
 
 func (a application) wait(composition string) *video.VideoV1Composition {
-	for range patience {
+	for range maxPolls {
 		c := must(a.VideoV1.FetchComposition(composition))
 		switch *c.Status {
 		case "completed":
@@ -182,7 +182,7 @@ func (a application) media(film string) {
 	done("media")
 }
 
-// download asks a Media resource where the media is, and fetches it from there without signing in.
+// download follows the redirect of a Media resource without authentication.
 func (a application) download(media string) []byte {
 	answer := must(a.Client.SendRequest(http.MethodGet, media, nil, nil))
 	var redirect struct {
@@ -212,8 +212,8 @@ func (a application) deletions(room, film, recording string) {
 	check(*deleted.Status == "deleted" && deleted.DateDeleted != nil, deleted)
 	ok(a.VideoV1.DeleteRoomRecording(room, recording))
 	check(*must(a.VideoV1.FetchRecording(recording)).Status == "deleted", recording)
-	check(len(must(a.VideoV1.ListRoomRecording(room, nil))) == 3, "what is left")
-	check(len(must(a.VideoV1.ListRecording((&video.ListRecordingParams{}).SetStatus("deleted")))) == 1, "what is gone")
+	check(len(must(a.VideoV1.ListRoomRecording(room, nil))) == 3, "remaining recordings")
+	check(len(must(a.VideoV1.ListRecording((&video.ListRecordingParams{}).SetStatus("deleted")))) == 1, "deleted recordings")
 	done("deletions")
 }
 
@@ -229,7 +229,7 @@ func (a application) credentialsAndSettings() {
 	check(len(must(a.AccountsV1.ListCredentialAws(nil))) == 1, "AWS credentials")
 	done("credentials")
 
-	check(!*must(a.VideoV1.FetchRecordingSettings()).EncryptionEnabled, "recordings are not sealed yet")
+	check(!*must(a.VideoV1.FetchRecordingSettings()).EncryptionEnabled, "recordings are not encrypted")
 	sealed := must(a.VideoV1.CreateCompositionSettings((&video.CreateCompositionSettingsParams{}).SetFriendlyName("sealed").
 		SetEncryptionEnabled(true).SetEncryptionKeySid(*key.Sid)))
 	check(*sealed.EncryptionEnabled && !*sealed.AwsStorageEnabled, sealed)
@@ -267,7 +267,7 @@ func (a application) rateLimit() {
 			return
 		}
 	}
-	log.Fatal("no end of requests")
+	log.Fatal("the rate limit was not reached")
 }
 
 func done(part string) { fmt.Println(part) }
@@ -287,9 +287,9 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// check ends the program unless what an answer has to be is so.
-func check(so bool, answer any) {
-	if !so {
+// check ends the program if a condition does not hold.
+func check(holds bool, answer any) {
+	if !holds {
 		text, _ := json.Marshal(answer)
 		log.Output(2, "unexpected: "+string(text))
 		os.Exit(1)

@@ -20,7 +20,7 @@ var tracks = []track{
 	{"bob-microphone.mka", "bob", "bob-microphone", "1000"},
 }
 
-// upload brings a recorded track into a room and returns the recording's SID. At Twilio, the room records itself.
+// upload adds a recorded track to a room and returns the SID of the recording. Twilio records rooms itself.
 func upload(room string, t track) string {
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)

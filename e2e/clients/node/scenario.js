@@ -1,5 +1,5 @@
-// Does with npm twilio what ../go/main.go does with twilio-go, and reads the same variables. connect.js is all that
-// differs from an application that is written for Twilio; the upload (upload.js) is what Twilio does itself.
+// Does the same as ../go/main.go with npm twilio, and reads the same variables. Only connect.js differs from an
+// application for Twilio, and the upload (upload.js), which Twilio does itself.
 const assert = require('assert/strict');
 const { readFileSync, writeFileSync } = require('fs');
 const path = require('path');
@@ -11,7 +11,7 @@ const { CALLBACK, FILM, PUBLIC_KEY, ROOM_FILES } = process.env;
 const client = connect();
 const { video, accounts } = client;
 
-const patience = 1200; // how often a composition is asked for, ten times a second
+const maxPolls = 1200; // how often a composition is fetched, every 100 ms
 const day = 24 * 3600 * 1000;
 const layout = {
   alice: { video_sources: ['alice-*'], x_pos: 0, width: 320, max_columns: 1 },
@@ -43,8 +43,8 @@ async function recordings(room) {
   for (const track of tracks) sids.push(await upload(room, track));
   const all = await video.v1.recordings.list({ groupingSid: [room], pageSize: 3 });
   assert.deepEqual(all.map((r) => r.sid), [...sids].reverse(), 'two pages, the newest first');
-  const sound = await video.v1.rooms(room).recordings.list({ sourceSid: all[0].sourceSid });
-  assert.deepEqual(sound.map((r) => [r.trackName, r.codec]), [['bob-microphone', 'opus']]);
+  const audioOnly = await video.v1.rooms(room).recordings.list({ sourceSid: all[0].sourceSid });
+  assert.deepEqual(audioOnly.map((r) => [r.trackName, r.codec]), [['bob-microphone', 'opus']]);
   const one = await video.v1.rooms(room).recordings(sids[0]).fetch();
   assert.deepEqual([one.status, one.type, one.codec], ['completed', 'video', 'vp8']);
   const file = readFileSync(path.join(ROOM_FILES, tracks[0].file));
@@ -66,9 +66,9 @@ async function participants(room) {
 }
 
 async function compositionHook() {
-  const hook = await video.v1.compositionHooks.create({ friendlyName: 'Sound of every room', audioSources: ['*'], format: 'webm' });
+  const hook = await video.v1.compositionHooks.create({ friendlyName: 'Audio of every room', audioSources: ['*'], format: 'webm' });
   assert.deepEqual([hook.enabled, hook.dateUpdated, hook.trim], [true, null, true]);
-  assert.equal((await video.v1.compositionHooks(hook.sid).fetch()).friendlyName, 'Sound of every room');
+  assert.equal((await video.v1.compositionHooks(hook.sid).fetch()).friendlyName, 'Audio of every room');
   const found = await video.v1.compositionHooks.list({ friendlyName: '*every*', enabled: true });
   assert.deepEqual(found.map((h) => h.sid), [hook.sid]);
   console.log('composition hook');
@@ -84,7 +84,7 @@ async function completeRoom(room) {
 
 // Waits for the composition that the hook makes of the room.
 async function composed(room) {
-  for (let i = 0; i < patience; i++) {
+  for (let i = 0; i < maxPolls; i++) {
     const made = await video.v1.compositions.list({ roomSid: room });
     if (made.length === 1) return made[0].sid;
     await sleep(100);
@@ -99,16 +99,16 @@ async function compositions(room, byHook) {
   });
   assert.deepEqual([film.status, film.trim, film.dateCompleted, film.statusCallbackMethod], ['enqueued', true, null, 'GET']);
   assert.equal(film.videoLayout.bob.x_pos, 320);
-  const sound = await video.v1.compositions.create({ roomSid: room, audioSources: ['alice-*'], trim: false });
-  assert.deepEqual([sound.format, sound.trim], ['webm', false]);
+  const audioOnly = await video.v1.compositions.create({ roomSid: room, audioSources: ['alice-*'], trim: false });
+  assert.deepEqual([audioOnly.format, audioOnly.trim], ['webm', false]);
 
   const made = await wait(film.sid);
   assert.equal(made.duration, 3);
   assert.ok(made.size > 0 && made.bitrate > 0 && made.dateCompleted);
-  await wait(sound.sid);
+  await wait(audioOnly.sid);
   assert.deepEqual((await wait(byHook)).audioSources, ['*']);
   const all = await video.v1.compositions.list({ roomSid: room, pageSize: 2 });
-  assert.deepEqual(all.map((c) => c.sid), [sound.sid, film.sid, byHook], 'the newest first');
+  assert.deepEqual(all.map((c) => c.sid), [audioOnly.sid, film.sid, byHook], 'the newest first');
   const first = await video.v1.compositions.page({ roomSid: room, pageSize: 2 });
   const second = await first.nextPage();
   assert.deepEqual([first.instances.length, second.instances.length, second.nextPageUrl], [2, 1, undefined]);
@@ -121,7 +121,7 @@ async function compositions(room, byHook) {
 }
 
 async function wait(sid) {
-  for (let i = 0; i < patience; i++) {
+  for (let i = 0; i < maxPolls; i++) {
     const composition = await video.v1.compositions(sid).fetch();
     if (composition.status === 'completed') return composition;
     assert.ok(['enqueued', 'processing'].includes(composition.status), `${sid} is ${composition.status}`);

@@ -1,4 +1,4 @@
-// A program that was never told about roomreel: it asks for video.twilio.com and accounts.twilio.com.
+// A program that does not know roomreel: it uses video.twilio.com and accounts.twilio.com.
 const { TWILIO_ACCOUNT_SID, TWILIO_API_KEY, TWILIO_API_SECRET } = process.env;
 const client = require('twilio')(TWILIO_API_KEY, TWILIO_API_SECRET, { accountSid: TWILIO_ACCOUNT_SID });
 

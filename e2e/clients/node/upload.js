@@ -10,7 +10,7 @@ const tracks = [
   { file: 'bob-microphone.mka', identity: 'bob', name: 'bob-microphone', offset: 1000 },
 ];
 
-// Brings a recorded track into a room and returns the recording's SID. At Twilio, the room records itself.
+// Adds a recorded track to a room and returns the SID of the recording. Twilio records rooms itself.
 async function upload(room, { file, identity, name, offset }) {
   const form = new FormData();
   form.set('ParticipantIdentity', identity);

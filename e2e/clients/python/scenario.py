@@ -1,7 +1,6 @@
-"""Does with python3-twilio what ../go/main.go does with twilio-go, and reads the same variables.
+"""Does the same as ../go/main.go with python3-twilio, and reads the same variables.
 
-connect.py is all that differs from an application that is written for Twilio; the upload (upload.py) is what Twilio does
-itself.
+Only connect.py differs from an application for Twilio, and the upload (upload.py), which Twilio does itself.
 """
 import json
 import os
@@ -14,7 +13,7 @@ from twilio.base.exceptions import TwilioRestException
 from connect import connect
 from upload import TRACKS, upload
 
-PATIENCE = 1200  # how often a composition is asked for, ten times a second
+MAX_POLLS = 1200  # how often a composition is fetched, every 100 ms
 YESTERDAY = datetime.now(timezone.utc) - timedelta(days=1)
 LAYOUT = {
     "alice": {"video_sources": ["alice-*"], "x_pos": 0, "width": 320, "max_columns": 1},
@@ -48,8 +47,8 @@ def recordings(room):
     sids = [upload(room, track) for track in TRACKS]
     everything = video.recordings.list(grouping_sid=[room], page_size=3)
     assert [r.sid for r in everything] == sids[::-1], "two pages, the newest first"
-    sound = video.rooms(room).recordings.list(source_sid=everything[0].source_sid)
-    assert [(r.track_name, r.codec) for r in sound] == [("bob-microphone", "opus")], sound
+    audio_only = video.rooms(room).recordings.list(source_sid=everything[0].source_sid)
+    assert [(r.track_name, r.codec) for r in audio_only] == [("bob-microphone", "opus")], audio_only
     one = video.rooms(room).recordings(sids[0]).fetch()
     assert (one.status, one.type, one.codec) == ("completed", "video", "vp8")
     with open(os.path.join(os.environ["ROOM_FILES"], TRACKS[0].file), "rb") as file:
@@ -71,9 +70,9 @@ def participants(room):
 
 
 def composition_hook():
-    hook = video.composition_hooks.create("Sound of every room", audio_sources=["*"], format="webm")
+    hook = video.composition_hooks.create("Audio of every room", audio_sources=["*"], format="webm")
     assert (hook.enabled, hook.date_updated, hook.trim) == (True, None, True)
-    assert video.composition_hooks(hook.sid).fetch().friendly_name == "Sound of every room"
+    assert video.composition_hooks(hook.sid).fetch().friendly_name == "Audio of every room"
     found = video.composition_hooks.list(friendly_name="*every*", enabled=True)
     assert [h.sid for h in found] == [hook.sid]
     print("composition hook")
@@ -88,7 +87,7 @@ def complete_room(room):
 
 def composed(room):
     """Waits for the composition that the hook makes of the room."""
-    for _ in range(PATIENCE):
+    for _ in range(MAX_POLLS):
         made = video.compositions.list(room_sid=room)
         if len(made) == 1:
             return made[0].sid
@@ -103,15 +102,15 @@ def compositions(room, by_hook):
     )
     assert (film.status, film.trim, film.date_completed) == ("enqueued", True, None)
     assert film.video_layout["bob"]["x_pos"] == 320
-    sound = video.compositions.create(room_sid=room, audio_sources=["alice-*"], trim=False)
-    assert (sound.format, sound.trim) == ("webm", False)
+    audio_only = video.compositions.create(room_sid=room, audio_sources=["alice-*"], trim=False)
+    assert (audio_only.format, audio_only.trim) == ("webm", False)
 
     made = wait(film.sid)
     assert made.duration == 3 and made.size > 0 and made.bitrate > 0 and made.date_completed
-    wait(sound.sid)
+    wait(audio_only.sid)
     assert wait(by_hook).audio_sources == ["*"]
     everything = video.compositions.list(room_sid=room, page_size=2)
-    assert [c.sid for c in everything] == [sound.sid, film.sid, by_hook], "the newest first"
+    assert [c.sid for c in everything] == [audio_only.sid, film.sid, by_hook], "the newest first"
     first = video.compositions.page(room_sid=room, page_size=2)
     second = first.next_page()
     assert (len(list(first)), len(list(second)), second.next_page_url) == (2, 1, None)
@@ -122,7 +121,7 @@ def compositions(room, by_hook):
 
 
 def wait(sid):
-    for _ in range(PATIENCE):
+    for _ in range(MAX_POLLS):
         composition = video.compositions(sid).fetch()
         if composition.status == "completed":
             return composition

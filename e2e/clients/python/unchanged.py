@@ -1,4 +1,4 @@
-"""A program that was never told about roomreel: it asks for video.twilio.com and accounts.twilio.com."""
+"""A program that does not know roomreel: it uses video.twilio.com and accounts.twilio.com."""
 import os
 
 from twilio.rest import Client

@@ -1,4 +1,4 @@
-"""Brings recorded tracks into a room. At Twilio, the room records itself."""
+"""Adds recorded tracks to a room. Twilio records rooms itself."""
 import os
 from collections import namedtuple
 

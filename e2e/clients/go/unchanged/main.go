@@ -1,4 +1,4 @@
-// Command unchanged is a program that was never told about roomreel: it asks for video.twilio.com and
+// Command unchanged is a program that does not know roomreel: it uses video.twilio.com and
 // accounts.twilio.com.
 package main
 
