@@ -20,17 +20,16 @@ import (
 	"roomreel/internal/seal"
 )
 
-// decryptCommand opens sealed media with the private key. It needs no server, unless the media is fetched from one.
+// decryptCommand opens sealed media with the private key. It needs a server only to download the media.
 type decryptCommand struct {
 	Key      string `required:"" placeholder:"FILE" help:"The private key, PEM."`
 	In       string `arg:"" optional:"" help:"The sealed file; - is standard input."`
-	Metadata string `placeholder:"FILE" help:"What was stored beside the file: JSON, or the headers of its download. The seal cms-gcm needs none."`
-	URL      string `name:"url" placeholder:"URL" help:"Fetch from here instead: …/v1/Compositions/CJ…/Media, or a signed URL."`
+	Metadata string `placeholder:"FILE" help:"The file's metadata: JSON, or the headers of its download. The seal cms-gcm needs none."`
+	URL      string `name:"url" placeholder:"URL" help:"Download from here instead: …/v1/Compositions/CJ…/Media, or a signed URL."`
 	User     string `env:"ROOMREEL_USER" placeholder:"SID:TOKEN" help:"Account or API key for --url."`
-	Out      string `short:"o" required:"" placeholder:"FILE" help:"Where to write what was sealed. It appears there when it is complete."`
+	Out      string `short:"o" required:"" placeholder:"FILE" help:"The opened file. It appears when it is complete."`
 }
 
-// Run opens the seal.
 func (c *decryptCommand) Run(ctx context.Context, s *session) error {
 	if (c.In == "") == (c.URL == "") {
 		return usageError{errors.New("name either a sealed file or --url")}
@@ -77,7 +76,7 @@ func (c *decryptCommand) fromFile(ctx context.Context, s *session, key *rsa.Priv
 	}
 	buffered := bufio.NewReaderSize(in, 64<<10)
 	if c.Metadata == "" && !seal.LooksLikeCMS(buffered) {
-		return usageError{fmt.Errorf("%s does not say itself how it is sealed: name what was stored beside it with --metadata", c.In)}
+		return usageError{fmt.Errorf("%s does not contain how it is sealed: give its metadata with --metadata", c.In)}
 	}
 	return c.open(ctx, s, buffered, envelope, key)
 }
@@ -91,11 +90,10 @@ func (c *decryptCommand) open(ctx context.Context, s *session, in io.Reader, env
 	return nil
 }
 
-// fetchTimeout bounds the wait for the headers of an answer. A download takes as long as it takes.
+// fetchTimeout bounds the wait for the headers of an answer. The download itself has no limit.
 const fetchTimeout = time.Minute
 
-// fromURL follows the API's redirect to the media, as Twilio's own decrypter does, and takes the seal from the headers
-// there.
+// fromURL follows the API's redirect to the media, as Twilio's own decrypter does. The seal is in the headers of the media.
 func (c *decryptCommand) fromURL(ctx context.Context, s *session, key *rsa.PrivateKey) error {
 	address, err := url.Parse(c.URL)
 	if err != nil || address.Host == "" {
@@ -133,14 +131,14 @@ func (c *decryptCommand) fromURL(ctx context.Context, s *session, key *rsa.Priva
 			return err
 		}
 		if address, err = address.Parse(next); err != nil {
-			return errors.New("--url: the redirect leads to no URL")
+			return errors.New("--url: the target of the redirect is not a URL")
 		}
-		user = "" // a signed URL is its own permission, and its host is another
+		user = "" // a signed URL needs no credentials, and its host must not get them
 	}
 	return errors.New("--url: redirected too often")
 }
 
-// redirect returns where an answer leads, "" when it is the media itself, or what is wrong with it.
+// redirect returns the URL that an answer redirects to, or "" if it is the media itself.
 func redirect(answer *http.Response) (string, error) {
 	switch answer.StatusCode {
 	case http.StatusOK:
@@ -155,9 +153,9 @@ func redirect(answer *http.Response) (string, error) {
 		if text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20)); err == nil && json.NewDecoder(bytes.NewReader(text)).Decode(&body) == nil && body.RedirectTo != "" {
 			return body.RedirectTo, nil
 		}
-		return "", errors.New("--url: the server redirects to nowhere")
+		return "", errors.New("--url: the server redirects without a URL")
 	case http.StatusUnauthorized:
-		return "", usageError{errors.New("--url: the server wants other credentials: --user SID:TOKEN")}
+		return "", usageError{errors.New("--url: the server refuses the credentials; give them with --user SID:TOKEN")}
 	case http.StatusForbidden:
 		return "", usageError{errors.New("--url: the server forbids it; a signed URL may have expired")}
 	case http.StatusNotFound:
@@ -166,7 +164,7 @@ func redirect(answer *http.Response) (string, error) {
 	return "", fmt.Errorf("--url: the server answered %s", answer.Status)
 }
 
-// withoutURL leaves out the URL of a failed request: a signed one opens the media for whoever reads it.
+// withoutURL leaves the URL out of the error of a failed request: a signed URL gives access to the media.
 func withoutURL(err error) error {
 	var failed *url.Error
 	if errors.As(err, &failed) {

@@ -18,7 +18,7 @@ import (
 	"roomreel/internal/seal"
 )
 
-// sealedFilm is a folder with a private key, another one, and a film under both seals with what is stored beside it.
+// sealedFilm is a folder with a private key, a wrong private key, and a film under both seals with its metadata.
 type sealedFilm struct {
 	folder string
 	plain  []byte
@@ -69,7 +69,7 @@ func (f sealedFilm) write(t *testing.T, name string, b []byte) {
 	}
 }
 
-// decrypt runs the command, and says how it ended, what it wrote and what it said.
+// decrypt runs the command and returns its exit code, the file it wrote, and its messages.
 func (f sealedFilm) decrypt(t *testing.T, stdin io.Reader, args ...string) (code int, out []byte, said string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -139,7 +139,7 @@ func TestDecrypt_FailsClearlyAndLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestDecrypt_FromTheAPI follows the redirect to the media, with the credentials going no further than the API.
+// TestDecrypt_FromTheAPI follows the redirect to the media and sends the credentials to the API only.
 func TestDecrypt_FromTheAPI(t *testing.T) {
 	f := sealFilm(t)
 	kind := seal.Twilio

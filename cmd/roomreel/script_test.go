@@ -18,8 +18,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestScripts runs the command line as its users do. Each script of testdata is one promise; $ROOM is the folder of a
-// room of one second, with room.json in it.
+// TestScripts runs the command line as its users do. $ROOM is the folder of a room of one second, with room.json in it.
 func TestScripts(t *testing.T) {
 	room := t.TempDir()
 	fixture.Room{UniqueName: "standup", Recordings: fixture.Pair("alice", fixture.People[0], 0, time.Second)}.Make(t, room)
@@ -43,7 +42,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// code CODE COMMAND…: runs a command and checks how it ends.
+// code CODE COMMAND…: runs a command and checks its exit code.
 func code(ts *testscript.TestScript, neg bool, args []string) {
 	want := args[0]
 	_ = ts.Exec("sh", append([]string{"-c", `"$@" >out.txt 2>err.txt; echo $? >code.txt`, "sh"}, args[1:]...)...)
