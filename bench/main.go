@@ -1,9 +1,9 @@
-// Command bench composes the reference room in turns by hand, with one ffmpeg command, and with roomreel, and prints what
-// each took: what docs/performance.md quotes, by `make bench`.
+// Command bench composes the reference room alternately with one ffmpeg command, written by hand, and with roomreel, and prints
+// what each of them used. `make bench` runs it, and docs/performance.md quotes it.
 //
-// Turns, because machines drift: what runs first would be favoured. Medians, because one run says little. The quality of
-// each film is its SSIM to the same pictures composed without loss: those that ffmpeg's fps and scale filters choose and
-// make by default for the one, and by the rules of roomreel for the other.
+// The two run alternately, so that a change of the machine's speed affects both. Each number is the median of several runs.
+// The quality of a film is its SSIM, compared with the same frames composed without loss. ffmpeg and roomreel choose and scale
+// frames by different rules, so each film has a reference of its own.
 package main
 
 import (
@@ -24,16 +24,16 @@ import (
 
 var (
 	length  = flag.Int("seconds", 60, "length of the room")
-	turns   = flag.Int("turns", 3, "how often each is measured")
+	turns   = flag.Int("turns", 3, "how often each of the two is measured")
 	program = flag.String("roomreel", "bin/roomreel", "the program")
 	preset  = flag.String("preset", "veryfast", "x264 preset of the command by hand")
-	keep    = flag.String("room", "", "folder of a room that is there, or to make and keep one in")
+	keep    = flag.String("room", "", "folder of an existing room; if it does not exist, the room is made there and kept")
 )
 
-// run is what one composing took.
+// run holds the measurements of one composition.
 type run struct {
-	cpu, wall time.Duration // cpu of the process and all its children
-	memory    int64         // bytes, of the largest of these processes
+	cpu, wall time.Duration // CPU time of the process and all its children; elapsed time
+	memory    int64         // bytes; of the largest of these processes
 	size      int64         // bytes of the film
 }
 
@@ -65,7 +65,7 @@ func bench(ctx context.Context) error {
 		return err
 	}
 	references := map[string]string{}
-	for name, by := range map[string]rule{"by hand": ffmpegsOwn, "roomreel": roomreels} {
+	for name, by := range map[string]rule{"by hand": ffmpegRule, "roomreel": roomreelRule} {
 		references[name] = filepath.Join(folder, "lossless "+name+".mkv")
 		lossless := room.ffmpeg(by, references[name], "-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-an")
 		if err := ffmpeg(ctx, lossless...); err != nil {
@@ -104,15 +104,15 @@ func bench(ctx context.Context) error {
 	}
 	hand, ours := median(runs["by hand"]), median(runs["roomreel"])
 	fmt.Printf("%-10s %9.2fx %9.2fx %9.2fx %11.2fx\n", "ratio", ratio(ours.cpu, hand.cpu), ratio(ours.wall, hand.wall), ratio(ours.size, hand.size), ratio(ours.memory, hand.memory))
-	fmt.Println("\nmemory is that of the largest process; roomreel runs a child for each core beside it")
+	fmt.Println("\nmemory is that of the largest process; roomreel runs one child process per core")
 	return nil
 }
 
 func measure(ctx context.Context, command []string, film string) (run, error) {
 	began := time.Now()
 	process := exec.CommandContext(ctx, command[0], command[1:]...)
-	if words, err := process.CombinedOutput(); err != nil {
-		return run{}, fmt.Errorf("%w\n%s", err, words)
+	if output, err := process.CombinedOutput(); err != nil {
+		return run{}, fmt.Errorf("%w\n%s", err, output)
 	}
 	r := run{wall: time.Since(began), cpu: process.ProcessState.UserTime() + process.ProcessState.SystemTime()}
 	if usage, ok := process.ProcessState.SysUsage().(*syscall.Rusage); ok {
@@ -126,7 +126,7 @@ func measure(ctx context.Context, command []string, film string) (run, error) {
 	return r, nil
 }
 
-// median takes each figure's own middle value.
+// median returns the median of each measurement.
 func median(runs []run) run {
 	return run{
 		cpu:    middle(runs, func(r run) time.Duration { return r.cpu }),
@@ -149,7 +149,7 @@ func ratio[T time.Duration | int64](a, b T) float64 { return float64(a) / float6
 
 var ssimAll = regexp.MustCompile(`All:([0-9.]+)`)
 
-// ssim compares two films picture by picture.
+// ssim compares two films frame by frame.
 func ssim(ctx context.Context, film, reference string) (float64, error) {
 	out, err := exec.CommandContext(ctx, "ffmpeg", "-hide_banner", "-nostdin", "-i", film, "-i", reference,
 		"-lavfi", "[0:v]setpts=N/25/TB[a];[1:v]setpts=N/25/TB[b];[a][b]ssim=shortest=1", "-f", "null", "-").CombinedOutput()
@@ -158,15 +158,15 @@ func ssim(ctx context.Context, film, reference string) (float64, error) {
 	}
 	found := ssimAll.FindSubmatch(out)
 	if found == nil {
-		return 0, fmt.Errorf("ssim of %s: ffmpeg said nothing of it", film)
+		return 0, fmt.Errorf("ssim of %s: ffmpeg printed none", film)
 	}
 	return strconv.ParseFloat(string(found[1]), 64)
 }
 
 func ffmpeg(ctx context.Context, arguments ...string) error {
 	arguments = append([]string{"-hide_banner", "-nostdin", "-loglevel", "error", "-y"}, arguments...)
-	if words, err := exec.CommandContext(ctx, "ffmpeg", arguments...).CombinedOutput(); err != nil {
-		return fmt.Errorf("ffmpeg %s: %w\n%s", strings.Join(arguments, " "), err, words)
+	if output, err := exec.CommandContext(ctx, "ffmpeg", arguments...).CombinedOutput(); err != nil {
+		return fmt.Errorf("ffmpeg %s: %w\n%s", strings.Join(arguments, " "), err, output)
 	}
 	return nil
 }

@@ -14,14 +14,14 @@ import (
 const (
 	width, height = 1280, 720
 	peopleCount   = 4
-	joinApart     = 2 // seconds between two people
+	joinInterval  = 2 // seconds
 
-	// maker builds the reference room of real webcam footage, where a checkout has it beside itself.
-	maker = "../shared/tools/make-room.sh"
+	// makeRoomScript makes the reference room from real webcam video. It exists only beside some checkouts.
+	makeRoomScript = "../shared/tools/make-room.sh"
 )
 
-// room is the reference room: four webcams of 640x480, 30 pictures per second, VP8 with one keyframe each, and four
-// Opus microphones, joining two seconds apart.
+// room is the reference room. Four participants join two seconds apart, each with a webcam (640x480, 30 frames per second, VP8
+// with one keyframe) and a microphone (Opus).
 type room struct {
 	manifest string
 	people   []pair
@@ -30,11 +30,11 @@ type room struct {
 // pair is one person's camera and microphone.
 type pair struct {
 	camera, microphone string // paths
-	name               string // of the camera's track
+	name               string // track name of the camera
 	offset             int    // milliseconds
 }
 
-// openRoom reads the room in a folder, which is made when it is not there.
+// openRoom reads the room in a folder. It makes the room if there is none.
 func openRoom(ctx context.Context, folder string) (room, error) {
 	r := room{manifest: filepath.Join(folder, "room.json")}
 	if _, err := os.Stat(r.manifest); err != nil {
@@ -66,26 +66,26 @@ func openRoom(ctx context.Context, folder string) (room, error) {
 		}
 	}
 	if len(r.people) != peopleCount {
-		return r, fmt.Errorf("%s has %d people, and the layout has places for %d", r.manifest, len(r.people), peopleCount)
+		return r, fmt.Errorf("%s has %d people, the layout needs %d", r.manifest, len(r.people), peopleCount)
 	}
 	return r, nil
 }
 
 func makeRoom(ctx context.Context, folder string) error {
-	if _, err := os.Stat(maker); err == nil {
-		words, err := exec.CommandContext(ctx, maker, folder, strconv.Itoa(*length), strconv.Itoa(peopleCount)).CombinedOutput()
+	if _, err := os.Stat(makeRoomScript); err == nil {
+		output, err := exec.CommandContext(ctx, makeRoomScript, folder, strconv.Itoa(*length), strconv.Itoa(peopleCount)).CombinedOutput()
 		if err != nil {
-			return fmt.Errorf("%s: %w\n%s", maker, err, words)
+			return fmt.Errorf("%s: %w\n%s", makeRoomScript, err, output)
 		}
 		return nil
 	}
-	fmt.Println("no webcam footage here: the room is made of test pictures with noise, which compress differently")
+	fmt.Println("there is no webcam video here; the room is made of test patterns with noise, which compress differently")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
 	var entries []string
 	for i := range peopleCount {
-		name, offset := fmt.Sprintf("guest%d", i+1), i*joinApart
+		name, offset := fmt.Sprintf("guest%d", i+1), i*joinInterval
 		seconds := *length - offset
 		if err := ffmpeg(ctx, "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=s=640x480:r=30:d=%d,hue=h=%d,noise=alls=6:allf=t,format=yuv420p", seconds, i*90),
 			"-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "6", "-b:v", "700k", "-maxrate", "900k", "-bufsize", "1400k", "-g", "100000", "-threads", "1",
@@ -107,15 +107,15 @@ func makeRoom(ctx context.Context, folder string) error {
 	return os.WriteFile(filepath.Join(folder, "room.json"), []byte(text), 0o644)
 }
 
-// place is where person i is in both films.
-func place(i int) (x, y int) { return i % 2 * width / 2, i / 2 * height / 2 }
+// corner returns the position of person i in both films.
+func corner(i int) (x, y int) { return i % 2 * width / 2, i / 2 * height / 2 }
 
-// layout gives everyone the same place that the command by hand does.
+// layout has the same positions as the command by hand.
 func (r room) layout() []byte {
 	regions := map[string]any{}
 	for i, p := range r.people {
-		x, y := place(i)
-		regions["place"+strconv.Itoa(i)] = map[string]any{
+		x, y := corner(i)
+		regions["person"+strconv.Itoa(i)] = map[string]any{
 			"video_sources": []string{p.name}, "x_pos": x, "y_pos": y, "width": width / 2, "height": height / 2, "max_columns": 1, "max_rows": 1,
 		}
 	}
@@ -123,41 +123,41 @@ func (r room) layout() []byte {
 	return text
 }
 
-// byHand is what one does with ffmpeg today: scale and pad everyone into a place, stack the places, mix the sound. Who
-// joins late is preceded by black and by silence.
+// byHand returns the ffmpeg arguments that users write today: scale and pad each video, stack them, mix the audio. Late
+// participants are preceded by black frames and silence.
 func (r room) byHand(out string, encode ...string) []string {
-	return r.ffmpeg(ffmpegsOwn, out, encode...)
+	return r.ffmpeg(ffmpegRule, out, encode...)
 }
 
-// rule says which picture of a source is shown when, and how it is scaled: each film's quality is that of its encoding,
-// so each is compared with the lossless film that its own rule gives.
+// rule says which frame of a source is shown when, and how it is scaled. Each film is compared with a lossless film that was
+// made by the same rule, so that the SSIM shows the loss of the encoder only.
 type rule struct{ fps, scale string }
 
 var (
-	ffmpegsOwn = rule{}                               // the nearest picture, bicubic
-	roomreels  = rule{":round=up", ":flags=bilinear"} // the newest one at or before, as libyuv scales
+	ffmpegRule   = rule{}                               // the nearest frame, bicubic
+	roomreelRule = rule{":round=up", ":flags=bilinear"} // the newest frame that is not later, scaled as libyuv does
 )
 
 func (r room) ffmpeg(by rule, out string, encode ...string) []string {
 	var arguments, graph []string
-	var pictures, sounds, layout []string
+	var videos, audios, layout []string
 	silent := strings.Contains(strings.Join(encode, " "), "-an")
 	for i, p := range r.people {
-		x, y := place(i)
+		x, y := corner(i)
 		layout = append(layout, fmt.Sprintf("%d_%d", x, y))
 		arguments = append(arguments, "-i", p.camera, "-i", p.microphone)
 		graph = append(graph, fmt.Sprintf("[%d:v]setpts=PTS-STARTPTS,fps=25%s,scale=%d:%d:force_original_aspect_ratio=decrease%s,pad=%[3]d:%[4]d:-1:-1,tpad=start_duration=%[6]dms[v%[7]d]",
 			2*i, by.fps, width/2, height/2, by.scale, p.offset, i))
-		pictures = append(pictures, fmt.Sprintf("[v%d]", i))
+		videos = append(videos, fmt.Sprintf("[v%d]", i))
 		if !silent {
 			graph = append(graph, fmt.Sprintf("[%d:a]adelay=%d:all=1[a%d]", 2*i+1, p.offset, i))
-			sounds = append(sounds, fmt.Sprintf("[a%d]", i))
+			audios = append(audios, fmt.Sprintf("[a%d]", i))
 		}
 	}
-	graph = append(graph, fmt.Sprintf("%sxstack=inputs=%d:layout=%s[v]", strings.Join(pictures, ""), len(r.people), strings.Join(layout, "|")))
+	graph = append(graph, fmt.Sprintf("%sxstack=inputs=%d:layout=%s[v]", strings.Join(videos, ""), len(r.people), strings.Join(layout, "|")))
 	maps := []string{"-map", "[v]"}
 	if !silent {
-		graph = append(graph, fmt.Sprintf("%samix=inputs=%d:normalize=0[a]", strings.Join(sounds, ""), len(r.people)))
+		graph = append(graph, fmt.Sprintf("%samix=inputs=%d:normalize=0[a]", strings.Join(audios, ""), len(r.people)))
 		maps = append(maps, "-map", "[a]")
 	}
 	arguments = append(arguments, "-filter_complex", strings.Join(graph, ";"))
