@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
 	"path"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +28,7 @@ type Config struct {
 	PublicURL      string                      // scheme://host[:port] of the URLs in answers; the request's own host
 	TrustForwarded bool                        // believe X-Forwarded-Proto and -Host; only behind a proxy that sets them
 	Limits         Limits                      // requests a second of one account; 80 reads, 20 writes
-	SignInFailures int                         // failed sign-ins a minute of one client address; 0 for 60, negative for no limit
+	SignInFailures int                         // failed sign-ins a minute of one user name from one client address, ten times as many from the address; 0 for 60, negative for no limit
 	MaxForm        int64                       // bytes of a form; 1 MiB
 }
 
@@ -41,6 +43,7 @@ type API struct {
 	trustForwarded bool
 	maxForm        int64
 	limiter        *limiter
+	signIns        *signIns
 	pages          signer
 	media          signer
 	mux            *http.ServeMux
@@ -56,10 +59,10 @@ func New(c Config) http.Handler {
 		app: c.App, log: c.Log, ready: c.Ready,
 		publicURL: strings.TrimRight(c.PublicURL, "/"), trustForwarded: c.TrustForwarded,
 		maxForm: c.MaxForm,
-		limiter: newLimiter(c.Limits),
-		pages:   signer{keys: c.App, purpose: "page token"},
-		media:   signer{keys: c.App, purpose: "media link"},
-		mux:     http.NewServeMux(),
+		limiter: newLimiter(c.Limits), signIns: newSignIns(c.SignInFailures),
+		pages: signer{keys: c.App, purpose: "page token"},
+		media: signer{keys: c.App, purpose: "media link"},
+		mux:   http.NewServeMux(),
 	}
 	if a.ready == nil {
 		a.ready = c.App.Ready
@@ -159,7 +162,7 @@ func (a *API) resource(route route) http.Handler {
 			case route.Open:
 				return serve(w, r)
 			}
-			r, err := a.signIn(r)
+			r, err := a.signIn(w, r)
 			if err != nil {
 				return err
 			}
@@ -175,14 +178,22 @@ func (a *API) resource(route route) http.Handler {
 type accountKey struct{}
 
 // signIn finds the account that asks, and counts the request against its limits.
-func (a *API) signIn(r *http.Request) (*http.Request, error) {
+func (a *API) signIn(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
 	user, password, ok := r.BasicAuth()
 	if !ok || badText(user+password) != "" {
 		return nil, roomreel.Errorf(roomreel.Unauthenticated,
 			"authenticate with HTTP Basic: an account SID and its auth token, or an API key SID and its secret")
 	}
+	address := a.clientAddress(r)
+	if wait := a.signIns.wait(address, user, time.Now()); wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		return nil, roomreel.Errorf(roomreel.TooMany, "too many sign-ins with wrong credentials came from your address; correct them, and try again later")
+	}
 	account, err := a.app.Authenticate(r.Context(), user, password)
 	if err != nil {
+		if roomreel.CodeOf(err) == roomreel.Unauthenticated {
+			a.signIns.failed(address, user, time.Now())
+		}
 		return nil, err
 	}
 	noteOf(r).account = account
@@ -199,12 +210,13 @@ func accountOf(r *http.Request) roomreel.AccountSID {
 	return account
 }
 
-// setCORS lets pages of any origin read answers. Credentials are never a cookie's: a page has to hold the secret itself.
+// setCORS lets pages of any origin read answers, with the credentials that a page sends itself in Authorization. Cookies
+// and credentials that the browser keeps are not used, so Access-Control-Allow-Credentials is not sent: the Fetch standard
+// does not allow it together with *.
 func setCORS(h http.Header) {
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
 	h.Set("Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Unmodified-Since, Range")
-	h.Set("Access-Control-Allow-Credentials", "true")
 	h.Set("Access-Control-Expose-Headers", "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, Retry-After, Twilio-Request-Id, "+
 		"x-amz-meta-x-amz-iv, x-amz-meta-x-amz-key, x-amz-meta-x-amz-matdesc, x-amz-meta-x-amz-unencrypted-content-length")
 }

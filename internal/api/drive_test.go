@@ -230,10 +230,14 @@ func TestCrossOriginPagesMayAsk(t *testing.T) {
 		t.Errorf("preflight: %d %v", a.Status, a.Header)
 	}
 	for _, status := range []answer{s.account.want(t, 200, "GET", "/v1/Rooms"), s.account.want(t, 404, "GET", "/v1/Rooms/none")} {
-		for _, name := range []string{"Origin", "Methods", "Headers", "Credentials"} {
+		for _, name := range []string{"Origin", "Methods", "Headers"} {
 			if status.Header.Get("Access-Control-Allow-"+name) == "" {
 				t.Errorf("Access-Control-Allow-%s is missing of a %d", name, status.Status)
 			}
+		}
+		// The Fetch standard: a browser refuses an answer that allows credentials to any origin.
+		if status.Header.Get("Access-Control-Allow-Origin") == "*" && status.Header.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("a %d allows credentials to any origin", status.Status)
 		}
 		if status.Header.Get("Twilio-Request-Id") == "" || status.Header.Get("Access-Control-Expose-Headers") == "" {
 			t.Errorf("headers of a %d: %v", status.Status, status.Header)
@@ -276,6 +280,35 @@ func TestRateLimits(t *testing.T) {
 	s.account.want(t, 201, "POST", "/v1/Rooms")
 	s.account.want(t, 429, "POST", "/v1/Rooms")
 	s.other.want(t, 200, "GET", "/v1/Rooms")
+}
+
+func TestSignIns_FailingTooOftenAreRefused(t *testing.T) {
+	s := boot(t, Config{SignInFailures: 2, TrustForwarded: true})
+	ask := func(c caller, from string) answer {
+		t.Helper()
+		r := c.request(t, "GET", "/v1/Rooms", "")
+		r.Header.Set("X-Forwarded-For", "203.0.113.9, "+from)
+		return c.do(t, r)
+	}
+	wrong := s.account
+	wrong.password = "guess"
+	for range 2 {
+		if a := ask(wrong, "192.0.2.1"); a.Status != 401 {
+			t.Fatalf("%d %s, want 401", a.Status, a.Body)
+		}
+	}
+	for name, c := range map[string]caller{"wrong": wrong, "right": s.account} {
+		a := ask(c, "192.0.2.1")
+		if a.Status != 429 || a.JSON["code"] != 20429.0 || a.Header.Get("Retry-After") != "30" {
+			t.Errorf("%s credentials: %d %s, Retry-After %s; want 429, 20429 and 30", name, a.Status, a.Body, a.Header.Get("Retry-After"))
+		}
+	}
+	if a := ask(s.other, "192.0.2.1"); a.Status != 200 {
+		t.Errorf("another account at the address: %d %s", a.Status, a.Body)
+	}
+	if a := ask(s.account, "192.0.2.2"); a.Status != 200 {
+		t.Errorf("the account at another address: %d %s", a.Status, a.Body)
+	}
 }
 
 func TestLargeBodiesAreRefused(t *testing.T) {

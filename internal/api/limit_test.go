@@ -62,3 +62,62 @@ func TestLimiter_Limits(t *testing.T) {
 		}
 	}
 }
+
+func TestSignIns_CountUserNamesAndAddresses(t *testing.T) {
+	now := time.Unix(1000, 0)
+	s := newSignIns(6)
+	fail := func(address, user string, times int) {
+		for range times {
+			s.failed(address, user, now)
+		}
+	}
+	want := func(what, address, user string, wait time.Duration) {
+		t.Helper()
+		if got := s.wait(address, user, now); got.Round(time.Millisecond) != wait {
+			t.Errorf("%s: wait %v, want %v", what, got, wait)
+		}
+	}
+	fail("a", "AC1", 5)
+	want("one failure before the limit", "a", "AC1", 0)
+	fail("a", "AC1", 1)
+	want("at the limit", "a", "AC1", 10*time.Second)
+	want("another user name", "a", "AC2", 0)
+	want("another address", "b", "AC1", 0)
+	now = now.Add(4 * time.Second)
+	want("four seconds later", "a", "AC1", 6*time.Second)
+	now = now.Add(6 * time.Second)
+	want("ten seconds later", "a", "AC1", 0)
+	fail("a", "AC1", 100)
+	want("after many failures", "a", "AC1", 10*time.Second)
+
+	for i := range 60 {
+		fail("c", fmt.Sprint("AC", i), 1)
+	}
+	want("a new user name at an address with ten times the limit", "c", "AC999", time.Second)
+	want("that user name elsewhere", "b", "AC999", 0)
+
+	off := newSignIns(-1)
+	off.failed("a", "AC1", now)
+	if wait := off.wait("a", "AC1", now); wait != 0 || off.recent.Len() != 0 {
+		t.Errorf("without a limit: wait %v, %d entries", wait, off.recent.Len())
+	}
+}
+
+func TestSignIns_ForgetTheOldest(t *testing.T) {
+	now := time.Unix(1000, 0)
+	s := newSignIns(1)
+	s.failed("a", "AC1", now)
+	s.failed("b", "AC1", now)
+	for i := range maxFailing {
+		s.failed("a", fmt.Sprint("AC", i), now.Add(time.Millisecond))
+	}
+	if n := s.recent.Len(); n != maxFailing || len(s.byKey) != n {
+		t.Errorf("%d entries and %d keys, want %d", n, len(s.byKey), maxFailing)
+	}
+	if s.wait("b", "AC1", now) != 0 {
+		t.Error("what was not seen for the longest time is remembered")
+	}
+	if s.wait("a", "AC5", now) == 0 {
+		t.Error("an address that goes on failing is forgotten")
+	}
+}

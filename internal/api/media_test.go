@@ -1,12 +1,16 @@
 package api
 
 import (
+	"bufio"
 	"bytes"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"roomreel"
 )
@@ -201,6 +205,56 @@ func TestUpload_Refuses(t *testing.T) {
 	}
 	if rows := s.account.want(t, 200, "GET", "/v1/Recordings").rows("recordings"); len(rows) != 0 {
 		t.Errorf("what was refused is there: %v", rows)
+	}
+}
+
+// TestUpload_IsAnsweredBeforeTheFileIsSent sends what stands before the file, and then waits for the answer. That the
+// connection ends tells the client not to send the rest.
+func TestUpload_IsAnsweredBeforeTheFileIsSent(t *testing.T) {
+	s := boot(t, Config{})
+	room := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
+	completed := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
+	s.account.want(t, 202, "POST", "/v1/Rooms/"+completed, "Status", "completed")
+	for name, test := range map[string]struct {
+		room, param, value string
+		length             int
+		status             int
+		message            string
+	}{
+		"offset":    {room, "OffsetMillis", "-1", 1 << 30, 400, "OffsetMillis: "},
+		"identity":  {room, "ParticipantIdentity", strings.Repeat("x", 129), 1 << 30, 400, "ParticipantIdentity: "},
+		"type":      {room, "Type", "data", 1 << 30, 400, "Type: "},
+		"track":     {room, "TrackName", strings.Repeat("x", 129), 1 << 30, 400, "TrackName: "},
+		"completed": {completed, "ParticipantIdentity", "alice", 1 << 30, 400, "the room is completed"},
+		"no_room":   {"RM00000000000000000000000000000000", "ParticipantIdentity", "alice", 1 << 30, 404, "The requested resource"},
+		"too_large": {room, "ParticipantIdentity", "alice", 1 << 30, 413, "Media: "},
+		"small":     {room, "Type", "data", 10_000, 400, "Type: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			connection, err := net.Dial("tcp", s.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer connection.Close()
+			r := s.account.request(t, "POST", "/roomreel/v1/Rooms/"+test.room+"/Recordings", "")
+			r.SetBasicAuth(s.account.user, s.account.password)
+			fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n"+
+				"--b\r\nContent-Disposition: form-data; name=%q\r\n\r\n%s\r\n--b\r\nContent-Disposition: form-data; name=\"Media\"; filename=\"f\"\r\n\r\n",
+				r.URL.Path, r.Header.Get("Authorization"), test.length, test.param, test.value)
+			connection.SetDeadline(time.Now().Add(20 * time.Second))
+			answer, err := http.ReadResponse(bufio.NewReader(connection), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			body, err := io.ReadAll(answer.Body)
+			if err != nil || answer.StatusCode != test.status || !strings.Contains(string(body), `"message":"`+test.message) {
+				t.Errorf("%d %s, %v; want %d and %s", answer.StatusCode, body, err, test.status, test.message)
+			}
+			if !answer.Close {
+				t.Error("the connection is kept")
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -37,6 +38,31 @@ func (a *API) origin(r *http.Request) string {
 // anyone's.
 func lastItem(header string) string {
 	return strings.TrimSpace(header[strings.LastIndexByte(header, ',')+1:])
+}
+
+// clientAddress is where a request comes from, as far as failed sign-ins are counted: the address of the connection, or the
+// one that the nearest proxy names where forwarded headers are trusted. Of an IPv6 address it is the network, of which one
+// client often has all addresses.
+func (a *API) clientAddress(r *http.Request) string {
+	text, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		text = r.RemoteAddr
+	}
+	if a.trustForwarded {
+		if forwarded := lastItem(r.Header.Get("X-Forwarded-For")); forwarded != "" {
+			text = forwarded
+		}
+	}
+	address, err := netip.ParseAddr(text)
+	if err != nil {
+		return text
+	}
+	if address = address.Unmap().WithZone(""); address.Is6() {
+		if network, err := address.Prefix(64); err == nil {
+			return network.String()
+		}
+	}
+	return address.String()
 }
 
 // plainHost reports whether text is a host with an optional port and nothing more.

@@ -32,7 +32,7 @@ var problems = map[roomreel.Code]problem{
 	methodNotAllowed:         {http.StatusMethodNotAllowed, twilio.MethodNotAllowed, "The resource exists and does not support the HTTP method. The Allow header lists those that it does."},
 	roomreel.Conflict:        {http.StatusConflict, twilio.Conflict, "The resource's state, or a name that is already taken, does not allow it."},
 	roomreel.TooLarge:        {http.StatusRequestEntityTooLarge, twilio.TooLarge, "The body or the file is over its limit, which the message names."},
-	roomreel.TooMany:         {http.StatusTooManyRequests, twilio.TooManyRequests, "Over the account's rate limit. Nothing was done; repeat after the seconds in Retry-After."},
+	roomreel.TooMany:         {http.StatusTooManyRequests, twilio.TooManyRequests, "Over the account's rate limit, or too many sign-ins failed. Nothing was done; repeat after the seconds in Retry-After."},
 	"":                       {http.StatusInternalServerError, twilio.Internal, "The fault is the service's. The log has the details under the Twilio-Request-Id of the answer."},
 	roomreel.Unavailable:     {http.StatusServiceUnavailable, twilio.Unavailable, "Something that the service needs does not answer. Repeat later."},
 }

@@ -13,24 +13,15 @@ import (
 	"roomreel/internal/app"
 )
 
-// uploadRecording is ours: a recorded track comes in as multipart/form-data with the file in Media, and the parameters
-// before or after it. The file is streamed to the app, which bounds it, and looks at the rest when it has all of it.
+// uploadRecording is ours: a recorded track arrives as multipart/form-data with the file in Media, and the parameters
+// before or after it. Parameters before the file are checked before the file is read. The file is streamed to the app.
 func (a *API) uploadRecording(w http.ResponseWriter, r *http.Request) error {
-	kind, attributes, err := contentType(r)
+	rec, err := a.receiveRecording(r)
 	if err != nil {
-		return err
-	}
-	if kind != "multipart/form-data" || attributes["boundary"] == "" {
-		return roomreel.Errorf(roomreel.Invalid, "send the recording as multipart/form-data, with the file in Media")
-	}
-	upload := &upload{parts: multipart.NewReader(r.Body, attributes["boundary"]), left: a.maxForm, maxForm: a.maxForm, values: url.Values{}}
-	media, err := upload.readToMedia()
-	if err != nil {
-		return err
-	}
-	in := app.UploadRecording{Media: media, Rest: upload.readRest}
-	rec, err := a.app.UploadRecording(r.Context(), accountOf(r), r.PathValue("Room"), in)
-	if err != nil {
+		if r.ProtoMajor == 1 {
+			// The rest of the body is not read: the connection ends, rather than wait for it.
+			w.Header().Set("Connection", "close")
+		}
 		return numbered(err, uploadNumbers)
 	}
 	callback, err := a.callbackOf(r, rec)
@@ -39,6 +30,26 @@ func (a *API) uploadRecording(w http.ResponseWriter, r *http.Request) error {
 	}
 	writeJSON(w, http.StatusCreated, recordingShape(a.origin(r), rec, callback))
 	return nil
+}
+
+func (a *API) receiveRecording(r *http.Request) (roomreel.Recording, error) {
+	kind, attributes, err := contentType(r)
+	if err != nil {
+		return roomreel.Recording{}, err
+	}
+	if kind != "multipart/form-data" || attributes["boundary"] == "" {
+		return roomreel.Recording{}, roomreel.Errorf(roomreel.Invalid, "send the recording as multipart/form-data, with the file in Media")
+	}
+	upload := &upload{parts: multipart.NewReader(r.Body, attributes["boundary"]), left: a.maxForm, maxForm: a.maxForm, values: url.Values{}}
+	media, err := upload.readToMedia()
+	if err != nil {
+		return roomreel.Recording{}, err
+	}
+	in := app.UploadRecording{Media: media, Size: max(0, r.ContentLength), Rest: upload.readRest}
+	if err := upload.fill(&in); err != nil {
+		return roomreel.Recording{}, err
+	}
+	return a.app.UploadRecording(r.Context(), accountOf(r), r.PathValue("Room"), in)
 }
 
 // upload is one multipart body on its way in.
@@ -70,7 +81,7 @@ func (u *upload) readToMedia() (io.Reader, error) {
 	}
 }
 
-// readRest reads the parameters after the file and fills in what all of them say.
+// readRest reads the parameters after the file, and sets the fields that all parameters say.
 func (u *upload) readRest(in *app.UploadRecording) error {
 	for {
 		part, err := u.parts.NextPart()
@@ -87,6 +98,11 @@ func (u *upload) readRest(in *app.UploadRecording) error {
 			return err
 		}
 	}
+	return u.fill(in)
+}
+
+// fill sets the fields that the parameters read so far say.
+func (u *upload) fill(in *app.UploadRecording) error {
 	p := &params{values: u.values}
 	in.Identity = p.text("ParticipantIdentity")
 	in.TrackName = p.text("TrackName")

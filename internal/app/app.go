@@ -26,11 +26,12 @@ type Config struct {
 	Vault   blob.Store // keeps media and indexes
 	Work    blob.Store // keeps, encrypted at rest, what is sealed or external in the end; nil: settings cannot ask for that
 	Buckets Buckets    // nil: settings cannot ask for external storage
-	Scratch string     // folder in which uploads wait until they are understood
+	Scratch string     // folder that uploads are received into
 	Log     *slog.Logger
 
 	MaxUpload     int64               // bytes of one recording; 0 for DefaultMaxUpload
 	MaxUploads    int                 // recordings received at the same time; 0 for no limit
+	ScratchFloor  int64               // free bytes that uploads leave on the file system of Scratch; 0 for DefaultScratchFloor
 	ComposeWindow time.Duration       // how long compositions may read what is sealed or external; 0: not at all
 	Limits        roomreel.FilmLimits // zero fields are the defaults
 }
@@ -45,11 +46,11 @@ type App struct {
 	vault   blob.Store
 	work    blob.Store
 	buckets Buckets
-	scratch string
+	scratch *scratch
 	log     *slog.Logger
 
-	maxUpload     int64
 	composeWindow time.Duration
+	limits        roomreel.FilmLimits
 }
 
 // New returns an App over what is open already. It closes nothing.
@@ -57,9 +58,16 @@ func New(c Config) *App {
 	if c.MaxUpload == 0 {
 		c.MaxUpload = DefaultMaxUpload
 	}
+	if c.ScratchFloor == 0 {
+		c.ScratchFloor = DefaultScratchFloor
+	}
 	return &App{
-		store: c.Store, keys: c.Keys, vault: c.Vault, work: c.Work, buckets: c.Buckets, scratch: c.Scratch, log: c.Log,
-		maxUpload: c.MaxUpload, composeWindow: c.ComposeWindow,
+		store: c.Store, keys: c.Keys, vault: c.Vault, work: c.Work, buckets: c.Buckets, log: c.Log,
+		scratch: &scratch{
+			folder: c.Scratch, maxUpload: c.MaxUpload, maxUploads: c.MaxUploads, floor: c.ScratchFloor,
+			free: func() (int64, error) { return freeSpace(c.Scratch) },
+		},
+		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(),
 	}
 }
 

@@ -5,11 +5,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"os"
+	"slices"
 	"time"
 
 	"roomreel"
@@ -21,26 +19,27 @@ import (
 	"roomreel/internal/twilio"
 )
 
-// UploadRecording is one recorded track and what is known of it.
+// UploadRecording is one recorded track and what its caller said of it.
 type UploadRecording struct {
 	Media     io.Reader
+	Size      int64              // bytes that Media will give at most, or of the request that holds it; 0 when not known
 	Identity  string             // the participant's; required
 	TrackName string             // "" for a track without a name
 	Kind      roomreel.TrackKind // "" takes the file's first usable track
 	Offset    time.Duration      // room time of the first packet, not negative
 
-	// Rest, when it is not nil, is called after Media was read to its end and fills in what the caller said only then: in
-	// a multipart body the file may come before the words about it.
+	// Rest, when it is not nil, is called after Media was read to its end, and sets the fields from all that the caller
+	// said: in a multipart body, parameters may follow the file. Until then, a field that is zero is not known yet.
 	Rest func(*UploadRecording) error
 }
 
-// maxOffset leaves room to add durations to an offset. Twilio's offsets count from 2015; ours from wherever the caller
-// likes.
+// maxOffset leaves room to add durations to an offset. Twilio's offsets count from 2015, ours from where the caller likes.
 const maxOffset = 100 * 365 * 24 * time.Hour
 
+// check refuses parameters that are wrong by themselves. Before Rest was called, a parameter may still be missing.
 func (in UploadRecording) check() error {
-	if in.Identity == "" {
-		return roomreel.InvalidParam("ParticipantIdentity", "is missing; say whose track this is")
+	if in.Identity == "" && in.Rest == nil {
+		return roomreel.InvalidParam("ParticipantIdentity", "is missing; give the identity of the participant whose track this is")
 	}
 	if err := checkName("ParticipantIdentity", in.Identity, maxName); err != nil {
 		return err
@@ -60,28 +59,46 @@ func (in UploadRecording) check() error {
 	return nil
 }
 
+// mayRepeat reports whether the upload may have become the recording r already, by what is known of it without its bytes.
+func (in UploadRecording) mayRepeat(r roomreel.Recording) bool {
+	unknown := in.Rest != nil
+	return (in.Identity == r.Identity || unknown && in.Identity == "") &&
+		(in.TrackName == r.TrackName || in.TrackName == "") && // a track without a name was given one
+		(in.Kind == r.Kind || in.Kind == "") &&
+		(in.Offset == r.Offset || unknown && in.Offset == 0)
+}
+
 // UploadRecording adds a recorded track to a room in progress. The file is kept byte for byte, and refused when it holds no
 // usable track. The same file of the same track at the same offset is one recording: uploaded again, also after the room
-// was completed, it is found and returned. Whatever fails, nothing is left behind.
+// was completed, it is found and returned. Parameters and the room are checked before the file is read, as far as they are
+// known then. When the upload fails, nothing is left behind.
 func (a *App) UploadRecording(ctx context.Context, acct roomreel.AccountSID, room string, in UploadRecording) (roomreel.Recording, error) {
 	r, err := a.store.Room(ctx, acct, room)
 	if err != nil {
 		return roomreel.Recording{}, err
 	}
-	if in.Rest == nil {
-		if err := in.check(); err != nil {
-			return roomreel.Recording{}, err
-		}
+	if err := in.check(); err != nil {
+		return roomreel.Recording{}, err
 	}
-	arrived, err := a.receive(in.Media)
+	others, err := a.store.RecordingsOf(ctx, r.SID)
 	if err != nil {
 		return roomreel.Recording{}, err
 	}
-	defer arrived.file.Close()
-	if in.Rest != nil {
-		if err := in.Rest(&in); err != nil {
+	if !slices.ContainsFunc(others, in.mayRepeat) {
+		if err := a.admit(r, others, in.Offset, 0, in.Rest != nil && in.Offset == 0); err != nil {
 			return roomreel.Recording{}, err
 		}
+	}
+	arrived, err := a.scratch.receive(ctx, in.Media, in.Size)
+	if err != nil {
+		return roomreel.Recording{}, err
+	}
+	defer arrived.Close()
+	if rest := in.Rest; rest != nil {
+		if err := rest(&in); err != nil {
+			return roomreel.Recording{}, err
+		}
+		in.Rest = nil
 		if err := in.check(); err != nil {
 			return roomreel.Recording{}, err
 		}
@@ -90,22 +107,48 @@ func (a *App) UploadRecording(ctx context.Context, acct roomreel.AccountSID, roo
 	if err != nil {
 		return roomreel.Recording{}, err
 	}
+	kind := roomreel.Audio
+	if index.Video {
+		kind = roomreel.Video
+	}
 	upload := store.Upload{Digest: in.digest(arrived.sum), Recording: roomreel.Recording{
 		SID: roomreel.NewSID[roomreel.RecordingSID](), AccountSID: acct, RoomSID: r.SID, Identity: in.Identity,
-		TrackName: in.TrackName, Kind: roomreel.Audio, Codec: index.Codec, Container: twilio.RecordingContainer(roomreel.Audio), Size: arrived.size,
-		Duration: index.Length(), Offset: in.Offset,
+		TrackName: in.TrackName, Kind: kind, Codec: index.Codec, Container: twilio.RecordingContainer(kind), Size: arrived.size,
+		Duration: index.Length(), Offset: in.Offset, Media: roomreel.Media{ContentType: container.ContentType(kind)},
 	}}
-	if index.Video {
-		upload.Recording.Kind, upload.Recording.Container = roomreel.Video, twilio.RecordingContainer(roomreel.Video)
-	}
-	upload.Recording.Media.ContentType = container.ContentType(upload.Recording.Kind)
 	if same, found, err := a.store.FindUpload(ctx, r.SID, upload.Digest); err != nil || found {
 		return same, err
 	}
-	if r.Status != roomreel.RoomInProgress {
-		return roomreel.Recording{}, &roomreel.Error{Code: roomreel.Conflict, Twilio: twilio.RoomCompleted, Detail: "the room is completed; recordings are added while it is in progress"}
+	if others, err = a.store.RecordingsOf(ctx, r.SID); err != nil { // receiving took its time
+		return roomreel.Recording{}, err
+	}
+	if err := a.admit(r, others, in.Offset, index.Length(), false); err != nil {
+		return roomreel.Recording{}, err
 	}
 	return a.keep(ctx, upload, arrived, index)
+}
+
+// admit refuses a recording that the room does not take: the room is completed or full, or the recording lies too far from
+// the others. length is 0, and offsetUnknown is true, while they are not known.
+func (a *App) admit(r roomreel.Room, others []roomreel.Recording, offset, length time.Duration, offsetUnknown bool) error {
+	if r.Status != roomreel.RoomInProgress {
+		return &roomreel.Error{Code: roomreel.Conflict, Twilio: twilio.RoomCompleted, Detail: "the room is completed; recordings are added while it is in progress"}
+	}
+	others = slices.DeleteFunc(others, func(r roomreel.Recording) bool { return r.Status == roomreel.RecordingFailed })
+	if len(others) >= a.limits.Tracks {
+		return roomreel.Errorf(roomreel.Conflict, "the room has %d recordings, as many as a composition of this server reads", len(others))
+	}
+	if offsetUnknown {
+		return nil
+	}
+	for _, other := range others {
+		spread := max(offset+length, other.Offset+other.Duration) - min(offset, other.Offset)
+		if spread > a.limits.OffsetSpread {
+			return roomreel.InvalidParam("OffsetMillis", "is too far from recording %s, whose offset is %d: the two would span %v, and the recordings of a room may span %v",
+				other.SID, other.Offset.Milliseconds(), spread.Round(time.Millisecond), a.limits.OffsetSpread)
+		}
+	}
+	return nil
 }
 
 // digest names an upload by its content and by all that the caller said of it.
@@ -115,64 +158,9 @@ func (in UploadRecording) digest(content []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// arrival is an uploaded file on our disk. It has no name there, so it is gone when it is closed.
-type arrival struct {
-	file *os.File
-	size int64
-	sum  []byte // SHA-256
-}
-
-// receive reads an upload to its end.
-func (a *App) receive(media io.Reader) (arrived arrival, err error) {
-	file, err := os.CreateTemp(a.scratch, "upload-*")
-	if err != nil {
-		return arrived, unavailable("the upload cannot be stored now", err)
-	}
-	defer func() {
-		if err != nil {
-			file.Close()
-		}
-	}()
-	if err := os.Remove(file.Name()); err != nil {
-		return arrived, unavailable("the upload cannot be stored now", err)
-	}
-	source := &reading{r: io.LimitReader(media, a.maxUpload+1)}
-	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(file, sum), source)
-	var large *http.MaxBytesError
-	var ours *roomreel.Error
-	switch {
-	case errors.As(source.err, &large) || n > a.maxUpload:
-		return arrived, &roomreel.Error{Code: roomreel.TooLarge, Param: "Media", Detail: fmt.Sprintf("the file is larger than the %d bytes that this server takes", a.maxUpload), Err: err}
-	case errors.As(source.err, &ours):
-		return arrived, source.err
-	case source.err != nil:
-		return arrived, &roomreel.Error{Code: roomreel.Invalid, Param: "Media", Detail: "the upload broke off; send it again", Err: source.err}
-	case err != nil: // writing failed: most likely the disk is full
-		return arrived, unavailable("the upload cannot be stored now", err)
-	case n == 0:
-		return arrived, roomreel.InvalidParam("Media", "the file is empty")
-	}
-	return arrival{file, n, sum.Sum(nil)}, nil
-}
-
-// reading remembers why reading ended, to tell a caller who went away from a disk that is full.
-type reading struct {
-	r   io.Reader
-	err error
-}
-
-func (r *reading) Read(p []byte) (int, error) {
-	n, err := r.r.Read(p)
-	if err != nil && err != io.EOF {
-		r.err = err
-	}
-	return n, err
-}
-
 // keep stores a recording's bytes, then its index, then its row. What is stored is noted first, so that it is erased
 // should the row never come, whatever dies in between.
-func (a *App) keep(ctx context.Context, u store.Upload, arrived arrival, index *media.Index) (roomreel.Recording, error) {
+func (a *App) keep(ctx context.Context, u store.Upload, arrived *arrival, index *media.Index) (roomreel.Recording, error) {
 	r := &u.Recording
 	settings, err := a.store.Settings(ctx, r.AccountSID, roomreel.RecordingSettings)
 	if err != nil {
@@ -202,7 +190,7 @@ func (a *App) keep(ctx context.Context, u store.Upload, arrived arrival, index *
 	return recording, err
 }
 
-func (a *App) putRecording(ctx context.Context, media blob.Store, key string, u store.Upload, arrived arrival, index *media.Index) (roomreel.Recording, bool, error) {
+func (a *App) putRecording(ctx context.Context, media blob.Store, key string, u store.Upload, arrived *arrival, index *media.Index) (roomreel.Recording, bool, error) {
 	if _, err := arrived.file.Seek(0, io.SeekStart); err != nil {
 		return roomreel.Recording{}, false, err
 	}

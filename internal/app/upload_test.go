@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,7 +113,6 @@ func TestUpload_RefusesAndLeavesNothing(t *testing.T) {
 			"empty_file":    {app.UploadRecording{Media: strings.NewReader(""), Identity: "a"}, roomreel.Invalid, "Media"},
 			"text_file":     {app.UploadRecording{Media: strings.NewReader("hello, I am a text"), Identity: "a"}, roomreel.Invalid, "Media"},
 			"too_large":     {app.UploadRecording{Media: bytes.NewReader(make([]byte, 10_001)), Identity: "a"}, roomreel.TooLarge, "Media"},
-			"limit_above":   {app.UploadRecording{Media: iotest.ErrReader(&http.MaxBytesError{Limit: 1}), Identity: "a"}, roomreel.TooLarge, "Media"},
 			"broken_off":    {app.UploadRecording{Media: iotest.ErrReader(io.ErrUnexpectedEOF), Identity: "a"}, roomreel.Invalid, "Media"},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -126,6 +124,126 @@ func TestUpload_RefusesAndLeavesNothing(t *testing.T) {
 		check(t, err)
 		if len(list.Items) != 0 {
 			t.Errorf("recordings: %v", list.Items)
+		}
+	})
+}
+
+// unread fails the test when it is read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the file is read")
+	return 0, io.EOF
+}
+
+func TestUpload_IsRefusedBeforeItIsRead(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s, func(c *app.Config) {
+			c.Limits = roomreel.FilmLimits{OffsetSpread: time.Hour, Tracks: 2}
+			c.MaxUpload = 1 << 20
+		})
+		open, full, completed := f.room(t, app.CreateRoom{}), f.room(t, app.CreateRoom{}), f.room(t, app.CreateRoom{})
+		kept := f.upload(t, open, app.UploadRecording{Identity: "alice", TrackName: "microphone", Offset: 30 * time.Minute})
+		for i := range 2 {
+			f.upload(t, full, app.UploadRecording{Identity: "alice", Offset: time.Duration(i) * time.Minute})
+		}
+		repeat := app.UploadRecording{Identity: "alice", TrackName: "microphone"}
+		first := f.upload(t, completed, repeat)
+		_, err := f.CompleteRoom(t.Context(), f.account, string(completed.SID))
+		check(t, err)
+		later := func(*app.UploadRecording) error {
+			t.Error("the rest of the body is read")
+			return nil
+		}
+		for name, test := range map[string]struct {
+			room   roomreel.Room
+			in     app.UploadRecording
+			code   roomreel.Code
+			param  string
+			detail string
+		}{
+			"offset":           {open, app.UploadRecording{Identity: "a", Offset: -1, Rest: later}, roomreel.Invalid, "OffsetMillis", ""},
+			"identity":         {open, app.UploadRecording{Identity: "a\n", Rest: later}, roomreel.Invalid, "ParticipantIdentity", ""},
+			"kind":             {open, app.UploadRecording{Kind: "data", Rest: later}, roomreel.Invalid, "Type", ""},
+			"no_identity":      {open, app.UploadRecording{}, roomreel.Invalid, "ParticipantIdentity", ""},
+			"said_to_be_large": {open, app.UploadRecording{Identity: "a", Size: 1 << 30}, roomreel.TooLarge, "Media", ""},
+			"too_far":          {open, app.UploadRecording{Identity: "a", Offset: 91 * time.Minute, Rest: later}, roomreel.Invalid, "OffsetMillis", string(kept.SID)},
+			"full":             {full, app.UploadRecording{Identity: "bob", Rest: later}, roomreel.Conflict, "", "2 recordings"},
+			"completed":        {completed, app.UploadRecording{Identity: "bob", Rest: later}, roomreel.Conflict, "", "completed"},
+			"completed_track":  {completed, app.UploadRecording{Identity: "alice", TrackName: "camera", Rest: later}, roomreel.Conflict, "", "completed"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				test.in.Media = unread{t}
+				_, err := f.UploadRecording(t.Context(), f.account, string(test.room.SID), test.in)
+				wantError(t, err, test.code, test.param)
+				if err != nil && !strings.Contains(err.Error(), test.detail) {
+					t.Errorf("%v; want %q in it", err, test.detail)
+				}
+			})
+		}
+		if again := f.upload(t, completed, repeat); again.SID != first.SID {
+			t.Error("the same upload is not found in a completed room")
+		}
+		if again := f.upload(t, full, app.UploadRecording{Identity: "alice", Offset: time.Minute}); again.Offset != time.Minute {
+			t.Errorf("the same upload is not found in a full room: %+v", again)
+		}
+	})
+}
+
+// TestUpload_ChecksAgainWhatFollowsTheFile gives all parameters after the file, and two files that end at different times.
+func TestUpload_ChecksAgainWhatFollowsTheFile(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s, func(c *app.Config) { c.Limits = roomreel.FilmLimits{OffsetSpread: time.Hour, Tracks: 2} })
+		room := f.room(t, app.CreateRoom{})
+		upload := func(identity string, offset time.Duration) error {
+			_, err := f.UploadRecording(t.Context(), f.account, string(room.SID), app.UploadRecording{
+				Media: bytes.NewReader(sound(t, 50)), Rest: func(in *app.UploadRecording) error { // 1 s
+					in.Identity, in.Offset = identity, offset
+					return nil
+				},
+			})
+			return err
+		}
+		check(t, upload("alice", 0))
+		wantError(t, upload("bob", time.Hour-999*time.Millisecond), roomreel.Invalid, "OffsetMillis")
+		wantError(t, upload("", 0), roomreel.Invalid, "ParticipantIdentity")
+		check(t, upload("bob", time.Hour-time.Second))
+		wantError(t, upload("carol", 0), roomreel.Conflict, "")
+		check(t, upload("bob", time.Hour-time.Second)) // it is there
+	})
+}
+
+func TestUpload_SideBySideAreLimited(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s, func(c *app.Config) { c.MaxUploads = 1 })
+		room := f.room(t, app.CreateRoom{})
+		file := sound(t, 50)
+		body, client := io.Pipe()
+		done := make(chan error)
+		go func() {
+			_, err := f.UploadRecording(t.Context(), f.account, string(room.SID), app.UploadRecording{Media: body, Identity: "alice"})
+			done <- err
+		}()
+		_, err := client.Write(file[:1])
+		check(t, err)
+		_, err = f.UploadRecording(t.Context(), f.account, string(room.SID), app.UploadRecording{Media: unread{t}, Identity: "bob"})
+		wantError(t, err, roomreel.Unavailable, "")
+		_, err = client.Write(file[1:])
+		check(t, err)
+		check(t, client.Close())
+		check(t, <-done)
+		f.upload(t, room, app.UploadRecording{Identity: "bob"})
+	})
+}
+
+func TestUpload_LeavesScratchSpaceFree(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s, func(c *app.Config) { c.ScratchFloor = 1 << 60 })
+		_, err := f.UploadRecording(t.Context(), f.account, string(f.room(t, app.CreateRoom{}).SID),
+			app.UploadRecording{Media: unread{t}, Identity: "alice"})
+		wantError(t, err, roomreel.Unavailable, "")
+		if !strings.Contains(err.Error(), "scratch") {
+			t.Errorf("%v; want scratch in it", err)
 		}
 	})
 }

@@ -106,7 +106,7 @@ type Encryption struct {
 type Limits struct {
 	Reads          int      `toml:"reads_per_second" help:"GET requests per account and second; 0 is no limit"`
 	Writes         int      `toml:"writes_per_second" help:"other requests per account and second; 0 is no limit"`
-	SignInFailures int      `toml:"sign_in_failures" help:"failed sign-ins per client address and minute; 0 is no limit"`
+	SignInFailures int      `toml:"sign_in_failures" help:"failed sign-ins a minute of one user name from one client address, and ten times as many from the address; 0 is no limit"`
 	Uploads        int      `toml:"uploads" help:"recordings that are received at the same time; each needs its size in scratch space"`
 	Tracks         int      `toml:"tracks" help:"recordings of one room that a composition reads"`
 	FilmLength     Duration `toml:"film_length" help:"longest film"`
