@@ -197,3 +197,20 @@ func TestImports_OnlyOnePackageUsesRiver(t *testing.T) {
 		}
 	}
 }
+
+// pure lists packages that compute results from their arguments alone: without files, network, processes, clock or log.
+var pure = []string{"roomreel", "internal/layout", "internal/timeline", "internal/plan", "internal/twilio", "internal/media/bitstream", "internal/media/h264"}
+
+func TestImports_PurePackagesHaveNoSideEffects(t *testing.T) {
+	for _, p := range list(t) {
+		name, _ := local(p.ImportPath)
+		if !slices.Contains(pure, name) {
+			continue
+		}
+		for _, imported := range p.Imports {
+			if slices.Contains([]string{"os", "os/exec", "net", "net/http", "database/sql", "log", "log/slog", "math/rand", "math/rand/v2", "syscall"}, imported) {
+				t.Errorf("%s imports %s; it must stay pure", name, imported)
+			}
+		}
+	}
+}
