@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 	// The render child, as its parent sees it and from inside. Only the inside reaches codecs.
 	"internal/codec":           {"internal/timeline"},
 	"internal/render":          {"internal/render/protocol", "internal/render/sandbox"},
-	"internal/render/protocol": {},
+	"internal/render/protocol": {"internal/timeline"},
 	"internal/render/sandbox":  {"internal/render/protocol"},
 	"internal/render/video":    {"internal/codec", "internal/render/protocol", "internal/timeline"},
 	"internal/render/audio":    {"internal/codec", "internal/render/protocol", "internal/timeline"},

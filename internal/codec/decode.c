@@ -95,11 +95,52 @@ int rr_receive_frame(AVCodecContext *d, AVFrame *f, rr_frame_info *info)
 	return 0;
 }
 
-// rr_audio_copy writes a frame of one or two channels as interleaved stereo; mono goes to both sides unchanged.
+// Channels in the order in which libavcodec stores them, as its layout masks number them.
+enum { FL, FR, FC, LFE, BL, BR, FLC, FRC, BC, SL, SR, POSITIONS };
+
+// share says how much of a channel the left and the right side get: what ITU-R BS.775 mixes down to stereo. LFE is dropped.
+static const float share[POSITIONS][2] = {
+	[FL] = {1, 0},        [FR] = {0, 1},        [FC] = {0.7071f, 0.7071f},
+	[BL] = {0.7071f, 0},  [BR] = {0, 0.7071f},  [SL] = {0.7071f, 0}, [SR] = {0, 0.7071f},
+	[FLC] = {0.7071f, 0}, [FRC] = {0, 0.7071f}, [BC] = {0.5f, 0.5f},
+};
+
+static uint64_t layout_mask(const AVFrame *f)
+{
+#if RR_LAYOUTS
+	return f->ch_layout.order == AV_CHANNEL_ORDER_NATIVE ? f->ch_layout.u.mask : 0;
+#else
+	return f->channel_layout;
+#endif
+}
+
+// mix_down adds planar float channels up, each with its share.
+static int mix_down(const AVFrame *f, float *stereo)
+{
+	if (f->format != AV_SAMPLE_FMT_FLTP)
+		return AVERROR_PATCHWELCOME;
+	memset(stereo, 0, sizeof(float) * 2 * f->nb_samples);
+	uint64_t mask = layout_mask(f);
+	int plane = 0;
+	for (int p = 0; p < POSITIONS; p++) {
+		if (!(mask >> p & 1))
+			continue;
+		const float *from = (const float *)f->extended_data[plane++];
+		for (int i = 0; i < f->nb_samples; i++) {
+			stereo[2 * i] += share[p][0] * from[i];
+			stereo[2 * i + 1] += share[p][1] * from[i];
+		}
+	}
+	return plane == CHANNELS(f) ? 0 : AVERROR_PATCHWELCOME;
+}
+
+// rr_audio_copy writes a frame as interleaved stereo: mono goes to both sides unchanged, more than two channels are mixed.
 int rr_audio_copy(const AVFrame *f, float *stereo)
 {
 	int channels = CHANNELS(f);
-	if (channels < 1 || channels > 2)
+	if (channels > 2)
+		return mix_down(f, stereo);
+	if (channels < 1)
 		return AVERROR_PATCHWELCOME;
 	int planar = av_sample_fmt_is_planar(f->format);
 	for (int c = 0; c < 2; c++) {

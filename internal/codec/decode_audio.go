@@ -15,7 +15,7 @@ import (
 
 // audioDecoders are libavcodec's names of the decoders, by our names of their codecs. libopus is the reference decoder:
 // each packet yields exactly the samples that it stands for, where libavcodec's own holds some back.
-var audioDecoders = map[string]string{"opus": "libopus", "pcmu": "pcm_mulaw", "pcma": "pcm_alaw"}
+var audioDecoders = map[string]string{"opus": "libopus", "aac": "aac", "pcmu": "pcm_mulaw", "pcma": "pcm_alaw"}
 
 // maxPacketSamples bounds what one packet may decode to: far more than the 120 ms of Opus, for PCM in large blocks.
 const maxPacketSamples = 1 << 20
@@ -26,10 +26,12 @@ type AudioDecoder struct {
 	context *C.AVCodecContext
 	packet  *C.AVPacket
 	frame   *C.AVFrame
+	rate    int
 }
 
-// OpenAudioDecoder opens the decoder of opus, pcmu or pcma. private is the OpusHead, or empty. Opus decodes at 48 kHz
-// whatever rate says, and its pre-skip is *not* dropped: that is for whoever places the samples.
+// OpenAudioDecoder opens the decoder of opus, aac, pcmu or pcma. private is the OpusHead, which may be empty, or the
+// AudioSpecificConfig, which aac needs. Opus decodes at 48 kHz whatever rate says, and aac as its config says. Opus's
+// pre-skip and AAC's priming are *not* dropped: the caller places the samples.
 func OpenAudioDecoder(codec string, private []byte, rate, channels int) (*AudioDecoder, error) {
 	name, ok := audioDecoders[codec]
 	if !ok {
@@ -42,7 +44,14 @@ func OpenAudioDecoder(codec string, private []byte, rate, channels int) (*AudioD
 		}
 		private, rate, channels = head, timeline.SampleRate, int(head[9])
 	}
-	if channels < 1 || channels > 2 || rate < 8000 || rate > 192000 {
+	most := 2
+	if codec == "aac" {
+		if len(private) < 2 {
+			return nil, fmt.Errorf("decoder aac: no AudioSpecificConfig: %w", ErrUnsupported)
+		}
+		most = 8
+	}
+	if channels < 1 || channels > most || rate < 8000 || rate > 192000 {
 		return nil, fmt.Errorf("decoder %q: %d channels at %d Hz: %w", codec, channels, rate, ErrUnsupported)
 	}
 	config := C.rr_decoder_config{rate: C.int(rate), channels: C.int(channels)}
@@ -50,7 +59,7 @@ func OpenAudioDecoder(codec string, private []byte, rate, channels int) (*AudioD
 	if err != nil {
 		return nil, err
 	}
-	d := &AudioDecoder{codec: codec, context: context, packet: packet, frame: C.av_frame_alloc()}
+	d := &AudioDecoder{codec: codec, context: context, packet: packet, frame: C.av_frame_alloc(), rate: rate}
 	if d.frame == nil {
 		d.Close()
 		return nil, failure("open decoder "+name, -C.ENOMEM)
@@ -80,8 +89,11 @@ func opusHead(head []byte, channels int) ([]byte, error) {
 	return head, nil
 }
 
-// Decode appends the samples of one packet to dst as interleaved stereo, mono on both sides. On an error dst is
-// returned as it was.
+// Rate returns the sample rate of the packet that was decoded last. SBR doubles that of aac.
+func (d *AudioDecoder) Rate() int { return d.rate }
+
+// Decode appends the samples of one packet to dst as interleaved stereo: mono on both sides, more channels than two mixed
+// down. On an error dst is returned as it was.
 func (d *AudioDecoder) Decode(dst []float32, data []byte) ([]float32, error) {
 	if len(data) == 0 {
 		return dst, fmt.Errorf("decode %s: empty packet: %w", d.codec, ErrUnsupported)
@@ -111,6 +123,7 @@ func (d *AudioDecoder) Decode(dst []float32, data []byte) ([]float32, error) {
 		if err := C.rr_audio_copy(d.frame, (*C.float)(unsafe.Pointer(&result[start]))); err < 0 {
 			return dst, failure("decode "+d.codec, err)
 		}
+		d.rate = int(info.rate)
 	}
 }
 

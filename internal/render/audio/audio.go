@@ -1,9 +1,16 @@
-// Package sound is the child's side of a film's sound: it decodes every track's packets, lays them down where the plan
-// says, adds them up, keeps the sum in range, and encodes the whole once.
+// Package audio is the child's side of a film's audio. It decodes every track's packets, places their samples where the
+// plan says, adds the tracks up, and encodes the mix.
 //
-// Nothing is placed by adding up durations as they come: a packet's place follows from its run and its number in it, so
-// a refused packet leaves silence of its own length and moves nothing. All sound is stereo at 48 kHz in float.
-// Start with [Run]; [mixer] is the sum, [limiter] keeps it in range, [resampler] stretches.
+// A packet's place follows from its run and its number in it, never from adding up durations as packets come: a packet
+// that cannot be decoded leaves silence of its own length and moves nothing. All audio is stereo at 48 kHz in float.
+//
+// A film's audio can be rendered in segments. Each is written without loss (codec f32, see lossless.go), and a last child
+// reads them as one track, limits the volume and encodes: the limiter and the encoder remember what came before, so they
+// must run over the whole in one pass. The mix of the segments equals the mix of the whole, because every sample is
+// computed from its position in its run.
+//
+// Start with [Run]. Samples flow from [track] through [resampler] to [mixer], then through [limiter] to [encoder], or to
+// [losslessWriter].
 package audio
 
 import (
@@ -25,40 +32,59 @@ type Conn interface {
 	Progress(done int64) error
 }
 
-// Run carries out the plan: exactly plan.Samples samples are encoded, whatever the tracks hold. An error means that
-// the film would be wrong: the plan is impossible, the encoder failed or the connection broke.
+// sink takes interleaved stereo samples in order. It must not keep the slice.
+type sink interface {
+	write(stereo []float32) error
+	end() error // after the last
+}
+
+// Run carries out the plan: exactly plan.To - plan.From samples come out, whatever the tracks hold. An error means that the
+// film would be wrong: the plan is impossible, the encoder failed or the connection broke. Damaged packets are no error;
+// the stats count them.
 func Run(plan protocol.AudioPlan, conn Conn) (protocol.Stats, error) {
-	if plan.From < 0 || plan.To <= plan.From || len(plan.Runs) != len(plan.Tracks) {
-		return protocol.Stats{}, fmt.Errorf("audio plan: samples %d to %d, %d tracks, runs for %d", plan.From, plan.To, len(plan.Tracks), len(plan.Runs))
+	if plan.From < 0 || plan.To <= plan.From {
+		return protocol.Stats{}, fmt.Errorf("audio plan: it asks for samples %d to %d", plan.From, plan.To)
 	}
-	w, err := newWriter(plan, conn)
-	if err != nil {
-		return protocol.Stats{}, err
+	if len(plan.Runs) != len(plan.Tracks) {
+		return protocol.Stats{}, fmt.Errorf("audio plan: %d tracks, runs for %d", len(plan.Tracks), len(plan.Runs))
 	}
-	defer w.close()
-	m := newMixer(plan.From, plan.To, newLimiter(w.write))
+	packets := &packetWriter{conn: conn}
+	var out sink
+	if plan.Encoder.Codec == lossless {
+		writer, err := newLosslessWriter(packets)
+		if err != nil {
+			return protocol.Stats{}, err
+		}
+		out = writer
+	} else {
+		encoder, err := newEncoder(plan.Encoder, packets)
+		if err != nil {
+			return protocol.Stats{}, err
+		}
+		defer encoder.close()
+		out = newLimiter(encoder)
+	}
+	m := newMixer(plan.From, plan.To, out)
 	tracks := make([]*track, len(plan.Tracks))
 	for i, t := range plan.Tracks {
+		var err error
 		if tracks[i], err = newTrack(t, plan.Runs[i], m); err != nil {
 			return protocol.Stats{}, fmt.Errorf("audio plan: track %d: %w", i, err)
 		}
 		defer tracks[i].close()
 	}
-	if err := feed(conn, m, tracks); err != nil {
+	if err := mix(conn, m, tracks); err != nil {
 		return protocol.Stats{}, err
 	}
-	if err := w.end(); err != nil {
-		return protocol.Stats{}, err
-	}
-	stats := protocol.Stats{Samples: w.in, Peak: m.peak}
+	stats := protocol.Stats{Samples: packets.done, Peak: m.peak}
 	for _, t := range tracks {
 		stats.Tracks = append(stats.Tracks, t.stats)
 	}
 	return stats, nil
 }
 
-// feed decodes packets as they come and hands on whatever part of the mix nothing can be added to any more.
-func feed(conn Conn, m *mixer, tracks []*track) error {
+// mix decodes packets as they come, and hands on every part of the mix to which no track can add any more.
+func mix(conn Conn, m *mixer, tracks []*track) error {
 	for {
 		p, err := conn.Next()
 		if errors.Is(err, io.EOF) {
@@ -74,7 +100,7 @@ func feed(conn Conn, m *mixer, tracks []*track) error {
 		err = tracks[p.Track].packet(p.Data)
 		conn.WorkingOn(-1)
 		if err != nil {
-			return err
+			return fmt.Errorf("track %d: %w", p.Track, err)
 		}
 		settled := m.end
 		for _, t := range tracks {
@@ -87,45 +113,62 @@ func feed(conn Conn, m *mixer, tracks []*track) error {
 			return err
 		}
 	}
-	for _, t := range tracks {
+	for i, t := range tracks {
 		if err := t.end(); err != nil {
-			return err
+			return fmt.Errorf("track %d: %w", i, err)
 		}
 	}
 	return m.close()
 }
 
-// writer encodes the finished sound and sends it.
-type writer struct {
-	conn    Conn
-	encoder *codec.AudioEncoder
-	frame   []float32 // samples that wait for a full frame
-	size    int       // values of a full frame
-	in      int64     // samples encoded
-	sent    int64     // packets
-	told    int64     // samples at the last progress
-	delay   int64
+// packetWriter sends packets and progress to the parent.
+type packetWriter struct {
+	conn Conn
+	done int64 // samples that are encoded
+	told int64 // samples at the last progress
 }
 
-func newWriter(plan protocol.AudioPlan, conn Conn) (*writer, error) {
-	e := plan.Encoder
-	encoder, err := codec.OpenAudioEncoder(codec.EncoderConfig{
+// packet sends one packet. pts and length are in samples.
+func (w *packetWriter) packet(pts, length int64, data []byte) error {
+	return w.conn.Packet(protocol.Packet{PTS: pts, Len: length, Key: true, Data: data})
+}
+
+// progress says that n more samples are encoded. The parent learns it once a second of audio, and at the end.
+func (w *packetWriter) progress(n int64, end bool) error {
+	w.done += n
+	if w.done-w.told < timeline.SampleRate && !end {
+		return nil
+	}
+	w.told = w.done
+	return w.conn.Progress(w.done)
+}
+
+// encoder encodes samples with a codec.
+type encoder struct {
+	out   *packetWriter
+	codec *codec.AudioEncoder
+	frame []float32 // samples that wait for a full frame
+	size  int       // values of a full frame
+	sent  int64     // packets
+}
+
+func newEncoder(e protocol.Encoder, out *packetWriter) (*encoder, error) {
+	opened, err := codec.OpenAudioEncoder(codec.EncoderConfig{
 		Codec: e.Codec, Options: e.Options, Bitrate: e.Bitrate, Threads: e.Threads,
 	})
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{conn: conn, encoder: encoder, size: 2 * encoder.FrameSize(), delay: int64(encoder.Delay())}
+	w := &encoder{out: out, codec: opened, size: 2 * opened.FrameSize()}
 	w.frame = make([]float32, 0, w.size)
-	if err := conn.Header(protocol.Header{Private: encoder.Header(), Delay: encoder.Delay()}); err != nil {
-		encoder.Close()
+	if err := out.conn.Header(protocol.Header{Private: opened.Header(), Delay: opened.Delay()}); err != nil {
+		opened.Close()
 		return nil, err
 	}
 	return w, nil
 }
 
-// write encodes interleaved stereo samples.
-func (w *writer) write(stereo []float32) error {
+func (w *encoder) write(stereo []float32) error {
 	for len(stereo) > 0 {
 		n := min(w.size-len(w.frame), len(stereo))
 		w.frame = append(w.frame, stereo[:n]...)
@@ -139,55 +182,52 @@ func (w *writer) write(stereo []float32) error {
 	return nil
 }
 
-func (w *writer) encode() error {
-	if err := w.encoder.Send(w.frame, w.in); err != nil {
+func (w *encoder) encode() error {
+	if err := w.codec.Send(w.frame, w.out.done); err != nil {
 		return err
 	}
-	w.in += int64(len(w.frame) / 2)
+	n := int64(len(w.frame) / 2)
 	w.frame = w.frame[:0]
 	if err := w.receive(); err != nil {
 		return err
 	}
-	if w.in-w.told < timeline.SampleRate {
-		return nil
-	}
-	w.told = w.in
-	return w.conn.Progress(w.in)
+	return w.out.progress(n, false)
 }
 
 // end encodes the last, shorter frame and takes what the encoder still holds.
-func (w *writer) end() error {
+func (w *encoder) end() error {
 	if len(w.frame) > 0 {
 		if err := w.encode(); err != nil {
 			return err
 		}
 	}
-	if err := w.encoder.End(); err != nil {
+	if err := w.codec.End(); err != nil {
 		return err
 	}
 	if err := w.receive(); err != nil {
 		return err
 	}
-	if held := w.sent * int64(w.size/2); held < w.delay+w.in {
-		return fmt.Errorf("encode audio: packets of %d samples came out for %d", held, w.delay+w.in)
+	want := w.out.done + int64(w.codec.Delay())
+	if got := w.sent * int64(w.size/2); got < want {
+		return fmt.Errorf("encode audio: packets of %d samples came out for %d", got, want)
 	}
-	return w.conn.Progress(w.in)
+	return w.out.progress(0, true)
 }
 
 // receive sends on what the encoder has ready. Packets count from 0 at the beginning of the priming.
-func (w *writer) receive() error {
+func (w *encoder) receive() error {
 	length := int64(w.size / 2)
 	for {
-		e, ok, err := w.encoder.Receive()
+		e, ok, err := w.codec.Receive()
 		if err != nil || !ok {
 			return err
 		}
 		at := w.sent * length
 		w.sent++
-		if err := w.conn.Packet(protocol.Packet{PTS: at, Len: length, Key: true, Data: e.Data}); err != nil {
+		if err := w.out.packet(at, length, e.Data); err != nil {
 			return err
 		}
 	}
 }
 
-func (w *writer) close() { w.encoder.Close() }
+func (w *encoder) close() { w.codec.Close() }

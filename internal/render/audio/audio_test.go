@@ -1,6 +1,7 @@
 package audio
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -37,8 +38,12 @@ func (p *parent) Next() (protocol.Packet, error) {
 }
 func (p *parent) WorkingOn(int)                  {}
 func (p *parent) Header(h protocol.Header) error { p.header = h; return nil }
-func (p *parent) Packet(k protocol.Packet) error { p.out = append(p.out, k); return p.broken }
-func (p *parent) Progress(done int64) error      { p.done = done; return nil }
+func (p *parent) Packet(k protocol.Packet) error {
+	k.Data = bytes.Clone(k.Data) // the child may reuse it
+	p.out = append(p.out, k)
+	return p.broken
+}
+func (p *parent) Progress(done int64) error { p.done = done; return nil }
 
 // opus is a recorded track with a click each half second, beginning at a quarter.
 func opus(t testing.TB, seconds float64, options string) codectest.Track {
@@ -47,8 +52,8 @@ func opus(t testing.TB, seconds float64, options string) codectest.Track {
 	return codectest.Make(t, fmt.Sprintf(clicks, seconds)+options)
 }
 
-// voice adds a recorded track to the plan as one run that begins at sample at, and returns its packets as they are sent.
-func voice(plan *protocol.AudioPlan, track codectest.Track, at int64) []protocol.Packet {
+// addTrack adds a recorded track to the plan as one run that begins at sample at, and returns its packets as they are sent.
+func addTrack(plan *protocol.AudioPlan, track codectest.Track, at int64) []protocol.Packet {
 	number := len(plan.Tracks)
 	plan.Tracks = append(plan.Tracks, protocol.Track{
 		Codec: track.Codec, Private: track.Private, Channels: track.Channels, Rate: track.Rate,
@@ -72,7 +77,7 @@ func merge(tracks ...[]protocol.Packet) []protocol.Packet {
 	return all
 }
 
-// mixed is what the mix of a plan sounds like, before it is encoded.
+// mixed is the mix of a plan before it is limited and encoded.
 type mixed struct {
 	stereo []float32
 	tracks []protocol.TrackStats
@@ -80,13 +85,10 @@ type mixed struct {
 	window int // the largest window, in samples
 }
 
-func mix(t testing.TB, plan protocol.AudioPlan, packets []protocol.Packet) mixed {
+func mixPlan(t testing.TB, plan protocol.AudioPlan, packets []protocol.Packet) mixed {
 	t.Helper()
-	var result mixed
-	m := newMixer(plan.From, plan.To, newLimiter(func(stereo []float32) error {
-		result.stereo = append(result.stereo, stereo...)
-		return nil
-	}))
+	var out collector
+	m := newMixer(plan.From, plan.To, &out)
 	var tracks []*track
 	for i, described := range plan.Tracks {
 		track, err := newTrack(described, plan.Runs[i], m)
@@ -96,20 +98,20 @@ func mix(t testing.TB, plan protocol.AudioPlan, packets []protocol.Packet) mixed
 		defer track.close()
 		tracks = append(tracks, track)
 	}
-	if err := feed(&parent{packets: packets}, m, tracks); err != nil {
+	if err := mix(&parent{packets: packets}, m, tracks); err != nil {
 		t.Fatal(err)
 	}
+	result := mixed{stereo: out.stereo, peak: m.peak, window: cap(m.window) / 2}
 	for _, track := range tracks {
 		result.tracks = append(result.tracks, track.stats)
 	}
-	result.peak, result.window = m.peak, cap(m.window)/2
-	if int64(len(result.stereo)) != 2*plan.To {
-		t.Fatalf("%d samples, want %d", len(result.stereo)/2, plan.To)
+	if int64(len(result.stereo)) != 2*(plan.To-plan.From) || !out.ended {
+		t.Fatalf("%d samples, want %d; ended: %v", len(result.stereo)/2, plan.To-plan.From, out.ended)
 	}
 	return result
 }
 
-// clicks returns where stereo sound peaks, one place per stretch of 200 ms.
+// clicks returns where stereo audio peaks, one place per 200 ms.
 func clicks(stereo []float32) []int {
 	var places []int
 	for i := 0; i < len(stereo); i += 2 {
@@ -138,15 +140,15 @@ func sameWithin(t testing.TB, got, want []int, distance int) {
 	}
 }
 
-func TestFeed_PlacesOpusToTheSample(t *testing.T) {
+func TestMix_PlacesOpusToTheSample(t *testing.T) {
 	codectest.NoLeaks(t)
 	for _, options := range []string{"-ac 1", "-ac 2", "-ac 1 -frame_duration 60", "-ac 2 -frame_duration 10"} {
 		track := opus(t, 2, options)
 		for _, at := range []int64{0, 4321, -10000} {
 			t.Run(fmt.Sprintf("%s at %d", options, at), func(t *testing.T) {
 				plan := protocol.AudioPlan{To: 2 * timeline.SampleRate}
-				packets := voice(&plan, track, at)
-				m := mix(t, plan, packets)
+				packets := addTrack(&plan, track, at)
+				m := mixPlan(t, plan, packets)
 				var want []int
 				for k := range 4 {
 					if place := 12000 + 24000*k + int(at); place >= 0 && place < 2*timeline.SampleRate {
@@ -154,19 +156,25 @@ func TestFeed_PlacesOpusToTheSample(t *testing.T) {
 					}
 				}
 				sameWithin(t, clicks(m.stereo), want, 1)
-				if f := m.tracks[0]; f.Errors != 0 || f.Decoded != len(packets) || f.Packets != len(packets) {
-					t.Errorf("stats: %+v", f)
+				heard := 0 // packets that begin before the end
+				for _, p := range packets {
+					if p.Time < 2*time.Second+track.CodecDelay {
+						heard++
+					}
+				}
+				if f := m.tracks[0]; f.Errors != 0 || f.Decoded != heard || f.Packets != heard {
+					t.Errorf("stats: %+v, want %d packets", f, heard)
 				}
 			})
 		}
 	}
 }
 
-func TestFeed_LeavesExactSilenceBetweenRuns(t *testing.T) {
+func TestMix_LeavesExactSilenceBetweenRuns(t *testing.T) {
 	codectest.NoLeaks(t)
 	track := opus(t, 2, "-ac 1")
 	plan := protocol.AudioPlan{To: 4 * timeline.SampleRate}
-	packets := voice(&plan, track, 1000)
+	packets := addTrack(&plan, track, 1000)
 	first := plan.Runs[0][0]
 	half := 50 // packets of 20 ms
 	second := protocol.Run{At: 2*timeline.SampleRate + 77, Packets: len(packets) - half}
@@ -175,7 +183,7 @@ func TestFeed_LeavesExactSilenceBetweenRuns(t *testing.T) {
 	first.Packets, first.Decoded = half, int64(half)*960-int64(first.Skip)
 	first.Length = first.Decoded
 	plan.Runs[0] = []protocol.Run{first, second}
-	m := mix(t, plan, packets)
+	m := mixPlan(t, plan, packets)
 	shift := 2*timeline.SampleRate + 77 - int(first.Length)
 	sameWithin(t, clicks(m.stereo), []int{13000, 37000, shift + 60000, shift + 84000}, 1)
 	ends := []int64{0, first.At, first.At + first.Length, second.At, second.At + second.Length, plan.To}
@@ -191,7 +199,7 @@ func TestFeed_LeavesExactSilenceBetweenRuns(t *testing.T) {
 	}
 }
 
-func TestFeed_KeepsItsPlaceOverDamage(t *testing.T) {
+func TestMix_KeepsItsPlaceOverDamage(t *testing.T) {
 	codectest.NoLeaks(t)
 	track := opus(t, 2, "-ac 1")
 	for name, data := range map[string][]byte{
@@ -201,11 +209,11 @@ func TestFeed_KeepsItsPlaceOverDamage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := protocol.AudioPlan{To: 2 * timeline.SampleRate}
-			packets := voice(&plan, track, 0)
+			packets := addTrack(&plan, track, 0)
 			for i := 30; i < 33; i++ {
 				packets[i].Data = data
 			}
-			m := mix(t, plan, packets)
+			m := mixPlan(t, plan, packets)
 			sameWithin(t, clicks(m.stereo), []int{12000, 36000, 60000, 84000}, 1)
 			if f := m.tracks[0]; f.Errors != 3 || f.Decoded != len(packets)-3 {
 				t.Errorf("stats: %+v", f)
@@ -220,13 +228,13 @@ func TestFeed_KeepsItsPlaceOverDamage(t *testing.T) {
 	}
 }
 
-func TestFeed_StretchesEvenly(t *testing.T) {
+func TestMix_StretchesEvenly(t *testing.T) {
 	codectest.NoLeaks(t)
 	plan := protocol.AudioPlan{To: 3 * timeline.SampleRate}
-	packets := voice(&plan, opus(t, 2, "-ac 2"), 500)
+	packets := addTrack(&plan, opus(t, 2, "-ac 2"), 500)
 	run := &plan.Runs[0][0]
 	run.Length = run.Decoded * 103 / 100
-	m := mix(t, plan, packets)
+	m := mixPlan(t, plan, packets)
 	var want []int
 	for k := range 4 {
 		want = append(want, 500+(12000+24000*k)*103/100)
@@ -239,23 +247,23 @@ func TestFeed_StretchesEvenly(t *testing.T) {
 	}
 }
 
-func TestFeed_BringsTelephoneSoundTo48kHz(t *testing.T) {
+func TestMix_BringsG711To48kHz(t *testing.T) {
 	codectest.NoLeaks(t)
 	for _, name := range []string{"pcm_mulaw", "pcm_alaw"} {
 		track := codectest.Make(t, "-f lavfi -i aevalsrc=0.8*eq(mod(n\\,4000)\\,2000):s=8000:d=2 -c:a "+name)
 		plan := protocol.AudioPlan{To: 2 * timeline.SampleRate}
-		m := mix(t, plan, voice(&plan, track, 600))
+		m := mixPlan(t, plan, addTrack(&plan, track, 600))
 		sameWithin(t, clicks(m.stereo), []int{12600, 36600, 60600, 84600}, 1)
 	}
 }
 
-func TestFeed_AddsTracksUpAndPutsMonoOnBothSides(t *testing.T) {
+func TestMix_AddsTracksUpAndPutsMonoOnBothSides(t *testing.T) {
 	codectest.NoLeaks(t)
 	const tone = "-f lavfi -i aevalsrc=0.25*sin(2*PI*250*t)%s:s=8000:d=1 -c:a pcm_mulaw"
 	mono := codectest.Make(t, fmt.Sprintf(tone, ""))
 	right := codectest.Make(t, fmt.Sprintf(tone, "*0|0.25*sin(2*PI*250*t)"))
 	plan := protocol.AudioPlan{To: timeline.SampleRate}
-	m := mix(t, plan, merge(voice(&plan, mono, 0), voice(&plan, mono, 0), voice(&plan, right, 0)))
+	m := mixPlan(t, plan, merge(addTrack(&plan, mono, 0), addTrack(&plan, mono, 0), addTrack(&plan, right, 0)))
 	loudest := [2]float32{}
 	for i, v := range m.stereo[timeline.SampleRate/2 : 3*timeline.SampleRate/2] { // away from the edges
 		loudest[i%2] = max(loudest[i%2], v)
@@ -270,27 +278,27 @@ func TestFeed_AddsTracksUpAndPutsMonoOnBothSides(t *testing.T) {
 	}
 }
 
-func TestFeed_DoesNotBufferWhatComesLate(t *testing.T) {
+func TestMix_DoesNotBufferWhatComesLate(t *testing.T) {
 	codectest.NoLeaks(t)
 	plan := protocol.AudioPlan{To: 602 * timeline.SampleRate}
 	early, late := opus(t, 1, "-ac 1"), opus(t, 1, "-ac 1")
-	m := mix(t, plan, merge(voice(&plan, early, 0), voice(&plan, late, 600*timeline.SampleRate)))
+	m := mixPlan(t, plan, merge(addTrack(&plan, early, 0), addTrack(&plan, late, 600*timeline.SampleRate)))
 	sameWithin(t, clicks(m.stereo), []int{12000, 36000, 600*timeline.SampleRate + 12000, 600*timeline.SampleRate + 36000}, 1)
 	if m.window > timeline.SampleRate {
 		t.Errorf("%d samples waited", m.window)
 	}
 }
 
-func TestFeed_BoundsWhatWaitsForALiar(t *testing.T) {
+func TestMix_BoundsWhatWaitsForWrongTimes(t *testing.T) {
 	codectest.NoLeaks(t)
 	plan := protocol.AudioPlan{To: 200 * timeline.SampleRate}
 	track := opus(t, 1, "-ac 1")
-	honest := voice(&plan, track, 0)
-	liar := voice(&plan, track, 100*timeline.SampleRate)
-	for i := range liar {
-		liar[i].Need = 0 // comes at once, though it is placed 100 s later
+	right := addTrack(&plan, track, 0)
+	wrong := addTrack(&plan, track, 100*timeline.SampleRate)
+	for i := range wrong {
+		wrong[i].Need = 0 // comes at once, though it is placed 100 s later
 	}
-	m := mix(t, plan, merge(liar, honest))
+	m := mixPlan(t, plan, merge(wrong, right))
 	sameWithin(t, clicks(m.stereo), []int{100*timeline.SampleRate + 12000, 100*timeline.SampleRate + 36000}, 1)
 	if m.window > 2*maxWindow {
 		t.Errorf("%d samples waited", m.window)
@@ -304,7 +312,7 @@ func TestRun_EncodesExactlyWithItsPriming(t *testing.T) {
 		for _, samples := range []int64{2*timeline.SampleRate + 123, 2 * 47 * 1024, 1} {
 			t.Run(fmt.Sprintf("%s_%d", encoder.Codec, samples), func(t *testing.T) {
 				plan := protocol.AudioPlan{To: samples, Encoder: encoder}
-				p := &parent{packets: voice(&plan, track, 0)}
+				p := &parent{packets: addTrack(&plan, track, 0)}
 				stats, err := Run(plan, p)
 				if err != nil {
 					t.Fatal(err)
@@ -355,7 +363,7 @@ func listen(t testing.TB, name string, p *parent) []float32 {
 		adts = append(adts, 0xff, 0xf1, 0x4c, 0x80|byte(n>>11), byte(n>>3), byte(n<<5)|0x1f, 0xfc)
 		adts = append(adts, packet.Data...)
 	}
-	file := filepath.Join(t.TempDir(), "sound.aac")
+	file := filepath.Join(t.TempDir(), "audio.aac")
 	if err := os.WriteFile(file, adts, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -383,7 +391,7 @@ func TestRun_IsSilentWithoutTracks(t *testing.T) {
 func TestRun_CountsATrackThatCannotBeDecoded(t *testing.T) {
 	codectest.NoLeaks(t)
 	plan := protocol.AudioPlan{To: timeline.SampleRate, Encoder: protocol.Encoder{Codec: "aac", Bitrate: 96_000}}
-	packets := voice(&plan, opus(t, 1, "-ac 1"), 0)
+	packets := addTrack(&plan, opus(t, 1, "-ac 1"), 0)
 	plan.Tracks[0].Private = []byte("OpusHead")
 	stats, err := Run(plan, &parent{packets: packets})
 	if err != nil || stats.Tracks[0].Errors != len(packets) || stats.Peak != 0 {
@@ -395,7 +403,7 @@ func TestRun_EndsWhenTheConnectionBreaks(t *testing.T) {
 	codectest.NoLeaks(t)
 	plan := protocol.AudioPlan{To: timeline.SampleRate, Encoder: protocol.Encoder{Codec: "aac", Bitrate: 96_000}}
 	gone := errors.New("gone")
-	if _, err := Run(plan, &parent{packets: voice(&plan, opus(t, 1, "-ac 1"), 0), broken: gone}); !errors.Is(err, gone) {
+	if _, err := Run(plan, &parent{packets: addTrack(&plan, opus(t, 1, "-ac 1"), 0), broken: gone}); !errors.Is(err, gone) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -403,13 +411,19 @@ func TestRun_EndsWhenTheConnectionBreaks(t *testing.T) {
 func TestRun_RefusesPlansNoParentMakes(t *testing.T) {
 	codectest.NoLeaks(t)
 	for name, spoil := range map[string]func(*protocol.AudioPlan){
-		"no samples":     func(p *protocol.AudioPlan) { p.To = 0 },
-		"no runs":        func(p *protocol.AudioPlan) { p.Runs = nil },
-		"negative run":   func(p *protocol.AudioPlan) { p.Runs[0][0].Decoded = -1 },
-		"empty run":      func(p *protocol.AudioPlan) { p.Runs[0][0].Packets = 0 },
-		"endless run":    func(p *protocol.AudioPlan) { p.Runs[0][0].Length = math.MaxInt64 },
-		"no such codec":  func(p *protocol.AudioPlan) { p.Encoder.Codec = "mp3" },
-		"no such option": func(p *protocol.AudioPlan) { p.Encoder.Options = map[string]string{"speed": "high"} },
+		"no samples":      func(p *protocol.AudioPlan) { p.To = 0 },
+		"backwards":       func(p *protocol.AudioPlan) { p.From = 200 },
+		"before the film": func(p *protocol.AudioPlan) { p.From = -1 },
+		"late start":      func(p *protocol.AudioPlan) { p.Runs[0][0].Start = 961 },
+		"negative start":  func(p *protocol.AudioPlan) { p.Runs[0][0].Start = -1 },
+		"start and skip":  func(p *protocol.AudioPlan) { p.Runs[0][0].Start, p.Runs[0][0].Skip = 10, 10 },
+		"no runs":         func(p *protocol.AudioPlan) { p.Runs = nil },
+		"negative run":    func(p *protocol.AudioPlan) { p.Runs[0][0].Decoded = -1 },
+		"stretched run":   func(p *protocol.AudioPlan) { p.Runs[0][0].Length = longestRun },
+		"empty run":       func(p *protocol.AudioPlan) { p.Runs[0][0].Packets = 0 },
+		"endless run":     func(p *protocol.AudioPlan) { p.Runs[0][0].Length = math.MaxInt64 },
+		"no such codec":   func(p *protocol.AudioPlan) { p.Encoder.Codec = "mp3" },
+		"no such option":  func(p *protocol.AudioPlan) { p.Encoder.Options = map[string]string{"speed": "high"} },
 	} {
 		plan := protocol.AudioPlan{
 			To: 100, Tracks: []protocol.Track{{Codec: "opus"}}, Encoder: protocol.Encoder{Codec: "aac", Bitrate: 96_000},
@@ -422,6 +436,35 @@ func TestRun_RefusesPlansNoParentMakes(t *testing.T) {
 	}
 }
 
+// What is too short to be heard, or claims an impossible rate, is silent and harms nothing else.
+func TestRun_EndsWellWithHardlyAnything(t *testing.T) {
+	codectest.NoLeaks(t)
+	for name, test := range map[string]struct {
+		track protocol.Track
+		run   protocol.Run
+	}{
+		"run of nothing":      {protocol.Track{Codec: "opus"}, protocol.Run{Packets: 1}},
+		"less than a sample":  {protocol.Track{Codec: "pcmu", Rate: 8000}, protocol.Run{Packets: 1, Decoded: 3, Length: 3}},
+		"all skipped":         {protocol.Track{Codec: "opus"}, protocol.Run{Packets: 1, Skip: 960}},
+		"starts at its end":   {protocol.Track{Codec: "pcmu", Rate: 8000}, protocol.Run{Packets: 1, Decoded: 960, Length: 960, Start: 960}},
+		"one sample squeezed": {protocol.Track{Codec: "pcmu", Rate: 8000}, protocol.Run{Packets: 1, Decoded: 960, Length: 1}},
+		"days squeezed":       {protocol.Track{Codec: "pcmu", Rate: 8000}, protocol.Run{Packets: 1, Decoded: longestRun, Length: 1}},
+		"no such rate":        {protocol.Track{Codec: "pcmu", Rate: -8000}, protocol.Run{Packets: 1, Decoded: 960, Length: 970}},
+		"too many channels":   {protocol.Track{Codec: "pcmu", Channels: 1 << 30}, protocol.Run{Packets: 1, Decoded: 960, Length: 970}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := protocol.AudioPlan{
+				To: 1, Encoder: protocol.Encoder{Codec: "opus", Bitrate: 64_000},
+				Tracks: []protocol.Track{test.track}, Runs: [][]protocol.Run{{test.run}},
+			}
+			stats, err := Run(plan, &parent{packets: []protocol.Packet{{Data: make([]byte, 160)}}})
+			if err != nil || stats.Samples != 1 {
+				t.Errorf("%+v, %v", stats, err)
+			}
+		})
+	}
+}
+
 // BenchmarkRun mixes a minute of four microphones.
 func BenchmarkRun(b *testing.B) {
 	const seconds = 60
@@ -429,7 +472,7 @@ func BenchmarkRun(b *testing.B) {
 	var tracks [][]protocol.Packet
 	for i := range 4 {
 		microphone := codectest.Make(b, fmt.Sprintf("-f lavfi -i sine=%d:d=%d:r=48000 -c:a libopus -b:a 32k -application voip", 200+40*i, seconds))
-		tracks = append(tracks, voice(&plan, microphone, 0))
+		tracks = append(tracks, addTrack(&plan, microphone, 0))
 	}
 	packets := merge(tracks...)
 	b.ReportAllocs()

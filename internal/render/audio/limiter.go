@@ -24,7 +24,7 @@ const (
 // near, both channels are turned down along a smooth curve that reaches the needed gain exactly there, and up again
 // slowly. What comes out has as many samples as went in, at the same places.
 type limiter struct {
-	out func(stereo []float32) error
+	out sink
 
 	held   []float32 // the last `ahead` samples, a ring of stereo pairs that wait
 	needs  []float64 // lowest gain needed from each of the last `ahead` samples on, released: a ring
@@ -39,7 +39,7 @@ type limiter struct {
 	block  []float32
 }
 
-func newLimiter(out func([]float32) error) *limiter {
+func newLimiter(out sink) *limiter {
 	l := &limiter{
 		out: out, held: make([]float32, 2*ahead), needs: make([]float64, ahead),
 		minima: newMinima(ahead), gain: 1, sum: ahead, decay: 1 - math.Exp(-1.0/release),
@@ -50,23 +50,23 @@ func newLimiter(out func([]float32) error) *limiter {
 	return l
 }
 
-// write takes interleaved stereo samples, and hands on those that came `ahead` samples earlier.
+// write takes interleaved stereo samples, all of them numbers, and hands on those that came `ahead` samples earlier.
 func (l *limiter) write(stereo []float32) error {
 	l.block = l.block[:0]
-	if l.rests() && within(stereo) {
+	if l.isResting() && within(stereo) {
 		l.pass(stereo)
 		return l.flush()
 	}
 	for i := 0; i < len(stereo); i += 2 {
-		l.step(sane(stereo[i]), sane(stereo[i+1]))
+		l.step(stereo[i], stereo[i+1])
 	}
 	return l.flush()
 }
 
-// rests reports whether samples have been within the ceiling for so long that the gain is 1 and stays so.
-func (l *limiter) rests() bool { return l.calm > ahead && l.gain == 1 && l.active == 0 }
+// isResting reports whether samples have been within the ceiling for so long that the gain is 1 and stays so.
+func (l *limiter) isResting() bool { return l.calm > ahead && l.gain == 1 && l.active == 0 }
 
-// within reports whether all samples are numbers within the ceiling.
+// within reports whether all samples are within the ceiling.
 func within(stereo []float32) bool {
 	for _, v := range stereo {
 		if !(v <= ceiling && v >= -ceiling) {
@@ -86,14 +86,6 @@ func (l *limiter) pass(stereo []float32) {
 		}
 	}
 	l.seen += int64(len(stereo) / 2)
-}
-
-// sane replaces what no decoder should have made.
-func sane(v float32) float32 {
-	if v-v != 0 { // not a number, or infinite
-		return 0
-	}
-	return v
 }
 
 func (l *limiter) step(left, right float32) {
@@ -157,14 +149,17 @@ func (l *limiter) end() error {
 		l.step(0, 0)
 	}
 	l.block = l.block[2*skip:]
-	return l.flush()
+	if err := l.flush(); err != nil {
+		return err
+	}
+	return l.out.end()
 }
 
 func (l *limiter) flush() error {
 	if len(l.block) == 0 {
 		return nil
 	}
-	return l.out(l.block)
+	return l.out.write(l.block)
 }
 
 // minima finds the smallest of the last n values in constant time per value, on average: a queue of those that may

@@ -9,14 +9,27 @@ import (
 	"roomreel/internal/timeline"
 )
 
+// collector keeps what is written to it.
+type collector struct {
+	stereo []float32
+	ended  bool
+}
+
+func (c *collector) write(stereo []float32) error {
+	c.stereo = append(c.stereo, stereo...)
+	return nil
+}
+
+func (c *collector) end() error {
+	c.ended = true
+	return nil
+}
+
 // limit passes stereo through a limiter in pieces of the given number of samples.
 func limit(t testing.TB, stereo []float32, piece int) []float32 {
 	t.Helper()
-	var out []float32
-	l := newLimiter(func(stereo []float32) error {
-		out = append(out, stereo...)
-		return nil
-	})
+	var out collector
+	l := newLimiter(&out)
 	for part := range slices.Chunk(stereo, 2*piece) {
 		if err := l.write(part); err != nil {
 			t.Fatal(err)
@@ -25,10 +38,10 @@ func limit(t testing.TB, stereo []float32, piece int) []float32 {
 	if err := l.end(); err != nil {
 		t.Fatal(err)
 	}
-	if len(out) != len(stereo) {
-		t.Fatalf("%d values came out for %d", len(out), len(stereo))
+	if len(out.stereo) != len(stereo) || !out.ended {
+		t.Fatalf("%d values came out for %d, ended: %v", len(out.stereo), len(stereo), out.ended)
 	}
-	return out
+	return out.stereo
 }
 
 func noise(samples int, loudest float32) []float32 {
@@ -99,7 +112,7 @@ func TestLimiter_TurnsDownSmoothlyAndJustEnough(t *testing.T) {
 	}
 }
 
-func TestLimiter_HoldsSteadyUnderSteadySound(t *testing.T) {
+func TestLimiter_HoldsSteadyUnderASteadyTone(t *testing.T) {
 	in := sine(2*timeline.SampleRate, 220, 2)
 	out := limit(t, in, 4096)
 	lowest, highest := 1.0, 0.0
@@ -114,21 +127,38 @@ func TestLimiter_HoldsSteadyUnderSteadySound(t *testing.T) {
 	}
 }
 
-func TestLimiter_DropsWhatIsNoNumber(t *testing.T) {
+func TestMixer_DropsWhatIsNoNumber(t *testing.T) {
 	in := make([]float32, 2*timeline.SampleRate)
 	in[1000], in[2001], in[3000] = float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))
-	for i, v := range limit(t, in, 500) {
+	var out collector
+	m := newMixer(0, timeline.SampleRate, &out)
+	if _, err := m.add(0, in); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.close(); err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range out.stereo {
 		if v != 0 {
 			t.Fatalf("value %d is %g", i, v)
 		}
 	}
+	if m.peak != 0 {
+		t.Errorf("peak %g", m.peak)
+	}
 }
+
+// discard takes samples and keeps none.
+type discard struct{}
+
+func (discard) write([]float32) error { return nil }
+func (discard) end() error            { return nil }
 
 func BenchmarkLimiter(b *testing.B) {
 	for name, loudest := range map[string]float32{"resting": 0.5, "working": 2} {
 		b.Run(name, func(b *testing.B) {
 			in := noise(timeline.SampleRate, loudest)
-			l := newLimiter(func([]float32) error { return nil })
+			l := newLimiter(discard{})
 			b.ReportAllocs()
 			for b.Loop() {
 				l.write(in)

@@ -51,8 +51,8 @@ func bessel(x float64) float64 {
 	return sum
 }
 
-// resampler turns in stereo samples into out, evenly: output sample k lies exactly at input sample k*in/out. There is
-// silence before and after. It passes samples through to the bit when in equals out.
+// resampler turns every `in` stereo samples into `out`, evenly: output sample k lies exactly at input sample k*in/out.
+// There is silence before input sample 0 and after the end. When in equals out, it passes samples through to the bit.
 type resampler struct {
 	in, out int64
 	history []float32 // input from sample `base` on, interleaved
@@ -60,17 +60,35 @@ type resampler struct {
 	next    int64 // output sample to make next
 }
 
-// newResampler makes a resampler; in and out are positive.
-func newResampler(in, out int64) *resampler {
+// newResampler makes a resampler whose input begins with input sample start. With start > 0 its output begins with the
+// first sample that needs no earlier input. in and out are positive and at most 2^58, start is at most 2^43.
+func newResampler(in, out, start int64) *resampler {
 	divisor := gcd(in, out)
-	r := &resampler{in: in / divisor, out: out / divisor}
-	r.restart()
+	r := &resampler{in: in / divisor, out: out / divisor, base: start}
+	switch {
+	case start == 0:
+		r.base = -halfTaps
+		r.history = make([]float32, 2*halfTaps)
+	case r.in == r.out:
+		r.next = start
+	default:
+		// Output sample k is made of input samples from floor(k*in/out) - halfTaps + 1 on.
+		r.next = r.outputAt(start + halfTaps - 1)
+	}
 	return r
 }
 
-func (r *resampler) restart() {
-	r.base, r.next = -halfTaps, 0
-	r.history = append(r.history[:0], make([]float32, 2*halfTaps)...)
+// outputAt returns the first output sample at or after input sample i.
+func (r *resampler) outputAt(i int64) int64 {
+	hi, lo := bits.Mul64(uint64(i), uint64(r.out))
+	if hi >= uint64(r.in) {
+		return math.MaxInt64 / 2
+	}
+	quotient, rest := bits.Div64(hi, lo, uint64(r.in))
+	if rest > 0 {
+		quotient++
+	}
+	return int64(min(quotient, math.MaxInt64/2))
 }
 
 func gcd(a, b int64) int64 {
@@ -89,8 +107,11 @@ func (r *resampler) push(dst, stereo []float32) []float32 {
 	table := kernel()
 	for {
 		hi, lo := bits.Mul64(uint64(r.next), uint64(r.in)) // position next*in/out, exactly
+		if hi >= uint64(r.out) {
+			return dst // farther than any input reaches
+		}
 		quotient, rest := bits.Div64(hi, lo, uint64(r.out))
-		whole, fraction := int64(quotient), float64(rest)/float64(r.out)
+		whole, fraction := int64(min(quotient, math.MaxInt64/4)), float64(rest)/float64(r.out)
 		first := whole - halfTaps + 1 - r.base
 		if 2*(first+2*halfTaps) > int64(len(r.history)) {
 			r.forget(whole)

@@ -9,7 +9,7 @@ import (
 )
 
 func resample(in, out int64, stereo []float32, piece int) []float32 {
-	r := newResampler(in, out)
+	r := newResampler(in, out, 0)
 	var result []float32
 	for part := range slices.Chunk(stereo, 2*piece) {
 		result = r.push(result, part)
@@ -72,9 +72,30 @@ func TestResampler_DoesNotDependOnHowItIsFed(t *testing.T) {
 	}
 }
 
+// What comes out from the middle on is, to the bit, what comes out there of the whole.
+func TestResampler_BeginsInTheMiddle(t *testing.T) {
+	in := noise(20000, 1)
+	for _, rates := range [][2]int64{{8000, 48000}, {44100, 48000}, {8000 * 1000, 48000 * 1001}, {96000, 48000}, {1_000_731, 1_000_000}, {7, 7}} {
+		whole := resample(rates[0], rates[1], in, len(in))
+		for _, start := range []int64{1, 15, 16, 17, 1000, 7777, 19990, 20000} {
+			r := newResampler(rates[0], rates[1], start)
+			first := r.next
+			got := r.end(r.push(nil, in[2*start:]))
+			want := whole[min(2*first, int64(len(whole))):]
+			if !slices.Equal(got, want) {
+				t.Errorf("%d to %d from %d on: %d samples from %d on, want %d or others", rates[0], rates[1], start, len(got)/2, first, len(want)/2)
+			}
+			// Nothing earlier could be made: its taps begin before start.
+			if whole := (first - 1) * rates[0] / rates[1]; rates[0] != rates[1] && whole-halfTaps+1 >= start {
+				t.Errorf("%d to %d from %d on: sample %d could have been made", rates[0], rates[1], start, first-1)
+			}
+		}
+	}
+}
+
 func TestResampler_IsExactAfterADay(t *testing.T) {
 	const day = 86400 * timeline.SampleRate
-	r := newResampler(day+1, day) // one sample too many in a day
+	r := newResampler(day+1, day, 0) // one sample too many in a day
 	r.next, r.base = day-halfTaps, day-3*halfTaps
 	r.history = make([]float32, 8*halfTaps)
 	r.history[2*(2*halfTaps+1)], r.history[2*(2*halfTaps+1)+1] = 1, 1 // input sample day-halfTaps+1
@@ -88,7 +109,7 @@ func BenchmarkResampler(b *testing.B) {
 	for name, rates := range map[string][2]int64{"drift": {1_000_000, 1_000_731}, "telephone": {8000, 48000}} {
 		b.Run(name, func(b *testing.B) {
 			in := noise(int(timeline.SampleRate*rates[0]/rates[1]), 1)
-			r := newResampler(rates[0], rates[1])
+			r := newResampler(rates[0], rates[1], 0)
 			var out []float32
 			b.ReportAllocs()
 			for b.Loop() {

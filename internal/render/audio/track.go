@@ -10,59 +10,107 @@ import (
 	"roomreel/internal/timeline"
 )
 
-// track lays one track's sound down, run by run.
+// Bounds of a track's own sample rate.
+const (
+	minRate     = 8000
+	maxRate     = 192000
+	aacSamples  = 1024    // of a packet, before one was decoded
+	longestRun  = 1 << 40 // output samples: 265 days
+	maxChannels = 8
+)
+
+// track places one track's samples, run by run.
 type track struct {
 	track   protocol.Track
-	rate    int64 // of what its packets hold
+	rate    int64 // samples per second that its packets decode to
 	runs    []protocol.Run
 	mixer   *mixer
 	decoder *codec.AudioDecoder // nil before the first packet, and for good when it cannot be opened
-	refused bool
+	refused bool                // it cannot be opened
 	stats   protocol.TrackStats
 
-	// The current run, runs[0].
-	packets int   // received
-	skip    int64 // decoded samples still to drop
-	taken   int64 // input samples that were given to the resampler, of total
-	total   int64
-	laid    int64 // output samples laid down, of the run's Length
-	sampler *resampler
+	// The current run, runs[0]. Samples before the output of the resampler are at the track's own rate.
+	packets  int   // received
+	skip     int64 // samples still to drop
+	position int64 // of the next sample in the run, of total
+	total    int64
+	placed   int64 // output samples that are placed or lie before the first that can be, of the run's Length
+	sampler  *resampler
 
-	decoded, stretched []float32 // buffers
-	usual              int64     // input samples of the last good packet
+	decoded, resampled []float32 // buffers
+	usual              int64     // samples of the last good packet
 }
 
 func newTrack(t protocol.Track, runs []protocol.Run, m *mixer) (*track, error) {
-	rate := int64(t.Rate)
-	if t.Codec == "opus" {
-		rate = timeline.SampleRate
-	} else if rate == 0 {
-		rate = 8000 // G.711's own
+	result := &track{track: t, rate: int64(t.Rate), runs: runs, mixer: m}
+	switch t.Codec {
+	case "opus", lossless:
+		result.rate = timeline.SampleRate
+	case "aac":
+		result.usual = aacSamples
+	default:
+		if t.Rate == 0 {
+			result.rate = 8000 // G.711's own
+		}
+	}
+	if result.rate < minRate || result.rate > maxRate || t.Channels < 0 || t.Channels > maxChannels {
+		result.refused = true // nothing is heard of it, but its packets are counted
+		result.rate = min(max(result.rate, minRate), maxRate)
+		result.track.Channels = min(max(t.Channels, 0), maxChannels)
 	}
 	for i, r := range runs {
-		const most = 1 << 40 // samples: 265 days
-		if r.Packets < 1 || r.Decoded < 0 || r.Length < 0 || r.Skip < 0 || r.Decoded > most || r.Length > most ||
-			r.At > most || r.At < -most || (r.Length == 0) != (r.Decoded == 0) {
+		if r.Packets < 1 || r.Decoded < 0 || r.Length < 0 || r.Skip < 0 || r.Start < 0 || r.Start > r.Decoded ||
+			r.Start > 0 && r.Skip > 0 || r.Decoded > longestRun || r.Length > longestRun || r.At > longestRun || r.At < -longestRun ||
+			(r.Length == 0) != (r.Decoded == 0) || r.Length > 2*r.Decoded+timeline.SampleRate {
 			return nil, fmt.Errorf("run %d: %+v", i, r)
 		}
 	}
-	result := &track{track: t, rate: rate, runs: runs, mixer: m}
 	result.begin()
 	return result, nil
 }
 
 // begin prepares for the packets of runs[0].
 func (t *track) begin() {
-	t.packets, t.taken, t.laid, t.sampler = 0, 0, 0, nil
+	t.packets, t.placed, t.sampler = 0, 0, nil
+	t.skip, t.position, t.total = 0, 0, 0
 	if len(t.runs) == 0 {
 		return
 	}
 	run := t.runs[0]
-	t.skip = int64(run.Skip) * t.rate / timeline.SampleRate
+	t.skip = t.atOwnRate(int64(run.Skip))
 	t.total = run.Decoded * t.rate / timeline.SampleRate
-	if t.total > 0 {
-		t.sampler = newResampler(t.rate*run.Decoded, timeline.SampleRate*run.Length)
+	t.position = min(t.atOwnRate(run.Start), t.total)
+	t.resample()
+}
+
+// resample makes a resampler for the rest of the current run.
+func (t *track) resample() {
+	run := t.runs[0]
+	if t.total == 0 {
+		return
 	}
+	t.sampler = newResampler(t.rate*run.Decoded, timeline.SampleRate*run.Length, t.position)
+	t.placed = t.sampler.next
+}
+
+// atOwnRate converts a number of samples at 48 kHz, to the nearest.
+func (t *track) atOwnRate(samples int64) int64 {
+	return (samples*t.rate + timeline.SampleRate/2) / timeline.SampleRate
+}
+
+// setRate takes note that packets decode to another rate than the container says, which the track learns from its first
+// good packet: SBR doubles the rate of AAC.
+func (t *track) setRate(rate int64) {
+	if len(t.runs) == 0 || rate == t.rate {
+		return
+	}
+	factor := rate / t.rate
+	t.rate = rate
+	t.usual *= factor
+	t.skip *= factor
+	t.position *= factor
+	t.total = t.runs[0].Decoded * t.rate / timeline.SampleRate
+	t.resample()
 }
 
 // next returns the first output sample that this track may still add to.
@@ -70,19 +118,32 @@ func (t *track) next() int64 {
 	if len(t.runs) == 0 {
 		return math.MaxInt64
 	}
-	return t.runs[0].At + t.laid
+	return t.runs[0].At + t.placed
 }
 
-// packet decodes one packet and lays it down. A packet that cannot be decoded is silence of its own length. The error
-// is the connection's.
+// packet decodes one packet and places its samples. A packet that cannot be decoded is silence of its own length. The
+// error is the mixer's, or says that the parent broke its word.
 func (t *track) packet(data []byte) error {
-	t.stats.Packets++
 	if len(t.runs) == 0 {
+		t.stats.Packets++
 		t.stats.Errors++ // more than the plan knows of
 		return nil
 	}
-	t.decoded = t.decode(t.decoded[:0], data)
-	if err := t.lay(t.decoded); err != nil {
+	counted := t.counted()
+	samples, err := t.decode(t.decoded[:0], data)
+	t.decoded = samples
+	if t.track.Codec == lossless && err != nil {
+		return err
+	}
+	if counted {
+		t.stats.Packets++
+		if err != nil {
+			t.stats.Errors++
+		} else {
+			t.stats.Decoded++
+		}
+	}
+	if err := t.place(samples); err != nil {
 		return err
 	}
 	t.packets++
@@ -92,14 +153,22 @@ func (t *track) packet(data []byte) error {
 	return t.finish()
 }
 
-// decode appends the packet's samples to dst: exactly as many as it stands for.
-func (t *track) decode(dst []float32, data []byte) []float32 {
+// counted reports whether the next packet belongs into the stats: it begins in the output, or before the film. Others are
+// there for the decoder and the resampler only, and another segment counts them.
+func (t *track) counted() bool {
+	at := t.runs[0].At
+	if t.sampler != nil {
+		at += t.sampler.outputAt(t.position)
+	}
+	return at < t.mixer.end && (at >= t.mixer.from || t.mixer.from == 0)
+}
+
+// decode appends the packet's samples to dst: exactly as many as it stands for. When the packet cannot be decoded, they
+// are silent and the error says why.
+func (t *track) decode(dst []float32, data []byte) ([]float32, error) {
 	length := t.length(data)
 	decoded, err := t.try(dst, data)
-	if err != nil {
-		t.stats.Errors++
-	} else {
-		t.stats.Decoded++
+	if err == nil {
 		if length == 0 {
 			length = int64(len(decoded)-len(dst)) / 2
 		}
@@ -110,12 +179,15 @@ func (t *track) decode(dst []float32, data []byte) []float32 {
 	}
 	want := len(dst) + int(2*length)
 	if len(decoded) > want {
-		return decoded[:want]
+		return decoded[:want], err
 	}
-	return append(decoded, make([]float32, want-len(decoded))...)
+	return append(decoded, make([]float32, want-len(decoded))...), err
 }
 
 func (t *track) try(dst []float32, data []byte) ([]float32, error) {
+	if t.track.Codec == lossless {
+		return readLossless(dst, data)
+	}
 	if t.decoder == nil && !t.refused {
 		decoder, err := codec.OpenAudioDecoder(t.track.Codec, t.track.Private, int(t.rate), t.channels())
 		t.decoder, t.refused = decoder, err != nil
@@ -123,15 +195,24 @@ func (t *track) try(dst []float32, data []byte) ([]float32, error) {
 	if t.refused {
 		return dst, errors.New("no decoder")
 	}
-	return t.decoder.Decode(dst, data)
+	decoded, err := t.decoder.Decode(dst, data)
+	if err == nil && t.track.Codec == "aac" && t.decoder.Rate() == 2*t.track.Rate {
+		t.setRate(int64(t.decoder.Rate()))
+	}
+	return decoded, err
 }
 
 func (t *track) channels() int { return max(t.track.Channels, 1) }
 
 // length returns how many samples a packet stands for, known without decoding it; 0 when it does not say.
 func (t *track) length(data []byte) int64 {
-	if t.track.Codec == "opus" {
+	switch t.track.Codec {
+	case "opus":
 		return opusLength(data)
+	case "aac":
+		return 0
+	case lossless:
+		return int64(len(data) / bytesPerSample)
 	}
 	return int64(len(data) / t.channels()) // G.711: one byte each
 }
@@ -168,35 +249,38 @@ func opusLength(data []byte) int64 {
 	return frame * count
 }
 
-// lay gives samples to the run's resampler and adds what comes out to the mix.
-func (t *track) lay(stereo []float32) error {
+// place gives samples to the run's resampler and adds what comes out to the mix.
+func (t *track) place(stereo []float32) error {
 	drop := min(t.skip, int64(len(stereo)/2))
 	t.skip -= drop
 	stereo = stereo[2*drop:]
-	take := min(t.total-t.taken, int64(len(stereo)/2))
+	take := min(t.total-t.position, int64(len(stereo)/2))
 	if take <= 0 {
 		return nil
 	}
-	t.taken += take
-	t.stretched = t.sampler.push(t.stretched[:0], stereo[:2*take])
-	return t.add(t.stretched)
+	t.position += take
+	t.resampled = t.sampler.push(t.resampled[:0], stereo[:2*take])
+	return t.add(t.resampled)
 }
 
 // add adds output samples to the mix, never more than the run's Length.
 func (t *track) add(stereo []float32) error {
 	run := t.runs[0]
-	n := min(run.Length-t.laid, int64(len(stereo)/2))
-	mixed, err := t.mixer.add(run.At+t.laid, stereo[:2*n])
+	n := min(max(run.Length-t.placed, 0), int64(len(stereo)/2))
+	mixed, err := t.mixer.add(run.At+t.placed, stereo[:2*n])
 	t.stats.Samples += mixed
-	t.laid += n
+	t.placed += n
 	return err
 }
 
 // finish ends the current run and begins the next.
 func (t *track) finish() error {
+	if t.track.Codec == lossless && t.position < t.total {
+		return fmt.Errorf("lossless audio ends at sample %d of %d", t.position, t.total)
+	}
 	if t.sampler != nil {
-		t.stretched = t.sampler.end(t.stretched[:0])
-		if err := t.add(t.stretched); err != nil {
+		t.resampled = t.sampler.end(t.resampled[:0])
+		if err := t.add(t.resampled); err != nil {
 			return err
 		}
 	}
@@ -207,6 +291,9 @@ func (t *track) finish() error {
 
 // end ends the run that was under way when the packets ended.
 func (t *track) end() error {
+	if len(t.runs) > 0 && t.track.Codec == lossless {
+		return fmt.Errorf("lossless audio has %d of %d packets", t.packets, t.runs[0].Packets)
+	}
 	if len(t.runs) == 0 || t.packets == 0 {
 		return nil
 	}

@@ -1,0 +1,75 @@
+package audio
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"roomreel/internal/render/protocol"
+)
+
+// lossless is the codec of audio that a child leaves for another to encode: 32-bit floats, little-endian, left and right
+// in turn. It has neither header nor delay, and what is read is what was written, to the bit. A minute has 23 MB.
+const lossless = "f32"
+
+const (
+	// losslessSamples is how many samples a packet holds, 200 ms; the last may hold fewer.
+	losslessSamples = 9600
+
+	bytesPerSample = 8 // two floats
+)
+
+// losslessWriter sends samples as they are: not limited, not encoded.
+type losslessWriter struct {
+	out    *packetWriter
+	packet []byte
+}
+
+func newLosslessWriter(out *packetWriter) (*losslessWriter, error) {
+	if err := out.conn.Header(protocol.Header{}); err != nil {
+		return nil, err
+	}
+	return &losslessWriter{out: out, packet: make([]byte, 0, losslessSamples*bytesPerSample)}, nil
+}
+
+func (w *losslessWriter) write(stereo []float32) error {
+	for _, v := range stereo {
+		w.packet = binary.LittleEndian.AppendUint32(w.packet, math.Float32bits(v))
+		if len(w.packet) < losslessSamples*bytesPerSample {
+			continue
+		}
+		if err := w.send(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *losslessWriter) send() error {
+	n := int64(len(w.packet) / bytesPerSample)
+	if err := w.out.packet(w.out.done, n, w.packet); err != nil {
+		return err
+	}
+	w.packet = w.packet[:0]
+	return w.out.progress(n, false)
+}
+
+func (w *losslessWriter) end() error {
+	if len(w.packet) > 0 {
+		if err := w.send(); err != nil {
+			return err
+		}
+	}
+	return w.out.progress(0, true)
+}
+
+// readLossless appends the samples of a packet to dst.
+func readLossless(dst []float32, data []byte) ([]float32, error) {
+	if len(data) == 0 || len(data)%bytesPerSample != 0 {
+		return dst, fmt.Errorf("a lossless packet of %d bytes", len(data))
+	}
+	for ; len(data) > 0; data = data[4:] {
+		dst = append(dst, math.Float32frombits(binary.LittleEndian.Uint32(data)))
+	}
+	return dst, nil
+}
