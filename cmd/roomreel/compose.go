@@ -9,19 +9,21 @@ import (
 
 	"roomreel"
 	"roomreel/internal/compose"
+	"roomreel/internal/media"
+	"roomreel/internal/plan"
 	"roomreel/internal/progress"
 )
 
 type composeCommand struct {
 	configFlags
 	Room                 string   `required:"" placeholder:"FILE" help:"The room's manifest, room.json."`
-	Layout               string   `placeholder:"FILE" help:"VideoLayout as JSON; default is one grid of all video, {} is no picture."`
-	AudioSources         []string `default:"*" sep:"none" placeholder:"NAME" help:"Tracks to hear, by name; may be repeated, * stands for any text, an empty name is no sound (default *)."`
+	Layout               string   `placeholder:"FILE" help:"VideoLayout as JSON; default is one grid of all video, {} is no video."`
+	AudioSources         []string `default:"*" sep:"none" placeholder:"NAME" help:"Tracks to hear, by name; may be repeated, * stands for any text, an empty name is no audio (default *)."`
 	AudioSourcesExcluded []string `sep:"none" placeholder:"NAME" help:"Tracks not to hear, by name."`
-	Resolution           string   `default:"640x480" placeholder:"WxH" help:"Size of the picture (default ${default})."`
+	Resolution           string   `default:"640x480" placeholder:"WxH" help:"Size of the video (default ${default})."`
 	Format               string   `placeholder:"mp4|webm" help:"Container; default is what the output's name ends in, else mp4."`
-	FPS                  string   `name:"fps" placeholder:"N" help:"Pictures per second (compose.fps)."`
-	Trim                 bool     `default:"true" negatable:"" help:"Leave out times in which nobody is there (default true)."`
+	FPS                  string   `name:"fps" placeholder:"N" help:"Frames per second (compose.fps)."`
+	Trim                 bool     `default:"true" negatable:"" help:"Leave out times in which no participant is there (default true)."`
 	Output               string   `short:"o" required:"" placeholder:"FILE" help:"The film; what was there is replaced when the new one is whole."`
 }
 
@@ -34,7 +36,7 @@ type composed struct {
 	Height        int                   `json:"height,omitempty"`
 	FPS           int                   `json:"fps,omitempty"`
 	Seconds       float64               `json:"seconds"`
-	Pictures      int                   `json:"pictures"`
+	Frames        int                   `json:"frames"`
 	Samples       int64                 `json:"samples"`
 	Size          int64                 `json:"size"`    // bytes
 	Bitrate       int                   `json:"bitrate"` // kbit/s
@@ -66,12 +68,20 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	media, closeMedia := openMedia(room)
-	defer closeMedia()
+	recordings, closeRecordings := openRecordings(room, indexes)
+	defer closeRecordings()
+	options := planOptions(settings)
+	film, err := plan.New(request, tracks(room, indexes), func(t int) (*media.IndexFile, error) {
+		recording, err := recordings(t)
+		return recording.Index, err
+	}, options)
+	if err != nil {
+		return err
+	}
 
 	bar := progress.New(s.stderr, "composing")
 	result, err := compose.Local(ctx, compose.LocalOptions{
-		Request: request, Tracks: tracks(room, indexes), Media: media, Options: composeOptions(settings),
+		Plan: film, Recordings: recordings, Parallel: options.Parallel,
 		Render: child, Out: c.Output, Progress: bar.Set,
 		Log: slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
@@ -82,17 +92,17 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 	return c.tell(s, request.Format, result, time.Since(began))
 }
 
-// tell prints the facts on standard output and what is missing from the film on standard error.
+// tell prints the result on standard output and what is missing from the film on standard error.
 func (c composeCommand) tell(s *session, format roomreel.Format, result compose.LocalResult, took time.Duration) error {
 	report := result.Report
-	facts := composed{
+	line := composed{
 		File: c.Output, Format: format, Streams: report.Streams, Width: report.Width, Height: report.Height, FPS: report.FPS,
-		Seconds: result.Film.Seconds, Pictures: report.Pictures, Samples: report.Samples,
+		Seconds: result.Film.Seconds, Frames: report.Frames, Samples: report.Samples,
 		Size: result.Film.Size, Bitrate: result.Film.Bitrate,
 		TookSeconds: took.Seconds(), TimesRealTime: result.Film.Seconds / took.Seconds(),
 		Warnings: report.Warnings, Tracks: report.Tracks,
 	}
-	if err := json.NewEncoder(s.stdout).Encode(facts); err != nil {
+	if err := json.NewEncoder(s.stdout).Encode(line); err != nil {
 		return err
 	}
 	for _, warning := range report.Warnings {

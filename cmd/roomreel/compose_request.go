@@ -5,12 +5,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 
 	"roomreel"
 	"roomreel/internal/compose"
@@ -18,11 +18,12 @@ import (
 	"roomreel/internal/layout"
 	"roomreel/internal/manifest"
 	"roomreel/internal/media"
+	"roomreel/internal/plan"
 )
 
 // request reads the flags as the API reads a request's parameters.
-func (c composeCommand) request() (compose.Request, error) {
-	request := compose.Request{Trim: c.Trim, Format: roomreel.Format(c.Format)}
+func (c composeCommand) request() (plan.Request, error) {
+	request := plan.Request{Trim: c.Trim, Format: roomreel.Format(c.Format)}
 	var mistakes []error
 	note := func(err error) {
 		if err != nil {
@@ -136,39 +137,51 @@ func (c composeCommand) checkOutput(room *manifest.Room) error {
 	return nil
 }
 
-// tracks describes the manifest's recordings. Nobody gave them identifiers, so that selectors name them by their track
-// names; one person's recordings share a participant SID made of the name.
-func tracks(room *manifest.Room, indexes []*media.Index) []compose.Track {
-	var list []compose.Track
+// tracks describes the manifest's recordings. They have no identifiers, so selectors name them by their track names. The
+// recordings of one participant share a participant SID made of the name.
+func tracks(room *manifest.Room, indexes []*media.Index) []plan.Track {
+	var list []plan.Track
 	for i, recording := range room.Recordings {
 		name := recording.TrackName
 		if name == "" {
 			name = recording.File
 		}
 		sum := sha256.Sum256([]byte(recording.Participant))
-		list = append(list, compose.Track{
+		list = append(list, plan.Track{
 			Participant: roomreel.ParticipantSID("PA" + hex.EncodeToString(sum[:16])), Identity: recording.Participant,
-			Name: name, Kind: recording.Kind, Offset: recording.Offset, Index: indexes[i],
+			Name: name, Kind: recording.Kind, Offset: recording.Offset, Length: indexes[i].Length(),
 		})
 	}
 	return list
 }
 
-// openMedia gives compose the recordings' bytes. A file is opened when it is first asked for and shared from then on.
-func openMedia(room *manifest.Room) (compose.Media, func()) {
+// openRecordings gives compose the room's recordings. A file is opened when it is first asked for, and shared.
+func openRecordings(room *manifest.Room, indexes []*media.Index) (compose.Recordings, func()) {
 	files := newFiles(room)
-	return func(t int) (io.ReaderAt, error) { return files.open(t) }, files.close
+	packed := make([]func() (*media.IndexFile, error), len(indexes))
+	for i, index := range indexes {
+		packed[i] = sync.OnceValues(index.File)
+	}
+	return func(t int) (compose.Recording, error) {
+		index, err := packed[t]()
+		if err != nil {
+			return compose.Recording{}, err
+		}
+		file, err := files.open(t)
+		return compose.Recording{Index: index, File: file}, err
+	}, files.close
 }
 
-// composeOptions are the server's choices, of the configuration.
-func composeOptions(c config.Config) compose.Options {
+// planOptions are the server's choices, of the configuration.
+func planOptions(c config.Config) plan.Options {
 	parallel := c.Render.Parallel
 	if parallel == 0 {
 		parallel = runtime.GOMAXPROCS(0)
 	}
-	return compose.Options{
-		// A picture child keeps two cores busy, one with decoding and one with encoding; a second stretch decodes what lies
-		// before it once more, so it is for the cores that are left.
-		FPS: c.Compose.FPS, Chunk: c.Compose.Chunk.Std(), Parallel: max(1, parallel/2), Encoder: compose.Policy(c.Compose.Encoder),
+	return plan.Options{
+		// A video child keeps two cores busy, one with decoding and one with encoding. A second task decodes what comes before
+		// its first frame once more, so it is for the cores that are left.
+		FPS: c.Compose.FPS, Chunk: c.Compose.Chunk.Std(), Parallel: max(1, parallel/2), Encoder: plan.Policy(c.Compose.Encoder),
+		Limits: c.Limits.Film(),
 	}
 }

@@ -80,12 +80,15 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	b.store.SetQueue(jobQueue)
-	jobs.New(jobs.Config{
+	worker := jobs.New(jobs.Config{
 		Store: b.store, Queue: jobQueue, App: b.app, Vault: b.media, Work: b.working, OpenBucket: b.buckets.Open, Sender: sender,
-		Render: child, Options: composeOptions(settings), Limits: settings.Limits.Film(), Scratch: b.films, Log: log,
+		Render: child, Options: planOptions(settings), Scratch: b.films, Log: log,
 		Seal: string(settings.Encryption.Seal), ObjectKey: settings.S3.Key,
 		DeliverFor: settings.S3.GiveUp.Std(), CallbackMaxAge: settings.Webhook.GiveUp.Std(),
 	})
+	if err := worker.Prepare(ctx); err != nil {
+		return err
+	}
 	if err := firstAccount(ctx, s, b.app, log); err != nil {
 		return err
 	}

@@ -34,7 +34,11 @@ type Config struct {
 	ScratchFloor  int64               // free bytes that uploads leave on the file system of Scratch; 0 for DefaultScratchFloor
 	ComposeWindow time.Duration       // how long compositions may read what is sealed or external; 0: not at all
 	Limits        roomreel.FilmLimits // zero fields are the defaults
+	FPS           int                 // frames per second of films; 0 for DefaultFPS
 }
+
+// DefaultFPS is how many frames per second a film has where nothing else is configured.
+const DefaultFPS = 25
 
 // DefaultMaxUpload is more than a day of 720p at the bitrates of a browser.
 const DefaultMaxUpload = 40 << 30
@@ -51,6 +55,7 @@ type App struct {
 
 	composeWindow time.Duration
 	limits        roomreel.FilmLimits
+	fps           int
 }
 
 // New returns an App over what is open already. It closes nothing.
@@ -61,13 +66,16 @@ func New(c Config) *App {
 	if c.ScratchFloor == 0 {
 		c.ScratchFloor = DefaultScratchFloor
 	}
+	if c.FPS == 0 {
+		c.FPS = DefaultFPS
+	}
 	return &App{
 		store: c.Store, keys: c.Keys, vault: c.Vault, work: c.Work, buckets: c.Buckets, log: c.Log,
 		scratch: &scratch{
 			folder: c.Scratch, maxUpload: c.MaxUpload, maxUploads: c.MaxUploads, floor: c.ScratchFloor,
 			free: func() (int64, error) { return freeSpace(c.Scratch) },
 		},
-		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(),
+		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(), fps: c.FPS,
 	}
 }
 

@@ -6,13 +6,13 @@ import (
 
 	"roomreel"
 	"roomreel/internal/layout"
-	"roomreel/internal/timeline"
+	"roomreel/internal/plan"
 )
 
 // previewTracks bounds the work of one preview. It is many times the tracks of the largest room.
 const previewTracks = 10_000
 
-// PreviewLayout asks where everybody would be in a film, without making it.
+// PreviewLayout asks where every participant would be in a film, without making it.
 type PreviewLayout struct {
 	RoomSID string         // whose recordings are placed; "" places Tracks
 	Tracks  []PreviewTrack // instead of a room's recordings
@@ -31,8 +31,8 @@ type PreviewTrack struct {
 
 // LayoutPreview is what a film would look like.
 type LayoutPreview struct {
-	Canvas     layout.Size
-	Layout     string // JSON, defaults filled in
+	Canvas     layout.Size // as requested
+	Layout     string      // JSON, defaults filled in
 	Length     time.Duration
 	Placements []PreviewPlacement // in the order in which they begin
 }
@@ -43,26 +43,11 @@ type PreviewPlacement struct {
 	layout.Placement
 }
 
-// PreviewLayout returns the rectangles of a film with these parameters. It decodes nothing and writes nothing.
+// PreviewLayout returns the rectangles of a film with these parameters, as the planner arranges them. It decodes nothing
+// and writes nothing.
 func (a *App) PreviewLayout(ctx context.Context, acct roomreel.AccountSID, in PreviewLayout) (LayoutPreview, error) {
-	resolution := in.Resolution
-	if resolution == "" {
-		resolution = layout.DefaultResolution
-	}
-	canvas, err := layout.ParseResolution(resolution)
+	req, err := in.previewRequest()
 	if err != nil {
-		return LayoutPreview{}, err
-	}
-	plan := layout.Layout{Canvas: canvas}
-	if in.VideoLayout != "" {
-		if plan, err = layout.Parse(in.VideoLayout, canvas); err != nil {
-			return LayoutPreview{}, err
-		}
-	}
-	if err := layout.ValidateSelectors("AudioSources", in.AudioSources); err != nil {
-		return LayoutPreview{}, err
-	}
-	if err := layout.ValidateSelectors("AudioSourcesExcluded", in.AudioSourcesExcluded); err != nil {
 		return LayoutPreview{}, err
 	}
 	tracks := in.Tracks
@@ -74,10 +59,47 @@ func (a *App) PreviewLayout(ctx context.Context, acct roomreel.AccountSID, in Pr
 	if len(tracks) > previewTracks {
 		return LayoutPreview{}, roomreel.Errorf(roomreel.Invalid, "a preview places at most %d tracks", previewTracks)
 	}
-	trim := in.Trim == nil || *in.Trim
-	preview := place(plan, tracks, in.AudioSources, in.AudioSourcesExcluded, trim)
-	preview.Canvas, preview.Layout = canvas, plan.JSON()
+	planned := make([]plan.Track, len(tracks))
+	for i, t := range tracks {
+		planned[i] = plan.Track{
+			Recording: roomreel.RecordingSID(t.Recording), Source: roomreel.TrackSID(t.Track),
+			Participant: roomreel.ParticipantSID(t.Participant), Name: t.Name, Kind: t.Kind, Offset: t.Start, Length: t.End - t.Start,
+		}
+	}
+	preview := LayoutPreview{Canvas: req.Size, Layout: req.Layout.JSON()}
+	limits := a.limits
+	limits.Tracks = previewTracks
+	arranged, err := plan.Arrange(req, planned, plan.Options{FPS: a.fps, Limits: limits})
+	if err == plan.ErrNoTracks {
+		return preview, nil // a preview of nothing shows nothing
+	}
+	if err != nil {
+		return LayoutPreview{}, err
+	}
+	preview.Length = arranged.Length
+	for _, p := range arranged.Placements {
+		preview.Placements = append(preview.Placements, PreviewPlacement{Track: tracks[p.Source], Placement: p})
+	}
 	return preview, nil
+}
+
+// previewRequest reads the parameters of a preview. Unlike a composition, one may select nothing.
+func (in FilmParams) previewRequest() (plan.Request, error) {
+	spec := roomreel.FilmSpec{
+		VideoLayout: in.VideoLayout, AudioSources: in.AudioSources, AudioSourcesExcluded: in.AudioSourcesExcluded,
+		Resolution: in.Resolution, Trim: or(in.Trim, true),
+	}
+	if spec.Resolution == "" {
+		spec.Resolution = layout.DefaultResolution
+	}
+	req, err := plan.ParseRequest(spec)
+	if err != nil {
+		return req, err
+	}
+	if err := layout.ValidateSelectors("AudioSources", in.AudioSources); err != nil {
+		return req, err
+	}
+	return req, layout.ValidateSelectors("AudioSourcesExcluded", in.AudioSourcesExcluded)
 }
 
 // roomTracks are the recordings of a room that a film could be made of, oldest first.
@@ -108,49 +130,4 @@ func (a *App) roomTracks(ctx context.Context, acct roomreel.AccountSID, sid stri
 		}
 		page.After = recordings.Next
 	}
-}
-
-// place lays the selected tracks on the film's time line and then on its canvas.
-func place(plan layout.Layout, tracks []PreviewTrack, audio, audioExcluded []string, trim bool) LayoutPreview {
-	var pictures, sounds []PreviewTrack
-	for _, t := range tracks {
-		if t.Kind == roomreel.Audio {
-			sounds = append(sounds, t)
-		} else {
-			pictures = append(pictures, t)
-		}
-	}
-	heard := layout.Select(sources(sounds, nil), audio, audioExcluded)
-	seen := map[int]bool{}
-	for _, region := range plan.Regions {
-		for _, i := range layout.Select(sources(pictures, nil), region.VideoSources, region.VideoSourcesExcluded) {
-			seen[i] = true
-		}
-	}
-	var spans []timeline.Span
-	for _, i := range heard {
-		spans = append(spans, timeline.Span{Start: sounds[i].Start, End: sounds[i].End})
-	}
-	for i := range seen {
-		spans = append(spans, timeline.Span{Start: pictures[i].Start, End: pictures[i].End})
-	}
-	line := timeline.New(spans, trim)
-	preview := LayoutPreview{Length: line.Length()}
-	for _, p := range plan.Place(sources(pictures, &line)) {
-		preview.Placements = append(preview.Placements, PreviewPlacement{Track: pictures[p.Source], Placement: p})
-	}
-	return preview
-}
-
-// sources are tracks as selectors see them, in output time when there is a time line.
-func sources(tracks []PreviewTrack, line *timeline.Map) []layout.Source {
-	out := make([]layout.Source, len(tracks))
-	for i, t := range tracks {
-		out[i] = layout.Source{Recording: t.Recording, Track: t.Track, Participant: t.Participant, Name: t.Name, Start: t.Start, End: t.End}
-		if line != nil {
-			shift := line.Shift(timeline.Span{Start: t.Start, End: t.End})
-			out[i].Start, out[i].End = t.Start+shift, t.End+shift
-		}
-	}
-	return out
 }

@@ -10,52 +10,58 @@ import (
 	"roomreel/internal/media"
 	"roomreel/internal/media/matroska"
 	"roomreel/internal/media/mp4"
+	"roomreel/internal/plan"
 	"roomreel/internal/timeline"
 )
 
-// Assemble joins the film's chunks and its sound by packet copy and writes the film to w, ready to be played while it is
-// still being downloaded. chunks are the keys of all chunks in order, sound is the key of the sound; it is not read when
-// the film has none.
-func (c *Composer) Assemble(ctx context.Context, p *Plan, chunks []string, sound string, w io.Writer) error {
+// Segments are what a film is joined of.
+type Segments struct {
+	Chunks []Segment // of the video, in order; none when the film has no video
+	Audio  Segment   // not read when the film has no audio
+}
+
+// assemble joins the film's segments by packet copy and writes the film to w, ready to be played while it is still being
+// downloaded.
+func (c *Composer) assemble(ctx context.Context, film *plan.Summary, segments Segments, w io.Writer) error {
 	var tracks []media.OutputTrack
-	if p.Pictures > 0 {
-		track, err := c.pictureTrack(ctx, p, chunks)
+	if film.Frames > 0 {
+		track, err := c.videoTrack(ctx, film, segments.Chunks)
 		if err != nil {
 			return err
 		}
 		tracks = append(tracks, track)
 	}
-	if p.Samples > 0 {
-		track, err := c.soundTrack(ctx, p, sound)
+	if film.Samples > 0 {
+		track, err := c.audioTrack(ctx, film, segments.Audio)
 		if err != nil {
 			return err
 		}
 		tracks = append(tracks, track)
 	}
-	if p.Format == roomreel.MP4 {
+	if film.Format == roomreel.MP4 {
 		return mp4.Write(w, tracks)
 	}
 	return matroska.WriteWebM(w, tracks)
 }
 
-// pictureTrack joins the chunks. They were encoded with the same settings, each begins with a keyframe that nothing
-// before it is needed for, and their headers must be the same to the byte: then the packets of all are one stream.
-func (c *Composer) pictureTrack(ctx context.Context, p *Plan, chunks []string) (media.OutputTrack, error) {
+// videoTrack joins the chunks. They were encoded with the same settings, each begins with a keyframe that does not need
+// anything before it, and their headers must be the same to the byte: then the packets of all are one stream.
+func (c *Composer) videoTrack(ctx context.Context, film *plan.Summary, chunks []Segment) (media.OutputTrack, error) {
 	track := media.OutputTrack{
-		Codec: p.picture.Codec, Width: p.Canvas.W, Height: p.Canvas.H, TickNum: 1, TickDen: int64(p.FPS),
-		Length: int64(p.Pictures),
+		Codec: film.VideoEncoder.Codec, Width: film.Canvas.W, Height: film.Canvas.H, TickNum: 1, TickDen: int64(film.FPS),
+		Length: int64(film.Frames),
 	}
-	var all []*packets
-	reorder := int32(0) // pictures by which decoding runs ahead of showing
-	for i, key := range chunks {
-		chunk, err := openPackets(ctx, c.Work, key)
+	var all []*openedSegment
+	reorder := int32(0) // frames by which decoding runs ahead of showing
+	for i, segment := range chunks {
+		chunk, err := openSegment(ctx, c.Store, segment)
 		if err != nil {
 			return track, fmt.Errorf("chunk %d: %w", i, err)
 		}
 		if i == 0 {
 			track.Private = chunk.private
 		} else if !bytes.Equal(track.Private, chunk.private) {
-			return track, fmt.Errorf("chunk %d was encoded with other headers than chunk 0", i)
+			return track, fmt.Errorf("chunk %d: %w", i, ErrOtherEncoder)
 		}
 		for _, shift := range chunk.order {
 			reorder = max(reorder, -shift)
@@ -69,25 +75,21 @@ func (c *Composer) pictureTrack(ctx context.Context, p *Plan, chunks []string) (
 			track.Samples = append(track.Samples, sample)
 		}
 	}
-	if len(track.Samples) != p.Pictures {
-		return track, fmt.Errorf("chunks hold %d of %d pictures", len(track.Samples), p.Pictures)
+	if len(track.Samples) != film.Frames {
+		return track, fmt.Errorf("chunks hold %d of %d frames", len(track.Samples), film.Frames)
 	}
-	track.Open = func() (io.ReadCloser, error) {
-		return &payloads{ctx: ctx, store: c.Work, rest: all}, nil
-	}
+	track.Open = func() (io.ReadCloser, error) { return newPayloads(ctx, c.Store, all...), nil }
 	return track, nil
 }
 
-func (c *Composer) soundTrack(ctx context.Context, p *Plan, key string) (media.OutputTrack, error) {
-	sound, err := openPackets(ctx, c.Work, key)
+func (c *Composer) audioTrack(ctx context.Context, film *plan.Summary, segment Segment) (media.OutputTrack, error) {
+	audio, err := openSegment(ctx, c.Store, segment)
 	if err != nil {
-		return media.OutputTrack{}, fmt.Errorf("sound: %w", err)
+		return media.OutputTrack{}, fmt.Errorf("audio: %w", err)
 	}
 	return media.OutputTrack{
-		Codec: p.sound.Codec, Private: sound.private, Rate: timeline.SampleRate, Channels: 2, TickNum: 1, TickDen: timeline.SampleRate,
-		Delay: sound.delay, Length: p.Samples, Samples: sound.samples,
-		Open: func() (io.ReadCloser, error) {
-			return &payloads{ctx: ctx, store: c.Work, rest: []*packets{sound}}, nil
-		},
+		Codec: film.AudioEncoder.Codec, Private: audio.private, Rate: timeline.SampleRate, Channels: 2,
+		TickNum: 1, TickDen: timeline.SampleRate, Delay: audio.delay, Length: film.Samples, Samples: audio.samples,
+		Open: func() (io.ReadCloser, error) { return newPayloads(ctx, c.Store, audio), nil },
 	}, nil
 }

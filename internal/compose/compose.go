@@ -1,55 +1,91 @@
-// Package compose turns a room's recordings into a film: the parent's side of the work.
+// Package compose carries out plans: the parent's side of the work. It decides nothing about a film; package plan does.
 //
-// [NewPlan] decides everything, purely: who is in which rectangle at which picture, which packets a child needs, where
-// chunks begin, where each run of sound lies. What runs afterwards has no choices left: [Composer.Stretch] renders
-// consecutive chunks of pictures in one child, [Composer.Sound] the whole sound in another, and [Composer.Assemble]
-// joins their packets into an mp4 or WebM and reads it back. [Local] does all of it for files on disk.
-//
-// Three words: a chunk is the unit that is published, counted and resumed; a stretch is a row of chunks that one child
-// renders one after another, so that sources are decoded once; a scene is who is where until that changes.
+// [Composer.RenderVideo] renders the chunks of a video task in one child, [Composer.RenderAudio] an audio task in another,
+// [Composer.EncodeAudio] makes one audio track of the samples that several audio tasks left, and [Composer.WriteFilm]
+// joins the segments that they stored into an mp4 or WebM and reads it back. [Local] does all of it for files on disk.
 package compose
 
 import (
-	"time"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"syscall"
 
-	"roomreel"
-	"roomreel/internal/layout"
+	"roomreel/internal/blob"
 	"roomreel/internal/media"
-	"roomreel/internal/twilio"
+	"roomreel/internal/render"
+	"roomreel/internal/render/protocol"
 )
 
-// Request is a film that somebody asked for, checked.
-type Request struct {
-	Layout        layout.Layout
-	AudioSources  []string
-	AudioExcluded []string
-	Size          layout.Size // as asked; the canvas is the next even size below
-	Format        roomreel.Format
-	Trim          bool
+// Composer runs tasks.
+type Composer struct {
+	Render render.Command // how to start a child
+	Store  blob.Store     // where segments are kept until the film is whole
+	Log    *slog.Logger
 }
 
-// Track is one recording of the room.
-type Track struct {
-	Recording   roomreel.RecordingSID
-	Source      roomreel.TrackSID
-	Participant roomreel.ParticipantSID
-	Identity    string // for the report only
-	Name        string
-	Kind        roomreel.TrackKind
-	Offset      time.Duration // room time of the first packet
-	Index       *media.Index
+// Recording is an open recording.
+type Recording struct {
+	Index *media.IndexFile
+	File  io.ReaderAt
 }
 
-// Options are the server's choices. The same options, request and tracks give the same plan.
-type Options struct {
-	FPS      int           // output pictures per second
-	Chunk    time.Duration // output time that one chunk holds
-	Parallel int           // how many stretches may be rendered at once
-	Encoder  Policy
+// Recordings opens the recording of the plan's track at the given place in plan.Summary.Tracks.
+type Recordings func(track int) (Recording, error)
+
+// TaskStats says what became of the recordings in one task, by index into plan.Summary.Tracks.
+type TaskStats struct {
+	Tracks map[int]protocol.TrackStats
+	Lost   []int // left out because decoding them killed a child
+	Peak   float64
+
+	// Resumed means that an attempt before this one made a part of it. Of that part only Lost is known.
+	Resumed bool `json:",omitempty"`
+
+	suspects []int // tracks worked on when a child was killed from outside or stood still
 }
 
-// ErrNoTracks says that the request's selectors match no recording.
-var ErrNoTracks = &roomreel.Error{
-	Code: roomreel.Invalid, Twilio: twilio.NoTracks,
-	Detail: "no recording of the room matches VideoLayout or AudioSources",
+func newTaskStats() TaskStats { return TaskStats{Tracks: map[int]protocol.TrackStats{}} }
+
+// After adds what is known of an attempt that did not finish the task.
+func (s TaskStats) After(before TaskStats) TaskStats {
+	s.Resumed = true
+	s.Lost = slices.Clone(s.Lost)
+	for _, track := range before.Lost {
+		if !slices.Contains(s.Lost, track) {
+			s.Lost = append(s.Lost, track)
+		}
+	}
+	return s
+}
+
+// add notes a child's stats. tracks are the plan's numbers of the child's tracks.
+func (s *TaskStats) add(tracks []int, stats protocol.Stats) {
+	for i, t := range tracks {
+		if i < len(stats.Tracks) {
+			s.Tracks[t] = stats.Tracks[i]
+		}
+	}
+	s.Peak = max(s.Peak, stats.Peak)
+}
+
+// leaveOut finds the recording that killed a child, and reports whether the rest can be rendered after that. A decoder
+// that crashed would do so again, so its recording is left out. When a child was killed from outside or stood still, its
+// recording may not be the cause: it is left out the second time.
+func (c *Composer) leaveOut(err error, tracks []int, stats *TaskStats) bool {
+	var exit *render.ExitError
+	if !errors.As(err, &exit) || exit.Track < 0 || exit.Track >= len(tracks) {
+		return false
+	}
+	suspect := tracks[exit.Track]
+	unsure := exit.Signal == syscall.SIGKILL || exit.Stalled || exit.TimedOut
+	if unsure && !slices.Contains(stats.suspects, suspect) {
+		c.Log.Warn("render child died and is started again", "track", suspect, "err", err)
+		stats.suspects = append(stats.suspects, suspect)
+		return true
+	}
+	c.Log.Warn("recording killed its decoder and is left out", "track", suspect, "err", err)
+	stats.Lost = append(stats.Lost, suspect)
+	return true
 }

@@ -1,18 +1,21 @@
 package compose
 
 import (
+	"slices"
+
 	"roomreel"
+	"roomreel/internal/plan"
 	"roomreel/internal/render/protocol"
 	"roomreel/internal/timeline"
 )
 
-// Report says what went into a film and what did not. It is JSON for whoever asks why a film looks as it does.
+// Report says what went into a film and what did not. It is JSON, for a person who asks why a film looks as it does.
 type Report struct {
-	Streams   []string         `json:"streams"` // codecs, picture first
+	Streams   []string         `json:"streams"` // codecs, video first
 	Width     int              `json:"width,omitempty"`
 	Height    int              `json:"height,omitempty"`
 	FPS       int              `json:"fps,omitempty"`
-	Pictures  int              `json:"pictures"`
+	Frames    int              `json:"frames"`
 	Samples   int64            `json:"samples"`
 	Seconds   float64          `json:"seconds"`
 	Chunks    int              `json:"chunks"`
@@ -23,14 +26,14 @@ type Report struct {
 	Warnings  []string         `json:"warnings"`
 }
 
-// ReportInterval is a piece of room time that the film shows. All in seconds.
+// ReportInterval is a part of room time that the film shows. All in seconds.
 type ReportInterval struct {
 	Room   float64 `json:"room"`
 	Film   float64 `json:"film"`
 	Length float64 `json:"length"`
 }
 
-// ReportTrack is what became of one recording. Times are in seconds of the film.
+// ReportTrack says what became of one recording. Times are in seconds of the film.
 type ReportTrack struct {
 	Recording   string  `json:"recording_sid,omitempty"`
 	Participant string  `json:"participant"`
@@ -43,7 +46,7 @@ type ReportTrack struct {
 	Packets     int     `json:"packets"`
 	Decoded     int     `json:"decoded"`
 	Errors      int     `json:"errors"`
-	Shown       int     `json:"shown_pictures,omitempty"`
+	Shown       int     `json:"frames_shown,omitempty"`
 	Heard       float64 `json:"heard_seconds,omitempty"`
 	Sizes       int     `json:"size_changes,omitempty"`
 	DriftMillis float64 `json:"drift_ms,omitempty"`
@@ -51,51 +54,47 @@ type ReportTrack struct {
 	Lost        bool    `json:"lost,omitempty"` // its decoder died: left out from there on
 }
 
-// Report puts together what the plan decided and what its children found. Several outcomes of one recording add up.
-func (p *Plan) Report(outcomes ...Outcome) Report {
+// MakeReport puts together what the plan decided and what its tasks counted. Stats of the same recording add up.
+func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 	r := Report{
-		Pictures: p.Pictures, Samples: p.Samples, Seconds: p.Length.Seconds(), Chunks: p.Chunks(),
+		Frames: film.Frames, Samples: film.Samples, Seconds: film.Length.Seconds(), Chunks: film.Chunks,
 		Intervals: []ReportInterval{}, Tracks: []ReportTrack{}, Warnings: []string{},
 	}
-	if p.Pictures > 0 {
-		r.Streams = append(r.Streams, p.picture.Codec)
-		r.Width, r.Height, r.FPS = p.Canvas.W, p.Canvas.H, p.FPS
+	if film.Frames > 0 {
+		r.Streams = append(r.Streams, film.VideoEncoder.Codec)
+		r.Width, r.Height, r.FPS = film.Canvas.W, film.Canvas.H, film.FPS
 	}
-	if p.Samples > 0 {
-		r.Streams = append(r.Streams, p.sound.Codec)
+	if film.Samples > 0 {
+		r.Streams = append(r.Streams, film.AudioEncoder.Codec)
 	}
-	for _, at := range p.Intervals {
+	for _, at := range film.Intervals {
 		r.Intervals = append(r.Intervals, ReportInterval{
 			Room: at.Room.Start.Seconds(), Film: at.Output.Seconds(), Length: (at.Room.End - at.Room.Start).Seconds(),
 		})
 	}
-	for _, o := range outcomes {
-		r.Peak = max(r.Peak, o.Peak)
-		r.Resumed = r.Resumed || o.Resumed
+	for _, task := range tasks {
+		r.Peak = max(r.Peak, task.Peak)
+		r.Resumed = r.Resumed || task.Resumed
 	}
-	voices := map[int]Voice{}
-	for _, v := range p.Sound {
-		voices[v.Track] = v
-	}
-	for i, t := range p.Tracks {
-		facts, lost := total(i, outcomes)
+	for i, t := range film.Tracks {
+		stats, lost := total(i, tasks)
 		line := ReportTrack{
-			Recording: string(t.Recording), Participant: t.Identity, Name: t.Name, Kind: string(t.Kind), Codec: t.Index.Codec,
-			Used: t.Used, Length: t.Index.Length().Seconds(),
-			Packets: len(t.Index.Packets), Decoded: facts.Decoded, Errors: facts.Errors, Shown: facts.Shown,
-			Heard: float64(facts.Samples) / timeline.SampleRate, Sizes: facts.Sizes,
-			DriftMillis: float64(voices[i].Drift.Microseconds()) / 1000, Truncated: t.Index.Truncated, Lost: lost,
+			Recording: string(t.Recording), Participant: t.Identity, Name: t.Name, Kind: string(t.Kind), Codec: t.Codec,
+			Used: t.Used, Length: t.Length.Seconds(),
+			Packets: t.Packets, Decoded: stats.Decoded, Errors: stats.Errors, Shown: stats.Shown,
+			Heard: float64(stats.Samples) / timeline.SampleRate, Sizes: stats.Sizes,
+			DriftMillis: float64(t.Drift.Microseconds()) / 1000, Truncated: t.Truncated, Lost: lost,
 		}
 		if t.Used {
-			line.Start = t.Shift.Seconds()
+			line.Start = t.Start.Seconds()
 		}
 		r.Tracks = append(r.Tracks, line)
-		r.Warnings = append(r.Warnings, warnings(t, line, voices[i].Refused, r.Resumed)...)
+		r.Warnings = append(r.Warnings, warnings(t, line, r.Resumed)...)
 	}
 	return r
 }
 
-func warnings(t Placed, line ReportTrack, refused, resumed bool) []string {
+func warnings(t plan.TrackSummary, line ReportTrack, resumed bool) []string {
 	if !t.Used {
 		return nil
 	}
@@ -110,28 +109,26 @@ func warnings(t Placed, line ReportTrack, refused, resumed bool) []string {
 		}
 	}
 	say(line.Lost, "its decoder died; it is missing from there on")
-	say(line.Truncated, "the file is torn; what came before the tear is used")
-	say(refused, "its time stamps drift from its sound by more than a clock can; they were not followed")
-	say(line.Errors > 0, "some packets could not be decoded; the last picture was held, or silence put")
+	say(line.Truncated, "the file is truncated; what came before the damage is used")
+	say(t.DriftRefused, "its time stamps drift from its audio by more than a clock can; they were not followed")
+	say(line.Errors > 0, "some packets could not be decoded; the last frame was held, or silence put")
 	say(t.Kind == roomreel.Video && line.Shown == 0 && !line.Lost && !resumed, "it is not seen in the film")
 	return result
 }
 
-// total adds up what all outcomes say of track t.
-func total(t int, outcomes []Outcome) (protocol.TrackStats, bool) {
+// total adds up what all tasks say of track t.
+func total(t int, tasks []TaskStats) (protocol.TrackStats, bool) {
 	var sum protocol.TrackStats
 	lost := false
-	for _, o := range outcomes {
-		facts := o.Tracks[t]
-		sum.Packets += facts.Packets
-		sum.Decoded += facts.Decoded
-		sum.Errors += facts.Errors
-		sum.Shown += facts.Shown
-		sum.Samples += facts.Samples
-		sum.Sizes += facts.Sizes
-		for _, l := range o.Lost {
-			lost = lost || l == t
-		}
+	for _, task := range tasks {
+		stats := task.Tracks[t]
+		sum.Packets += stats.Packets
+		sum.Decoded += stats.Decoded
+		sum.Errors += stats.Errors
+		sum.Shown += stats.Shown
+		sum.Samples += stats.Samples
+		sum.Sizes += stats.Sizes
+		lost = lost || slices.Contains(task.Lost, t)
 	}
 	return sum, lost
 }

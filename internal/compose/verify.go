@@ -10,48 +10,49 @@ import (
 	"roomreel"
 	"roomreel/internal/media/matroska"
 	"roomreel/internal/media/mp4"
+	"roomreel/internal/plan"
 	"roomreel/internal/timeline"
 )
 
-// Film is what a finished file was found to hold when it was read back.
-type Film struct {
+// Result is what a finished file was found to hold when it was read back.
+type Result struct {
 	Size     int64         `json:"size"` // bytes
 	Duration time.Duration `json:"-"`
 	Bitrate  int           `json:"bitrate"` // kbit/s
 	Seconds  float64       `json:"seconds"`
-	Pictures int           `json:"pictures"`
-	Packets  int           `json:"sound_packets"`
+	Frames   int           `json:"frames"`
+	Packets  int           `json:"audio_packets"`
 }
 
 // verify reads the container back and counts: the exit code of a child, and our own, are not enough to call a film
 // complete.
-func verify(p *Plan, file io.ReaderAt, size int64) (Film, error) {
-	film := Film{Size: size}
+func verify(film *plan.Summary, file io.ReaderAt, size int64) (Result, error) {
+	result := Result{Size: size}
 	read := readMP4
-	if p.Format == roomreel.WebM {
+	if film.Format == roomreel.WebM {
 		read = readWebM
 	}
-	if err := read(&film, p, file, size); err != nil {
-		return film, fmt.Errorf("read back: %w", err)
+	if err := read(&result, film, file, size); err != nil {
+		return result, fmt.Errorf("read back: %w", err)
 	}
-	if film.Pictures != p.Pictures {
-		return film, fmt.Errorf("the file holds %d of %d pictures", film.Pictures, p.Pictures)
+	if result.Frames != film.Frames {
+		return result, fmt.Errorf("the file holds %d of %d frames", result.Frames, film.Frames)
 	}
-	if (film.Packets > 0) != (p.Samples > 0) {
-		return film, fmt.Errorf("the file holds %d packets of sound for %d samples", film.Packets, p.Samples)
+	if (result.Packets > 0) != (film.Samples > 0) {
+		return result, fmt.Errorf("the file holds %d packets of audio for %d samples", result.Packets, film.Samples)
 	}
-	longest := max(timeline.FrameTime(p.Pictures, p.FPS), time.Duration(p.Samples)*time.Second/timeline.SampleRate)
-	if off := (film.Duration - longest).Abs(); off > 40*time.Millisecond {
-		return film, fmt.Errorf("the file says it lasts %v and should last %v", film.Duration, longest)
+	longest := max(timeline.FrameTime(film.Frames, max(film.FPS, 1)), timeline.SampleTime(film.Samples))
+	if off := (result.Duration - longest).Abs(); off > 40*time.Millisecond {
+		return result, fmt.Errorf("the file says it lasts %v and should last %v", result.Duration, longest)
 	}
-	film.Seconds = film.Duration.Seconds()
-	if film.Duration > 0 {
-		film.Bitrate = int(math.Round(float64(size) * 8 / 1000 / film.Duration.Seconds()))
+	result.Seconds = result.Duration.Seconds()
+	if result.Duration > 0 {
+		result.Bitrate = int(math.Round(float64(size) * 8 / 1000 / result.Duration.Seconds()))
 	}
-	return film, nil
+	return result, nil
 }
 
-func readMP4(film *Film, p *Plan, file io.ReaderAt, size int64) error {
+func readMP4(result *Result, _ *plan.Summary, file io.ReaderAt, size int64) error {
 	info, err := mp4.ReadInfo(file, size)
 	if err != nil {
 		return err
@@ -59,20 +60,20 @@ func readMP4(film *Film, p *Plan, file io.ReaderAt, size int64) error {
 	if !info.FastStart {
 		return errors.New("the tables come after the media")
 	}
-	film.Duration = info.Duration
+	result.Duration = info.Duration
 	for _, track := range info.Tracks {
 		if track.Video {
-			film.Pictures = track.Samples
+			result.Frames = track.Samples
 		} else {
-			film.Packets = track.Samples
+			result.Packets = track.Samples
 		}
 	}
 	return nil
 }
 
-func readWebM(film *Film, p *Plan, file io.ReaderAt, size int64) error {
+func readWebM(result *Result, film *plan.Summary, file io.ReaderAt, size int64) error {
 	for _, kind := range []roomreel.TrackKind{roomreel.Video, roomreel.Audio} {
-		if kind == roomreel.Video && p.Pictures == 0 || kind == roomreel.Audio && p.Samples == 0 {
+		if kind == roomreel.Video && film.Frames == 0 || kind == roomreel.Audio && film.Samples == 0 {
 			continue
 		}
 		index, _, err := matroska.ReadIndex(file, size, kind)
@@ -82,12 +83,14 @@ func readWebM(film *Film, p *Plan, file io.ReaderAt, size int64) error {
 		if index.Truncated {
 			return errors.New("the file ends too early")
 		}
-		film.Duration = max(film.Duration, index.Length()-index.CodecDelay)
+		length := index.Length()
 		if kind == roomreel.Video {
-			film.Pictures = len(index.Packets)
+			result.Frames = len(index.Packets)
+			length = max(length, timeline.FrameTime(1, film.FPS)) // one frame alone does not say how long it lasts
 		} else {
-			film.Packets = len(index.Packets)
+			result.Packets = len(index.Packets)
 		}
+		result.Duration = max(result.Duration, length-index.CodecDelay)
 	}
 	return nil
 }

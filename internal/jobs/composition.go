@@ -13,63 +13,142 @@ import (
 	"roomreel"
 	"roomreel/internal/blob"
 	"roomreel/internal/compose"
-	"roomreel/internal/layout"
 	"roomreel/internal/media"
 	"roomreel/internal/objectkey"
+	"roomreel/internal/plan"
 	"roomreel/internal/queue"
 	"roomreel/internal/store"
+	"roomreel/internal/timeline"
 	"roomreel/internal/twilio"
 )
 
-// A composition is planned, then rendered by render tasks and an audio task side by side (render.go), then assembled, then
-// delivered (delivery.go). Each job may run twice and may find that it has nothing to do. It returns what went wrong;
-// ofComposition decides what that means.
+// A composition is planned once, then rendered by tasks side by side (render.go), then assembled, then delivered
+// (delivery.go). The plan is an object in the working store, and each job reads its slice of it. Each job may run twice and
+// may find that it has nothing to do. It returns what went wrong; ofComposition decides what that means.
 
-// planInputs is what the row of a composition in progress holds of its plan: enough to make the same plan again.
-type planInputs struct {
-	Options    compose.Options
-	Recordings []roomreel.RecordingSID
-}
-
-// plan decides the film and enqueues its parts.
+// plan decides the film, stores the plan and enqueues its tasks.
 func (w *Worker) plan(ctx context.Context, job queue.Job) error {
 	c, attempt, err := w.Store.StartComposition(ctx, roomreel.CompositionSID(job.SID))
 	if err != nil {
 		return err
 	}
-	recordings, err := w.Store.RecordingsOf(ctx, c.RoomSID)
-	if err != nil {
-		return err
+	if _, err := w.Store.PlanRef(ctx, c.SID); !errors.Is(err, store.ErrLeaseLost) {
+		return err // it is planned already
 	}
-	inputs := planInputs{Options: w.Options}
-	for _, recording := range recordings {
-		if recording.Status != roomreel.RecordingFailed {
-			inputs.Recordings = append(inputs.Recordings, recording.SID)
-		}
-	}
-	plan, _, err := w.replan(ctx, c, inputs)
-	if errors.Is(err, compose.ErrNoTracks) {
+	film, err := w.decide(ctx, c)
+	if errors.Is(err, plan.ErrNoTracks) {
 		return w.whyNoTracks(ctx, c)
 	}
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(inputs)
-	if err != nil {
+	object := store.PendingDeletion{
+		Store: store.WorkingStore, Key: objectkey.Working(c.AccountSID, c.SID, "plan", attempt),
+	}
+	if err := w.reserve(ctx, string(c.SID), object); err != nil {
 		return err
 	}
-	saved := store.CompositionPlan{Plan: string(text)}
-	if plan.Samples > 0 {
-		saved.Chunks = append(saved.Chunks, store.Chunk{Number: store.AudioTask, Task: store.AudioTask})
+	ref, err := w.storePlan(ctx, film, object.Key)
+	if err == nil {
+		err = w.Store.SavePlan(ctx, c.SID, attempt, ref, tasksOf(film), w.Options.Parallel)
 	}
-	for i, task := range plan.Stretches {
+	if err != nil {
+		return w.discard(ctx, string(c.SID), err, object)
+	}
+	return nil
+}
+
+// decide plans the film of a room's recordings. The error is a *roomreel.Error when the request or the recordings are at
+// fault.
+func (w *Worker) decide(ctx context.Context, c roomreel.Composition) (*plan.Plan, error) {
+	req, err := plan.ParseRequest(c.Spec)
+	if err != nil {
+		return nil, err
+	}
+	all, err := w.Store.RecordingsOf(ctx, c.RoomSID)
+	if err != nil {
+		return nil, err
+	}
+	var recordings []roomreel.Recording
+	var tracks []plan.Track
+	for _, r := range all {
+		if r.Status == roomreel.RecordingFailed {
+			continue
+		}
+		recordings = append(recordings, r)
+		tracks = append(tracks, plan.Track{
+			Recording: r.SID, Source: r.TrackSID, Participant: r.ParticipantSID, Identity: r.Identity, Name: r.TrackName,
+			Kind: r.Kind, Offset: r.Offset, Length: r.Duration,
+		})
+	}
+	sources := w.sources(ctx, c)
+	defer sources.close()
+	return plan.New(req, tracks, func(i int) (*media.IndexFile, error) {
+		index, err := sources.index(recordings[i])
+		if err != nil {
+			return nil, fmt.Errorf("recording %s: %w", recordings[i].SID, err)
+		}
+		return index, nil
+	}, w.Options)
+}
+
+// storePlan stores a plan in the working store.
+func (w *Worker) storePlan(ctx context.Context, film *plan.Plan, key string) (store.PlanRef, error) {
+	r, pipe := io.Pipe()
+	type written struct {
+		checksum string
+		err      error
+	}
+	done := make(chan written, 1)
+	go func() {
+		checksum, err := film.Write(pipe)
+		pipe.CloseWithError(err)
+		done <- written{checksum, err}
+	}()
+	info, err := w.Work.Put(ctx, key, r, -1, blob.PutOptions{ContentType: "application/octet-stream"})
+	r.CloseWithError(err) // lets go of a writer that the store stopped reading from
+	result := <-done
+	return store.PlanRef{Key: key, Size: info.Size, Version: plan.Version, Checksum: result.checksum}, errors.Join(err, result.err)
+}
+
+// Costs of a chunk, for progress: milliseconds of film for video, and a part of them for audio.
+const audioCost = 20 // seconds of audio cost about as much as one of video
+
+// tasksOf lists the tasks of a plan: audio first, which takes longest one after another, then its encoding, then video.
+func tasksOf(film *plan.Plan) []store.Task {
+	var tasks []store.Task
+	add := func(kind store.TaskKind, chunks ...store.Chunk) {
+		tasks = append(tasks, store.Task{Number: len(tasks), Kind: kind, Chunks: chunks})
+	}
+	for i, task := range film.Audio {
+		number := store.FilmAudio
+		if len(film.Audio) > 1 {
+			number = samplesChunk(i)
+		}
+		add(store.AudioTask, store.Chunk{Number: number, Cost: samplesCost(task.To - task.From)})
+	}
+	if len(film.Audio) > 1 {
+		add(store.EncodeTask, store.Chunk{Number: store.FilmAudio, Cost: samplesCost(film.Samples)})
+	}
+	for _, task := range film.Video {
+		var chunks []store.Chunk
 		for n, chunk := range task.Chunks {
-			saved.Chunks = append(saved.Chunks, store.Chunk{
-				Number: task.First + n, Task: i, First: chunk.From, End: chunk.To,
+			chunks = append(chunks, store.Chunk{
+				Number: task.First + n, First: chunk.From, End: chunk.To, Cost: framesCost(chunk.To-chunk.From, film.FPS),
 			})
 		}
+		add(store.VideoTask, chunks...)
 	}
-	return w.Store.SavePlan(ctx, c.SID, attempt, saved, w.Options.Parallel)
+	return tasks
+}
+
+// samplesChunk is the number of the chunk that audio task i leaves for the encoding.
+func samplesChunk(i int) int { return store.FilmAudio - 1 - i }
+
+func framesCost(frames, fps int) int64 { return int64(frames) * 1000 / int64(fps) }
+
+func samplesCost(samples int64) int64 {
+	return max(1, timeline.SampleTime(samples).Milliseconds()/audioCost)
 }
 
 // whyNoTracks tells selectors that match nothing from recordings that are gone.
@@ -86,95 +165,85 @@ func (w *Worker) whyNoTracks(ctx context.Context, c roomreel.Composition) error 
 			Detail: "recordings of the room were deleted, and no other matches VideoLayout or AudioSources",
 		}
 	}
-	return compose.ErrNoTracks
+	return plan.ErrNoTracks
 }
 
-// replan makes a plan again. The error is a *roomreel.Error when it is the room's recordings that are at fault.
-func (w *Worker) replan(ctx context.Context, c roomreel.Composition, inputs planInputs) (*compose.Plan, []roomreel.Recording, error) {
-	size, err := layout.ParseResolution(c.Spec.Resolution)
+// openedPlan is a stored plan that is open for reading.
+type openedPlan struct {
+	*plan.File
+	reader *blob.ReaderAt
+}
+
+func (w *Worker) openPlan(ctx context.Context, ref store.PlanRef) (*openedPlan, error) {
+	reader := blob.NewReaderAt(ctx, w.Work, ref.Key, ref.Size)
+	file, err := plan.Open(reader, ref.Size, ref.Checksum)
 	if err != nil {
-		return nil, nil, err
+		reader.Close()
+		return nil, err
 	}
-	req := compose.Request{
-		AudioSources: c.Spec.AudioSources, AudioExcluded: c.Spec.AudioSourcesExcluded,
-		Size: size, Format: c.Spec.Format, Trim: c.Spec.Trim,
-	}
-	if c.Spec.VideoLayout != "" {
-		if req.Layout, err = layout.Parse(c.Spec.VideoLayout, size); err != nil {
-			return nil, nil, err
-		}
-	}
-	recordings := make([]roomreel.Recording, len(inputs.Recordings))
-	tracks := make([]compose.Track, len(inputs.Recordings))
-	for i, sid := range inputs.Recordings {
-		recording, err := w.Store.RecordingBySID(ctx, sid)
-		if err != nil && roomreel.CodeOf(err) != roomreel.NotFound {
-			return nil, nil, err
-		}
-		if err != nil || recording.Status == roomreel.RecordingDeleted {
-			return nil, nil, &roomreel.Error{
-				Code: roomreel.Invalid, Twilio: twilio.RecordingsDeleted, Detail: fmt.Sprintf("recording %s was deleted", sid),
-			}
-		}
-		recordings[i] = recording
-		if tracks[i], err = w.track(ctx, recording); err != nil {
-			return nil, nil, fmt.Errorf("recording %s: %w", sid, err)
-		}
-	}
-	plan, err := compose.NewPlan(req, tracks, inputs.Options)
-	return plan, recordings, err
+	return &openedPlan{file, reader}, nil
 }
 
-// track reads a recording's packet index.
-func (w *Worker) track(ctx context.Context, recording roomreel.Recording) (compose.Track, error) {
-	t := compose.Track{
-		Recording: recording.SID, Source: recording.TrackSID, Participant: recording.ParticipantSID,
-		Identity: recording.Identity, Name: recording.TrackName, Kind: recording.Kind, Offset: recording.Offset,
+func (p *openedPlan) close() { p.reader.Close() }
+
+// firstVideo is the number of the first video task; see tasksOf.
+func (p *openedPlan) firstVideo() int {
+	if n := p.AudioTasks(); n > 1 {
+		return n + 1
 	}
-	index, err := w.index(ctx, recording.Index)
-	t.Index = index
-	return t, err
+	return p.AudioTasks()
 }
 
-// film is a composition in progress as a job needs it: its plan, and the recordings it reads.
-type film struct {
-	*compose.Plan
+// sources opens the recordings of a composition, and closes all of them at the end.
+type sources struct {
+	*Worker
+	ctx         context.Context // of the one job that reads them
 	composition roomreel.Composition
-	media       compose.Media
-	close       func()
+	opened      []io.Closer
 }
 
-// open makes the plan of a composition in progress again and opens its recordings as they are read.
-func (w *Worker) open(ctx context.Context, sid roomreel.CompositionSID, planText string) (*film, error) {
-	c, err := w.Store.CompositionBySID(ctx, sid)
+func (w *Worker) sources(ctx context.Context, c roomreel.Composition) *sources {
+	return &sources{Worker: w, ctx: ctx, composition: c}
+}
+
+func (s *sources) close() {
+	for _, reader := range s.opened {
+		reader.Close()
+	}
+}
+
+// index opens a recording's packet index.
+func (s *sources) index(r roomreel.Recording) (*media.IndexFile, error) {
+	info, err := s.Vault.Stat(s.ctx, r.Index)
 	if err != nil {
 		return nil, err
 	}
-	var inputs planInputs
-	if err := json.Unmarshal([]byte(planText), &inputs); err != nil {
-		return nil, fmt.Errorf("read plan: %w", err)
+	reader := blob.NewReaderAt(s.ctx, s.Vault, r.Index, info.Size)
+	s.opened = append(s.opened, reader)
+	return media.OpenIndex(reader, info.Size)
+}
+
+// open opens a recording: its index, and its plain bytes.
+func (s *sources) open(sid roomreel.RecordingSID) (compose.Recording, error) {
+	r, err := s.Store.RecordingBySID(s.ctx, sid)
+	if err != nil && roomreel.CodeOf(err) != roomreel.NotFound {
+		return compose.Recording{}, err
 	}
-	plan, recordings, err := w.replan(ctx, c, inputs)
+	if err != nil || r.Status == roomreel.RecordingDeleted {
+		return compose.Recording{}, &roomreel.Error{
+			Code: roomreel.Invalid, Twilio: twilio.RecordingsDeleted, Detail: fmt.Sprintf("recording %s was deleted", sid),
+		}
+	}
+	file, err := s.source(s.ctx, r, s.composition.Started)
 	if err != nil {
-		return nil, err
+		return compose.Recording{}, err
 	}
-	var opened []io.Closer
-	return &film{
-		Plan:        plan,
-		composition: c,
-		media: func(t int) (io.ReaderAt, error) {
-			reader, err := w.source(ctx, recordings[t], c.Started)
-			if err == nil {
-				opened = append(opened, reader)
-			}
-			return reader, err
-		},
-		close: func() {
-			for _, reader := range opened {
-				reader.Close()
-			}
-		},
-	}, nil
+	s.opened = append(s.opened, file)
+	index, err := s.index(r)
+	if err != nil {
+		return compose.Recording{}, fmt.Errorf("recording %s: %w", sid, err)
+	}
+	return compose.Recording{Index: index, File: file}, nil
 }
 
 // source opens a recording's plain bytes for a composition that was started at that time: in the media store when they lie
@@ -200,18 +269,32 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 	if err != nil || saved.Film != nil {
 		return err
 	}
-	film, err := w.open(ctx, sid, saved.Plan)
+	if err := w.decline(saved.PlanRef, sid); err != nil {
+		return err
+	}
+	c, err := w.Store.CompositionBySID(ctx, sid)
 	if err != nil {
 		return err
 	}
-	defer film.close()
-	var chunks []string
-	audio := ""
+	opened, err := w.openPlan(ctx, saved.PlanRef)
+	if err != nil {
+		return err
+	}
+	film, err := opened.Summary()
+	opened.close()
+	if err != nil {
+		return err
+	}
+	var segments compose.Segments
 	for _, chunk := range saved.Chunks {
-		if chunk.Number == store.AudioTask {
-			audio = chunk.Key
-		} else {
-			chunks = append(chunks, chunk.Key)
+		if !chunk.Done() {
+			return nil // the composition was planned again since this job was enqueued
+		}
+		segment := compose.Segment{Key: chunk.Key, Size: chunk.Size}
+		if chunk.Number == store.FilmAudio {
+			segments.Audio = segment
+		} else if chunk.Number >= 0 {
+			segments.Chunks = append(segments.Chunks, segment)
 		}
 	}
 	report, err := w.report(ctx, film, sid)
@@ -228,12 +311,12 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 	}
 	defer os.RemoveAll(scratch)
 	path := filepath.Join(scratch, "film")
-	result, err := w.composer.Finish(ctx, film.Plan, chunks, audio, path)
+	result, err := w.composer.WriteFilm(ctx, film, segments, path)
 	if err != nil {
 		return err
 	}
 	finished := store.FilmResult{Size: result.Size, Duration: result.Duration, Bitrate: result.Bitrate, Report: report}
-	return w.handOver(ctx, film.composition, finished, path)
+	return w.handOver(ctx, c, finished, path)
 }
 
 // handOver stores the film at path: in the media store when it stays there as it is, else in the working store, from where
@@ -271,34 +354,19 @@ func (w *Worker) handOver(ctx context.Context, c roomreel.Composition, finished 
 }
 
 // report puts together the stats of all tasks.
-func (w *Worker) report(ctx context.Context, film *film, sid roomreel.CompositionSID) (string, error) {
-	stats, err := w.Store.TaskStats(ctx, sid)
+func (w *Worker) report(ctx context.Context, film *plan.Summary, sid roomreel.CompositionSID) (string, error) {
+	texts, err := w.Store.TaskStats(ctx, sid)
 	if err != nil {
 		return "", err
 	}
-	var outcomes []compose.Outcome
-	for _, text := range stats {
-		var outcome compose.Outcome
-		if err := json.Unmarshal([]byte(text), &outcome); err != nil {
-			return "", fmt.Errorf("read stats: %w", err)
+	var all []compose.TaskStats
+	for _, text := range texts {
+		stats, err := parseStats(text)
+		if err != nil {
+			return "", err
 		}
-		outcomes = append(outcomes, outcome)
+		all = append(all, stats)
 	}
-	text, err := json.Marshal(film.Report(outcomes...))
+	text, err := json.Marshal(compose.MakeReport(film, all...))
 	return string(text), err
-}
-
-// index reads a recording's packet index from the media store.
-func (w *Worker) index(ctx context.Context, key string) (*media.Index, error) {
-	body, err := w.Vault.Get(ctx, key, 0, -1)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	data, err := io.ReadAll(body)
-	if err != nil {
-		return nil, err
-	}
-	index := new(media.Index)
-	return index, index.UnmarshalBinary(data)
 }

@@ -13,6 +13,7 @@ import (
 	"roomreel"
 	"roomreel/internal/app"
 	"roomreel/internal/compose"
+	"roomreel/internal/plan"
 	"roomreel/internal/queue"
 	"roomreel/internal/store"
 	"roomreel/internal/twilio"
@@ -32,7 +33,7 @@ func TestComposition_FromAskedToCompleted(t *testing.T) {
 			t.Errorf("the film lasts %v, want 4s", c.Duration)
 		}
 		report := reported(t, c)
-		if report.Pictures != 101 || report.Chunks != 4 || len(report.Warnings) > 0 {
+		if report.Frames != 101 || report.Chunks != 4 || len(report.Warnings) > 0 {
 			t.Errorf("report %+v", report)
 		}
 		eventually(t, "callback of the film", func() bool { return slices.Contains(told.events(), "composition-available") })
@@ -68,8 +69,8 @@ func TestComposition_FailsWithTwiliosNumber(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		start(t, w.worker(t, nil))
 		for want, film := range map[int]app.FilmParams{
-			compose.ErrNoTracks.Twilio: {AudioSources: []string{"nobody"}, Format: "mp4"},
-			twilio.RecordingsDeleted:   {AudioSources: []string{"*"}, Format: "mp4"},
+			plan.ErrNoTracks.Twilio:  {AudioSources: []string{"nobody"}, Format: "mp4"},
+			twilio.RecordingsDeleted: {AudioSources: []string{"*"}, Format: "mp4"},
 		} {
 			room := w.room(t, "")
 			sid := w.compose(t, room, film)
@@ -210,6 +211,9 @@ func TestRenderTask_KeepsTheStatsOfEarlierAttempts(t *testing.T) {
 	})
 }
 
+// videoTask is the number of the only video task of a film with audio; see tasksOf.
+const videoTask = 1
+
 func TestRenderTask_StaleWorkerLeavesNothing(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.gate(t)
@@ -219,7 +223,7 @@ func TestRenderTask_StaleWorkerLeavesNothing(t *testing.T) {
 		sid := w.compose(t, room, everyone)
 		gate := w.atGate(t)
 		before := w.published(t, sid, 1)
-		_, err := w.store.AcquireTask(t.Context(), sid, 0) // as another node does
+		_, err := w.store.AcquireTask(t.Context(), sid, videoTask) // as another node does
 		check(t, err)
 		w.openGate(t, gate)
 		eventually(t, "end of the first child", func() bool {
@@ -229,7 +233,7 @@ func TestRenderTask_StaleWorkerLeavesNothing(t *testing.T) {
 			t.Errorf("%d chunks are published by a stale worker", len(after)-len(before))
 		}
 		check(t, w.store.InTx(t.Context(), func(tx *store.Tx) error {
-			return r.Queue.Enqueue(t.Context(), tx, store.Job{Kind: store.JobRender, SID: string(sid)})
+			return r.Queue.Enqueue(t.Context(), tx, store.Job{Kind: store.JobRender, SID: string(sid), Number: videoTask})
 		}))
 		w.completed(t, sid)
 	})

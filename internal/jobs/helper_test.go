@@ -19,8 +19,8 @@ import (
 	"roomreel/e2e/fixture"
 	"roomreel/internal/app"
 	"roomreel/internal/blob/dir"
-	"roomreel/internal/compose"
 	"roomreel/internal/keyring"
+	"roomreel/internal/plan"
 	"roomreel/internal/queue"
 	"roomreel/internal/render"
 	"roomreel/internal/render/sandbox"
@@ -115,7 +115,7 @@ func (w *world) worker(t *testing.T, change func(*queue.Config, *Config)) *Worke
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	sender := webhook.New(webhook.Config{Allow: loopback})
 	t.Cleanup(func() { sender.Close() })
-	options := compose.Options{FPS: 25, Chunk: time.Second, Parallel: 1, Encoder: compose.Standard}
+	options := plan.Options{FPS: 25, Chunk: time.Second, Parallel: 1, Encoder: plan.Standard}
 	settings := queue.Config{Store: w.store, Log: log, Role: "all", Alone: true, Renders: 2}
 	config := Config{
 		Store: w.store, App: w.app, Vault: w.vault, Work: w.work, Sender: sender, Log: log, Scratch: w.beside("films"),

@@ -9,15 +9,16 @@ package jobs
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
-	"roomreel"
 	"roomreel/internal/app"
 	"roomreel/internal/blob"
 	"roomreel/internal/compose"
+	"roomreel/internal/plan"
 	"roomreel/internal/queue"
 	"roomreel/internal/render"
 	"roomreel/internal/store"
@@ -34,9 +35,8 @@ type Config struct {
 	OpenBucket func(url, accessKey, secret string) (blob.Store, error) // a customer's bucket
 	Sender     *webhook.Sender
 	Render     render.Command
-	Options    compose.Options
-	Limits     roomreel.FilmLimits // zero fields are the defaults
-	Scratch    string              // folder for films while they are joined; each node has its own folder in it
+	Options    plan.Options
+	Scratch    string // folder for films while they are joined; each node has its own folder in it
 	Log        *slog.Logger
 
 	Seal           string        // how media is sealed for customers: one of package seal
@@ -69,7 +69,7 @@ func New(config Config) *Worker {
 	}
 	w := &Worker{Config: config}
 	w.Vault, w.Work = watchStore(config.Vault), watchStore(config.Work)
-	w.composer = &compose.Composer{Render: config.Render, Work: w.Work, Log: config.Log}
+	w.composer = &compose.Composer{Render: config.Render, Store: w.Work, Log: config.Log}
 	config.Queue.OnNodeGone(w.removeScratch)
 
 	// The aliases are names of earlier versions.
@@ -83,9 +83,10 @@ func New(config Config) *Worker {
 	deliver.Attempts = 0 // it says itself when to stop
 	config.Queue.Register(
 		composition(store.JobCompose, queue.General, w.plan),
-		composition(store.JobRender, queue.Render, w.renderTask, "stretch"),
-		composition(store.JobAudio, queue.Render, w.audioTask, "sound"),
+		composition(store.JobRender, queue.Render, w.renderTask),
 		composition(store.JobAssemble, queue.Render, w.assemble),
+		// Jobs of versions that stored no plan: Prepare has their compositions planned again.
+		queue.Kind{Name: "superseded", Aliases: []string{"stretch", "sound"}, Class: queue.General, Task: func(context.Context, queue.Job) error { return nil }},
 		deliver,
 		queue.Kind{Name: store.JobDeliverRecording, Class: queue.General, Task: w.deliverRecording},
 		queue.Kind{Name: store.JobHook, Class: queue.General, Task: w.runHooks},
@@ -94,6 +95,19 @@ func New(config Config) *Worker {
 		queue.Kind{Name: store.JobExpire, Class: queue.General, Attempts: 1, Every: time.Minute, Task: w.expire},
 	)
 	return w
+}
+
+// Prepare has compositions planned again that an earlier version of the program left in progress. Call it before the queue
+// starts.
+func (w *Worker) Prepare(ctx context.Context) error {
+	n, err := w.Store.RestartOldPlans(ctx)
+	if err != nil {
+		return fmt.Errorf("restart compositions of an earlier version: %w", err)
+	}
+	if n > 0 {
+		w.Log.Info("compositions that an earlier version had planned are planned again", "compositions", n)
+	}
+	return nil
 }
 
 // scratch returns a node's own folder for films while they are joined.

@@ -10,126 +10,239 @@ import (
 	"roomreel"
 	"roomreel/internal/compose"
 	"roomreel/internal/objectkey"
+	"roomreel/internal/plan"
 	"roomreel/internal/queue"
 	"roomreel/internal/store"
 )
 
 const (
-	timeSlice    = 30 * time.Second // after which a render task makes room for others that wait
+	timeSlice    = 30 * time.Second // after which a video task makes room for others that wait
 	maxTimeSlice = time.Hour        // after which it makes room in any case
+
+	// declineRetry is when a worker looks again at a job that is for another version of the program.
+	declineRetry = 15 * time.Second
 )
 
-// errYield stops a render task between two chunks because others wait. Its rest is rendered later.
+// errYield stops a video task between two chunks because others wait. Its rest is rendered later.
 var errYield = errors.New("others wait")
 
-// acquire takes the lease of a task, and opens the film for it unless the task is done. The film must be closed.
-func (w *Worker) acquire(ctx context.Context, sid roomreel.CompositionSID, number int) (store.RenderTask, *film, error) {
-	task, err := w.Store.AcquireTask(ctx, sid, number)
-	if err != nil || task.Done {
-		return task, nil, err
+// decline leaves a job to a worker of another version when this one does not know its plan. It never plans the film anew:
+// parts of two plans do not fit together.
+func (w *Worker) decline(ref store.PlanRef, sid roomreel.CompositionSID) error {
+	if plan.Knows(ref.Version) {
+		return nil
 	}
-	opened, err := w.open(ctx, sid, task.Plan)
-	return task, opened, err
+	w.Log.Warn("a composition waits for a worker of another version", "composition", sid, "plan_version", ref.Version, "known_version", plan.Version)
+	return queue.Snooze(declineRetry)
 }
 
-// rendering is one worker's work on a render task.
-type rendering struct {
+// task is one worker's work on a task of a composition.
+type task struct {
 	*Worker
-	film   *film
-	sid    roomreel.CompositionSID
-	number int
-	task   store.RenderTask
-	chunks compose.Stretch // all chunks of the task
-	next   int             // the first chunk that is not published
-	frames int             // in the chunks that were published before
-	begun  time.Time
+	store.RenderTask
+	composition roomreel.Composition
+	number      int
+	plan        *openedPlan
+	sources     *sources
+	begun       time.Time
 }
 
-// renderTask renders the chunks of a task, from the first that is not published.
+// renderTask carries out a task of a composition's plan.
 func (w *Worker) renderTask(ctx context.Context, job queue.Job) error {
-	sid := roomreel.CompositionSID(job.SID)
-	task, film, err := w.acquire(ctx, sid, job.Number)
-	if err != nil || task.Done {
+	t, err := w.acquire(ctx, roomreel.CompositionSID(job.SID), job.Number)
+	if err != nil || t == nil {
 		return err
 	}
-	defer film.close()
-	r := &rendering{Worker: w, film: film, sid: sid, number: job.Number, task: task, chunks: film.Stretches[job.Number], begun: time.Now()}
-	r.resume()
-	if err := r.reserveChunk(ctx, r.next); err != nil {
-		return err
+	defer t.close()
+	switch t.Kind {
+	case store.AudioTask:
+		return t.renderAudio(ctx)
+	case store.EncodeTask:
+		return t.encodeAudio(ctx)
 	}
-	stats, err := r.render(ctx)
+	return t.renderVideo(ctx)
+}
+
+// acquire takes the lease of a task and opens what it needs. The task is nil when it is done already.
+func (w *Worker) acquire(ctx context.Context, sid roomreel.CompositionSID, number int) (*task, error) {
+	ref, err := w.Store.PlanRef(ctx, sid)
+	if err == nil {
+		err = w.decline(ref, sid)
+	}
 	if err != nil {
-		r.keepStats(ctx, stats)
+		return nil, err
+	}
+	c, err := w.Store.CompositionBySID(ctx, sid)
+	if err != nil {
+		return nil, err
+	}
+	lease, err := w.Store.AcquireTask(ctx, sid, number)
+	if err != nil || lease.Done {
+		return nil, err
+	}
+	opened, err := w.openPlan(ctx, lease.Plan)
+	if err != nil {
+		return nil, err
+	}
+	return &task{
+		Worker: w, RenderTask: lease, composition: c, number: number, plan: opened, sources: w.sources(ctx, c), begun: time.Now(),
+	}, nil
+}
+
+func (t *task) close() {
+	t.sources.close()
+	t.plan.close()
+}
+
+// object is what this attempt stores under a name: no other attempt uses the key.
+func (t *task) object(name string) store.PendingDeletion {
+	return store.PendingDeletion{
+		Store: store.WorkingStore, Key: objectkey.Working(t.composition.AccountSID, t.composition.SID, name, t.Attempt),
+	}
+}
+
+func (t *task) reserve(ctx context.Context, object store.PendingDeletion) error {
+	return t.Worker.reserve(ctx, string(t.composition.SID), object)
+}
+
+// discard has an object deleted that was stored in vain because of err, and returns err.
+func (t *task) discard(ctx context.Context, err error, object store.PendingDeletion) error {
+	return t.Worker.discard(ctx, string(t.composition.SID), err, object)
+}
+
+// renderAudio renders the samples of an audio task, or the whole audio of a film that has one audio task.
+func (t *task) renderAudio(ctx context.Context) error {
+	audio, err := t.plan.Audio(t.number)
+	if err != nil {
+		return err
+	}
+	recordings := map[int]roomreel.RecordingSID{}
+	for _, track := range audio.Tracks {
+		recordings[track.Track] = track.Recording
+	}
+	return t.publishAudio(ctx, fmt.Sprintf("audio-%05d", t.number), func(key string, progress func(int64)) (compose.Segment, compose.TaskStats, error) {
+		return t.composer.RenderAudio(ctx, audio, t.recordings(recordings), key, progress)
+	})
+}
+
+// encodeAudio makes the film's audio of what the audio tasks left.
+func (t *task) encodeAudio(ctx context.Context) error {
+	film, err := t.plan.Summary()
+	if err != nil {
+		return err
+	}
+	saved, err := t.Store.Plan(ctx, t.composition.SID)
+	if err != nil {
+		return err
+	}
+	samples := make([]compose.Segment, film.AudioTasks)
+	for _, chunk := range saved.Chunks {
+		if i := samplesChunk(0) - chunk.Number; i >= 0 && i < len(samples) {
+			samples[i] = compose.Segment{Key: chunk.Key, Size: chunk.Size}
+		}
+	}
+	return t.publishAudio(ctx, "audio", func(key string, progress func(int64)) (compose.Segment, compose.TaskStats, error) {
+		segment, err := t.composer.EncodeAudio(ctx, film, samples, key, progress)
+		return segment, compose.TaskStats{}, err
+	})
+}
+
+// publishAudio has the only chunk of a task made under a key of this attempt, publishes it and finishes the task.
+func (t *task) publishAudio(ctx context.Context, name string, render func(key string, progress func(int64)) (compose.Segment, compose.TaskStats, error)) error {
+	object := t.object(name)
+	if err := t.reserve(ctx, object); err != nil {
+		return err
+	}
+	progress := t.progress(ctx)
+	segment, stats, err := render(object.Key, func(samples int64) { progress(samplesCost(samples)) })
+	if err == nil {
+		err = t.Store.PublishTask(ctx, t.composition.SID, store.PublishedChunk{
+			Task: t.number, Attempt: t.Attempt, Number: t.Chunks[0].Number, Key: segment.Key, Size: segment.Size,
+		}, statsText(stats))
+	}
+	if err != nil {
+		return t.discard(ctx, err, object)
+	}
+	return nil
+}
+
+// recordings opens the recordings of tracks that a task reads.
+func (t *task) recordings(sids map[int]roomreel.RecordingSID) compose.Recordings {
+	return func(track int) (compose.Recording, error) { return t.sources.open(sids[track]) }
+}
+
+// renderVideo renders the chunks of a video task, from the first that is not published.
+func (t *task) renderVideo(ctx context.Context) error {
+	video, err := t.plan.Video(t.number - t.plan.firstVideo())
+	if err != nil {
+		return err
+	}
+	next, cost := video.First, int64(0) // chunks are published in order
+	for _, chunk := range t.Chunks {
+		if chunk.Done() {
+			next = chunk.Number + 1
+			cost += chunk.Cost
+		}
+	}
+	before, err := parseStats(t.Stats)
+	if err != nil {
+		return err
+	}
+	recordings := map[int]roomreel.RecordingSID{}
+	for _, track := range video.Tracks {
+		recordings[track.Track] = track.Recording
+	}
+	if err := t.reserve(ctx, t.chunk(next)); err != nil {
+		return err
+	}
+	progress := t.progress(ctx)
+	last := video.First + len(video.Chunks) - 1
+	stats, err := t.composer.RenderVideo(ctx, video, next, t.recordings(recordings), compose.ChunkSink{
+		Key: func(chunk int) string { return t.chunk(chunk).Key },
+		Published: func(chunk int, segment compose.Segment) error {
+			return t.publish(ctx, chunk, segment, chunk == last)
+		},
+		Progress: func(frames int) { progress(cost + framesCost(frames, video.FPS)) },
+	})
+	if next > video.First || t.Stats != "" {
+		stats = stats.After(before)
+	}
+	if err != nil {
+		t.keepStats(ctx, stats)
 		if errors.Is(err, errYield) {
 			return queue.Snooze(0)
 		}
 		return err
 	}
-	return w.Store.FinishTask(ctx, sid, job.Number, task.Attempt, statsText(stats))
+	return t.Store.FinishTask(ctx, t.composition.SID, t.number, t.Attempt, statsText(stats))
 }
 
-// resume finds the first chunk that is not published. Chunks are published in order.
-func (r *rendering) resume() {
-	r.next = r.chunks.First
-	for _, chunk := range r.task.Chunks {
-		if chunk.Done() {
-			r.next = chunk.Number + 1
-			r.frames += chunk.End - chunk.First
-		}
-	}
-}
-
-// render has a child render what is left and publishes each chunk. The stats are those of all attempts.
-func (r *rendering) render(ctx context.Context) (compose.Outcome, error) {
-	var before compose.Outcome
-	if r.task.Stats != "" {
-		if err := json.Unmarshal([]byte(r.task.Stats), &before); err != nil {
-			return before, fmt.Errorf("read stats: %w", err)
-		}
-	}
-	progress := r.progress(ctx, r.film, r.number)
-	stats, err := r.composer.Stretch(ctx, r.film.Plan, r.chunks, r.next, r.film.media, r.chunkKey,
-		func(chunk int) error { return r.publish(ctx, chunk) },
-		func(frames int) { progress(int64(r.frames + frames)) })
-	if r.next > r.chunks.First || r.task.Stats != "" {
-		stats = stats.After(before)
-	}
-	return stats, err
-}
-
-// chunkKey names a chunk of this attempt: no other attempt uses it.
-func (r *rendering) chunkKey(chunk int) string {
-	return objectkey.Working(r.film.composition.AccountSID, r.sid, fmt.Sprintf("chunk-%05d", chunk), r.task.Attempt)
-}
-
-func (r *rendering) reserveChunk(ctx context.Context, chunk int) error {
-	return r.reserve(ctx, string(r.sid), store.PendingDeletion{Store: store.WorkingStore, Key: r.chunkKey(chunk)})
+// chunk is the object of a chunk of this attempt.
+func (t *task) chunk(number int) store.PendingDeletion {
+	return t.object(fmt.Sprintf("chunk-%05d", number))
 }
 
 // publish publishes a chunk that is stored and prepares for the next one.
-func (r *rendering) publish(ctx context.Context, chunk int) error {
-	key := r.chunkKey(chunk)
-	info, err := r.Work.Stat(ctx, key)
-	if err == nil {
-		err = r.Store.PublishChunk(ctx, r.sid, r.number, r.task.Attempt, chunk, key, info.Size)
-	}
+func (t *task) publish(ctx context.Context, chunk int, segment compose.Segment, last bool) error {
+	err := t.Store.PublishChunk(ctx, t.composition.SID, store.PublishedChunk{
+		Task: t.number, Attempt: t.Attempt, Number: chunk, Key: segment.Key, Size: segment.Size, Header: segment.Header,
+	})
 	if err != nil {
-		return r.discard(ctx, string(r.sid), err, store.PendingDeletion{Store: store.WorkingStore, Key: key})
+		return t.discard(ctx, err, t.chunk(chunk))
 	}
-	if chunk+1 == r.chunks.First+len(r.chunks.Chunks) {
+	if last {
 		return nil
 	}
-	if r.mustYield(ctx) {
+	if t.mustYield(ctx) {
 		return errYield
 	}
-	return r.reserveChunk(ctx, chunk+1)
+	return t.reserve(ctx, t.chunk(chunk+1))
 }
 
 // mustYield reports whether the task has used up its time slice.
-func (r *rendering) mustYield(ctx context.Context) bool {
-	spent := time.Since(r.begun)
-	return spent > maxTimeSlice || spent > r.timeSlice && r.othersWait(ctx)
+func (t *task) mustYield(ctx context.Context) bool {
+	spent := time.Since(t.begun)
+	return spent > maxTimeSlice || spent > t.timeSlice && t.othersWait(ctx)
 }
 
 // othersWait reports whether something else could be rendered if a task made room.
@@ -139,46 +252,16 @@ func (w *Worker) othersWait(ctx context.Context) bool {
 }
 
 // keepStats keeps which recordings were left out, for the next attempt.
-func (r *rendering) keepStats(ctx context.Context, stats compose.Outcome) {
+func (t *task) keepStats(ctx context.Context, stats compose.TaskStats) {
 	if len(stats.Lost) == 0 {
 		return
 	}
-	if err := r.Store.SaveTaskStats(ctx, r.sid, r.number, r.task.Attempt, statsText(stats)); err != nil {
-		r.Log.Warn("a recording that was left out is not noted", "composition", r.sid, "err", err)
+	if err := t.Store.SaveTaskStats(ctx, t.composition.SID, t.number, t.Attempt, statsText(stats)); err != nil {
+		t.Log.Warn("a recording that was left out is not noted", "composition", t.composition.SID, "err", err)
 	}
 }
 
-// audioTask mixes and encodes the audio of the whole film.
-func (w *Worker) audioTask(ctx context.Context, job queue.Job) error {
-	sid := roomreel.CompositionSID(job.SID)
-	task, film, err := w.acquire(ctx, sid, store.AudioTask)
-	if err != nil || task.Done {
-		return err
-	}
-	defer film.close()
-	progress := func(int64) {}
-	if film.Pictures == 0 {
-		progress = w.progress(ctx, film, store.AudioTask)
-	}
-	object := store.PendingDeletion{Store: store.WorkingStore, Key: objectkey.Working(film.composition.AccountSID, sid, "audio", task.Attempt)}
-	if err := w.reserve(ctx, string(sid), object); err != nil {
-		return err
-	}
-	stats, err := w.composer.Sound(ctx, film.Plan, film.media, object.Key, progress)
-	if err != nil {
-		return err
-	}
-	info, err := w.Work.Stat(ctx, object.Key)
-	if err == nil {
-		err = w.Store.PublishAudio(ctx, sid, task.Attempt, object.Key, info.Size, statsText(stats))
-	}
-	if err != nil {
-		return w.discard(ctx, string(sid), err, object)
-	}
-	return nil
-}
-
-func statsText(stats compose.Outcome) string {
+func statsText(stats compose.TaskStats) string {
 	text, err := json.Marshal(stats)
 	if err != nil {
 		panic(err) // numbers and their maps always marshal
@@ -186,16 +269,24 @@ func statsText(stats compose.Outcome) string {
 	return string(text)
 }
 
+// parseStats reads what statsText wrote; "" are the zero stats.
+func parseStats(text string) (stats compose.TaskStats, err error) {
+	if text == "" {
+		return stats, nil
+	}
+	if err := json.Unmarshal([]byte(text), &stats); err != nil {
+		return stats, fmt.Errorf("read stats: %w", err)
+	}
+	return stats, nil
+}
+
 // progressEvery bounds what progress costs the database.
 const progressEvery = time.Second
 
-// progress returns a function that takes how many frames of a task are done, or how many samples when the film is audio
-// alone. It writes down how far the film is, with what other tasks have published, once a second at most.
-func (w *Worker) progress(ctx context.Context, film *film, task int) func(done int64) {
-	sid, total := film.composition.SID, int64(film.Pictures)
-	if total == 0 {
-		total = film.Samples
-	}
+// progress returns a function that takes the cost of what is done of the task. It writes down how far the film is, with what
+// other tasks have published, once a second at most.
+func (t *task) progress(ctx context.Context) func(done int64) {
+	sid := t.composition.SID
 	written := 0
 	var last time.Time
 	return func(done int64) {
@@ -203,8 +294,8 @@ func (w *Worker) progress(ctx context.Context, film *film, task int) func(done i
 			return
 		}
 		last = time.Now()
-		others, err := w.Store.PublishedFrames(ctx, sid, task) // 0 for the audio
-		if err != nil {
+		others, total, err := t.Store.PublishedCost(ctx, sid, t.number)
+		if err != nil || total == 0 {
 			return // the next publication reports it
 		}
 		percent := int((done + others) * 100 / total)
@@ -212,8 +303,8 @@ func (w *Worker) progress(ctx context.Context, film *film, task int) func(done i
 			return
 		}
 		written = percent
-		if err := w.Store.SetProgress(ctx, sid, percent); err != nil && ctx.Err() == nil {
-			w.Log.Warn("progress was not noted", "composition", sid, "err", err)
+		if err := t.Store.SetProgress(ctx, sid, percent); err != nil && ctx.Err() == nil {
+			t.Log.Warn("progress was not noted", "composition", sid, "err", err)
 		}
 	}
 }

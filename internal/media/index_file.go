@@ -119,23 +119,33 @@ func (f *IndexFile) Count() int { return f.head.Count }
 // Length is Index.Length.
 func (f *IndexFile) Length() time.Duration { return f.head.Length }
 
+// sliceSize is about how many bytes of an index are fetched at once: blocks of some ten thousand packets. A bucket answers
+// few large requests sooner than many small ones.
+const sliceSize = 128 << 10
+
 // Packets yields the packets [from, to) in file order. After an error it ends.
 func (f *IndexFile) Packets(from, to int) iter.Seq2[Packet, error] {
 	return func(yield func(Packet, error) bool) {
 		var packets []Packet
-		for i := from / blockPackets; i < len(f.blocks) && f.blocks[i].first < to; i++ {
-			b := f.blocks[i]
-			bytes, err := readAt(f.r, b.at, int64(b.size))
-			if err == nil {
-				packets, err = b.appendPackets(packets[:0], bytes, &f.head)
+		for i := from / blockPackets; i < len(f.blocks) && f.blocks[i].first < to; {
+			at, end := f.blocks[i].at, i
+			for end < len(f.blocks) && f.blocks[end].first < to && f.blocks[end].at-at < sliceSize {
+				end++
 			}
-			if err != nil {
-				yield(Packet{}, err)
-				return
-			}
-			for k := max(from-b.first, 0); k < min(to-b.first, len(packets)); k++ {
-				if !yield(packets[k], nil) {
+			bytes, err := readAt(f.r, at, f.blocks[end-1].at+int64(f.blocks[end-1].size)-at)
+			for ; i < end; i++ {
+				b := f.blocks[i]
+				if err == nil {
+					packets, err = b.appendPackets(packets[:0], bytes[b.at-at:][:b.size], &f.head)
+				}
+				if err != nil {
+					yield(Packet{}, err)
 					return
+				}
+				for k := max(from-b.first, 0); k < min(to-b.first, len(packets)); k++ {
+					if !yield(packets[k], nil) {
+						return
+					}
 				}
 			}
 		}

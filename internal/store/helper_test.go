@@ -144,6 +144,13 @@ func (q *queue) count(kind, sid string) int {
 	}))
 }
 
+// has reports whether a job was enqueued.
+func (q *queue) has(job store.Job) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Contains(q.jobs, job)
+}
+
 // atOnce runs do n times at once and returns how often it succeeded. Any error but those allowed fails the test.
 func atOnce(t *testing.T, n int, do func(i int) error, allowed func(error) bool) int {
 	t.Helper()

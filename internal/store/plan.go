@@ -3,26 +3,52 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
+	"strings"
 
 	"roomreel"
 )
 
-// AudioTask is the number of the task, and of its one chunk, that is a composition's whole audio.
-const AudioTask = -1
+// TaskKind is what a task makes.
+type TaskKind string
+
+const (
+	VideoTask  TaskKind = "video"  // chunks of the film's video
+	AudioTask  TaskKind = "audio"  // a part of the film's audio, or all of it
+	EncodeTask TaskKind = "encode" // the film's audio of what several audio tasks left
+)
+
+// FilmAudio is the number of the chunk that holds the film's whole audio, encoded. What several audio tasks leave has the
+// numbers below.
+const FilmAudio = -1
 
 // ErrLeaseLost means that a worker may not write what it wants to write: another attempt has taken its place, what it stored
 // was given up, or the composition has come to its end. The worker stops and discards what it stored.
 var ErrLeaseLost = errors.New("store: lease lost")
 
+// ErrOtherEncoder means that a chunk was encoded by an encoder that does not agree with the one that made the chunks
+// before it. It cannot be a part of the same film.
+var ErrOtherEncoder = errors.New("store: the chunk's encoder does not agree with the encoder of other chunks")
+
+// PlanRef says where a composition's plan is stored.
+type PlanRef struct {
+	Key      string // in the working store
+	Size     int64  // bytes
+	Version  int
+	Checksum string
+}
+
 // CompositionPlan is what a composition in progress has to do and what of it is done.
 type CompositionPlan struct {
-	Plan   string // JSON of internal/jobs
+	PlanRef
 	Chunks []Chunk
 	Film   *FilmResult // the assembled film in the working store; nil until there is one
 }
 
 // objects lists the objects that the rows of a plan refer to.
-func (p CompositionPlan) objects() (objects []PendingDeletion) {
+func (p CompositionPlan) objects() []PendingDeletion {
+	objects := []PendingDeletion{{WorkingStore, p.Key}}
 	for _, chunk := range p.Chunks {
 		objects = append(objects, PendingDeletion{WorkingStore, chunk.Key})
 	}
@@ -32,13 +58,20 @@ func (p CompositionPlan) objects() (objects []PendingDeletion) {
 	return objects
 }
 
+// Task is a part of a composition that one worker makes.
+type Task struct {
+	Number int // place in the plan's tasks
+	Kind   TaskKind
+	Chunks []Chunk // one, unless it is a video task
+}
+
 // Chunk is the smallest part of a composition that is published and resumed. One child renders the chunks of a task one
 // after another.
 type Chunk struct {
-	Number int    // in the film; AudioTask for the audio
-	Task   int    // AudioTask for the audio
-	First  int    // the first frame
-	End    int    // the frame after the last
+	Number int    // in the film's video; below 0 for audio, see FilmAudio
+	First  int    // video: the first frame
+	End    int    // video: the frame after the last
+	Cost   int64  // what it costs beside the others, for progress
 	Key    string // in the working store; "" until it is published
 	Size   int64
 }
@@ -48,17 +81,18 @@ func (c Chunk) Done() bool { return c.Key != "" }
 
 // RenderTask is one worker's lease on a task.
 type RenderTask struct {
+	Kind    TaskKind
 	Attempt int     // tells this worker's writes from those of workers before and after it
 	Done    bool    // all is published and counted: nothing to do
 	Chunks  []Chunk // in order, published ones too
-	Plan    string
+	Plan    PlanRef
 	Stats   string // what SaveTaskStats kept of the attempts before; "" for nothing
 }
 
-// SavePlan writes down what is to be done and enqueues the audio task and the first render tasks, at most parallel. The
-// others follow as those finish, so that a long composition does not keep a short one waiting. When a plan was saved before,
-// that plan stays.
-func (s *Store) SavePlan(ctx context.Context, sid roomreel.CompositionSID, attempt int, plan CompositionPlan, parallel int) error {
+// SavePlan writes down what is to be done and enqueues the first tasks, at most parallel and one of audio beside them. The
+// others follow as those finish, so that a long composition does not keep a short one waiting. The plan's object is released.
+// When a plan was saved before, that plan stays, and the error is ErrLeaseLost.
+func (s *Store) SavePlan(ctx context.Context, sid roomreel.CompositionSID, attempt int, plan PlanRef, tasks []Task, parallel int) error {
 	_, err := s.change(ctx, sid, func(tx *Tx, c *roomreel.Composition) error {
 		var current, saved int
 		if err := tx.QueryRow(ctx, `SELECT attempt FROM composition WHERE sid = $1`, sid).Scan(&current); err != nil {
@@ -67,41 +101,73 @@ func (s *Store) SavePlan(ctx context.Context, sid roomreel.CompositionSID, attem
 		if c.Status != roomreel.CompositionProcessing || current != attempt {
 			return ErrLeaseLost
 		}
-		err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM composition_plan WHERE composition_sid = $1`, sid).Scan(&saved)
-		if err != nil || saved > 0 {
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM composition_plan WHERE composition_sid = $1`, sid).Scan(&saved); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO composition_plan (composition_sid, plan, film) VALUES ($1, $2, '')`, sid, plan.Plan); err != nil {
+		if saved > 0 {
+			return ErrLeaseLost
+		}
+		if err := release(ctx, tx, PendingDeletion{WorkingStore, plan.Key}); err != nil {
 			return err
 		}
-		known := map[int]bool{}
-		for _, chunk := range plan.Chunks {
-			if !known[chunk.Task] {
-				known[chunk.Task] = true
-				if _, err := tx.Exec(ctx, `INSERT INTO render_task (composition_sid, number, status, attempt, stats)
-					VALUES ($1, $2, 'waiting', 0, '')`, sid, chunk.Task); err != nil {
-					return err
-				}
-			}
-			if _, err := tx.Exec(ctx, `INSERT INTO chunk (composition_sid, number, task, first_frame, end_frame, status, object_key, size)
-				VALUES ($1, $2, $3, $4, $5, 'waiting', '', 0)`, sid, chunk.Number, chunk.Task, chunk.First, chunk.End); err != nil {
-				return err
+		if _, err := tx.Exec(ctx, `INSERT INTO composition_plan (composition_sid, object_key, size, version, checksum, video_header, film)
+			VALUES ($1, $2, $3, $4, $5, '', '')`, sid, plan.Key, plan.Size, plan.Version, plan.Checksum); err != nil {
+			return err
+		}
+		var taskRows, chunkRows [][]any
+		for _, task := range tasks {
+			taskRows = append(taskRows, []any{sid, task.Number, task.Kind, "waiting", 0, ""})
+			for _, chunk := range task.Chunks {
+				chunkRows = append(chunkRows, []any{sid, chunk.Number, task.Number, chunk.First, chunk.End, chunk.Cost, "waiting", "", 0})
 			}
 		}
-		if known[AudioTask] {
+		if err := insertRows(ctx, tx, `INSERT INTO render_task (composition_sid, number, kind, status, attempt, stats) VALUES `, taskRows); err != nil {
+			return err
+		}
+		if err := insertRows(ctx, tx, `INSERT INTO chunk (composition_sid, number, task, first_frame, end_frame, cost, status, object_key, size) VALUES `,
+			chunkRows); err != nil {
+			return err
+		}
+		parallel = max(parallel, 1)
+		if slices.ContainsFunc(tasks, func(t Task) bool { return t.Kind == AudioTask }) {
 			parallel++
 		}
-		return s.enqueueTasks(ctx, tx, sid, max(parallel, 1))
+		return s.enqueueTasks(ctx, tx, sid, parallel)
 	})
 	return err
 }
 
-// enqueueTasks enqueues up to limit of the tasks that wait, the audio task first. When all tasks are done it enqueues the
-// assembling. The composition is locked: a count in the statement that finishes a task would miss what another transaction
-// finishes at the same time.
+// insertBatch is how many rows one statement inserts: a day's film has thousands.
+const insertBatch = 100
+
+// insertRows inserts rows in batches. text ends before the first row's parenthesis.
+func insertRows(ctx context.Context, tx *Tx, text string, rows [][]any) error {
+	for batch := range slices.Chunk(rows, insertBatch) {
+		var values []string
+		var args []any
+		for _, row := range batch {
+			var places []string
+			for _, value := range row {
+				args = append(args, value)
+				places = append(places, "$"+strconv.Itoa(len(args)))
+			}
+			values = append(values, "("+strings.Join(places, ", ")+")")
+		}
+		if _, err := tx.Exec(ctx, text+strings.Join(values, ", "), args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enqueueTasks enqueues up to limit of the tasks that wait, in the order of their numbers. The encoding of the audio waits
+// for all audio tasks. When all tasks are done it enqueues the assembling. The composition is locked: a count in the
+// statement that finishes a task would miss what another transaction finishes at the same time.
 func (s *Store) enqueueTasks(ctx context.Context, tx *Tx, sid roomreel.CompositionSID, limit int) error {
-	next, err := collect(ctx, tx, scanInt, `SELECT number FROM render_task
-		WHERE composition_sid = $1 AND status = 'waiting' ORDER BY number LIMIT $2`, sid, limit)
+	next, err := collect(ctx, tx, scanInt, `SELECT number FROM render_task WHERE composition_sid = $1 AND status = 'waiting'
+		AND (kind <> 'encode' OR NOT EXISTS (SELECT 1 FROM render_task audio
+			WHERE audio.composition_sid = $1 AND audio.kind = 'audio' AND audio.status <> 'done'))
+		ORDER BY number LIMIT $2`, sid, limit)
 	if err != nil {
 		return err
 	}
@@ -109,11 +175,7 @@ func (s *Store) enqueueTasks(ctx context.Context, tx *Tx, sid roomreel.Compositi
 		if _, err := tx.Exec(ctx, `UPDATE render_task SET status = 'enqueued' WHERE composition_sid = $1 AND number = $2`, sid, number); err != nil {
 			return err
 		}
-		job := Job{Kind: JobRender, SID: string(sid), Number: number}
-		if number == AudioTask {
-			job = Job{Kind: JobAudio, SID: string(sid)}
-		}
-		if err := s.queue.Enqueue(ctx, tx, job); err != nil {
+		if err := s.queue.Enqueue(ctx, tx, Job{Kind: JobRender, SID: string(sid), Number: number}); err != nil {
 			return err
 		}
 	}
@@ -137,7 +199,7 @@ func (s *Store) AcquireTask(ctx context.Context, sid roomreel.CompositionSID, nu
 	err := s.InTx(ctx, func(tx *Tx) error {
 		var status string
 		err := tx.QueryRow(ctx, `UPDATE render_task SET attempt = attempt + 1 WHERE composition_sid = $1 AND number = $2
-			RETURNING attempt, status, stats`, sid, number).Scan(&task.Attempt, &status, &task.Stats)
+			RETURNING attempt, kind, status, stats`, sid, number).Scan(&task.Attempt, &task.Kind, &status, &task.Stats)
 		if isNoRow(err) {
 			return ErrLeaseLost
 		}
@@ -145,7 +207,7 @@ func (s *Store) AcquireTask(ctx context.Context, sid roomreel.CompositionSID, nu
 			return err
 		}
 		task.Done = status == "done"
-		if err := tx.QueryRow(ctx, `SELECT plan FROM composition_plan WHERE composition_sid = $1`, sid).Scan(&task.Plan); err != nil {
+		if task.Plan, err = planRef(ctx, tx, sid); err != nil {
 			return err
 		}
 		task.Chunks, err = collect(ctx, tx, scanChunk, `SELECT `+chunkColumns+` FROM chunk
@@ -155,33 +217,73 @@ func (s *Store) AcquireTask(ctx context.Context, sid roomreel.CompositionSID, nu
 	return task, err
 }
 
-const chunkColumns = `number, task, first_frame, end_frame, object_key, size`
+// PlanRef returns where the plan of a composition in progress is stored; ErrLeaseLost when it is not in progress.
+func (s *Store) PlanRef(ctx context.Context, sid roomreel.CompositionSID) (PlanRef, error) {
+	return planRef(ctx, s.read(), sid)
+}
+
+func planRef(ctx context.Context, q querier, sid roomreel.CompositionSID) (ref PlanRef, err error) {
+	err = q.QueryRow(ctx, `SELECT object_key, size, version, checksum FROM composition_plan WHERE composition_sid = $1`, sid).
+		Scan(&ref.Key, &ref.Size, &ref.Version, &ref.Checksum)
+	if isNoRow(err) {
+		err = ErrLeaseLost
+	}
+	return ref, err
+}
+
+const chunkColumns = `number, first_frame, end_frame, cost, object_key, size`
 
 func scanChunk(row scanner) (c Chunk, err error) {
-	err = row.Scan(&c.Number, &c.Task, &c.First, &c.End, &c.Key, &c.Size)
+	err = row.Scan(&c.Number, &c.First, &c.End, &c.Cost, &c.Key, &c.Size)
 	return c, err
 }
 
-// PublishChunk notes that a chunk is in the working store under key, which is reserved and which no other attempt ever uses.
-// Unless the attempt holds the task's lease, the chunk is still to be published and the key is reserved, nothing changes and
-// the error is ErrLeaseLost.
-func (s *Store) PublishChunk(ctx context.Context, sid roomreel.CompositionSID, task, attempt, chunk int, key string, size int64) error {
-	return s.InTx(ctx, func(tx *Tx) error { return s.publishChunk(ctx, tx, sid, task, attempt, chunk, key, size) })
+// PublishedChunk is a chunk that a worker stored under a key that is reserved and that no other attempt ever uses.
+type PublishedChunk struct {
+	Task, Attempt int
+	Number        int
+	Key           string
+	Size          int64
+	Header        string // video: a checksum of the encoder's header
 }
 
-func (s *Store) publishChunk(ctx context.Context, tx *Tx, sid roomreel.CompositionSID, task, attempt, chunk int, key string, size int64) error {
-	if err := s.lockTask(ctx, tx, sid, task, attempt); err != nil {
+// PublishChunk notes that a chunk is in the working store. Unless the attempt holds the task's lease, the chunk is still to be
+// published and the key is reserved, nothing changes and the error is ErrLeaseLost. It is ErrOtherEncoder when other chunks of
+// the film's video were encoded with another header.
+func (s *Store) PublishChunk(ctx context.Context, sid roomreel.CompositionSID, c PublishedChunk) error {
+	return s.InTx(ctx, func(tx *Tx) error { return s.publishChunk(ctx, tx, sid, c) })
+}
+
+// PublishTask publishes the only chunk of a task and finishes the task, both or neither.
+func (s *Store) PublishTask(ctx context.Context, sid roomreel.CompositionSID, c PublishedChunk, stats string) error {
+	_, err := s.change(ctx, sid, func(tx *Tx, _ *roomreel.Composition) error {
+		if err := s.publishChunk(ctx, tx, sid, c); err != nil {
+			return err
+		}
+		return s.finishTask(ctx, tx, sid, c.Task, c.Attempt, stats)
+	})
+	return err
+}
+
+func (s *Store) publishChunk(ctx context.Context, tx *Tx, sid roomreel.CompositionSID, c PublishedChunk) error {
+	if err := s.lockTask(ctx, tx, sid, c.Task, c.Attempt); err != nil {
 		return err
 	}
 	n, err := tx.Exec(ctx, `UPDATE chunk SET status = 'done', object_key = $4, size = $5
-		WHERE composition_sid = $1 AND task = $2 AND number = $3 AND status = 'waiting'`, sid, task, chunk, key, size)
+		WHERE composition_sid = $1 AND task = $2 AND number = $3 AND status = 'waiting'`, sid, c.Task, c.Number, c.Key, c.Size)
 	if err == nil && n == 0 {
 		err = ErrLeaseLost
+	}
+	if err == nil && c.Header != "" {
+		n, err = tx.Exec(ctx, `UPDATE composition_plan SET video_header = $2 WHERE composition_sid = $1 AND video_header IN ('', $2)`, sid, c.Header)
+		if err == nil && n == 0 {
+			err = ErrOtherEncoder
+		}
 	}
 	if err != nil {
 		return err
 	}
-	return release(ctx, tx, PendingDeletion{WorkingStore, key})
+	return release(ctx, tx, PendingDeletion{WorkingStore, c.Key})
 }
 
 // lockTask locks a task whose lease attempt still holds.
@@ -231,17 +333,6 @@ func (s *Store) finishTask(ctx context.Context, tx *Tx, sid roomreel.Composition
 	return s.enqueueTasks(ctx, tx, sid, 1)
 }
 
-// PublishAudio publishes the one chunk of the audio task and finishes the task, both or neither.
-func (s *Store) PublishAudio(ctx context.Context, sid roomreel.CompositionSID, attempt int, key string, size int64, stats string) error {
-	_, err := s.change(ctx, sid, func(tx *Tx, _ *roomreel.Composition) error {
-		if err := s.publishChunk(ctx, tx, sid, AudioTask, attempt, AudioTask, key, size); err != nil {
-			return err
-		}
-		return s.finishTask(ctx, tx, sid, AudioTask, attempt, stats)
-	})
-	return err
-}
-
 // Plan returns the plan of a composition in progress; ErrLeaseLost when it is not in progress.
 func (s *Store) Plan(ctx context.Context, sid roomreel.CompositionSID) (CompositionPlan, error) {
 	return planOf(ctx, s.read(), sid)
@@ -249,7 +340,8 @@ func (s *Store) Plan(ctx context.Context, sid roomreel.CompositionSID) (Composit
 
 func planOf(ctx context.Context, q querier, sid roomreel.CompositionSID) (plan CompositionPlan, err error) {
 	var film string
-	err = q.QueryRow(ctx, `SELECT plan, film FROM composition_plan WHERE composition_sid = $1`, sid).Scan(&plan.Plan, &film)
+	err = q.QueryRow(ctx, `SELECT object_key, size, version, checksum, film FROM composition_plan WHERE composition_sid = $1`, sid).
+		Scan(&plan.Key, &plan.Size, &plan.Version, &plan.Checksum, &film)
 	if isNoRow(err) {
 		return plan, ErrLeaseLost
 	}
@@ -263,11 +355,11 @@ func planOf(ctx context.Context, q querier, sid roomreel.CompositionSID) (plan C
 	return plan, err
 }
 
-// PublishedFrames counts the frames in the published chunks of a composition, without those of one task.
-func (s *Store) PublishedFrames(ctx context.Context, sid roomreel.CompositionSID, without int) (frames int64, err error) {
-	err = s.read().QueryRow(ctx, `SELECT CAST(COALESCE(SUM(end_frame - first_frame), 0) AS BIGINT) FROM chunk
-		WHERE composition_sid = $1 AND task <> $2 AND status = 'done'`, sid, without).Scan(&frames)
-	return frames, err
+// PublishedCost returns what the published chunks of a composition cost, without those of one task, and what all cost.
+func (s *Store) PublishedCost(ctx context.Context, sid roomreel.CompositionSID, without int) (published, total int64, err error) {
+	err = s.read().QueryRow(ctx, `SELECT CAST(COALESCE(SUM(CASE WHEN task <> $2 AND status = 'done' THEN cost ELSE 0 END), 0) AS BIGINT),
+		CAST(COALESCE(SUM(cost), 0) AS BIGINT) FROM chunk WHERE composition_sid = $1`, sid, without).Scan(&published, &total)
+	return published, total, err
 }
 
 // TaskStats returns the stats of the tasks that are done, by number.
@@ -326,4 +418,28 @@ func (s *Store) clearPlan(ctx context.Context, tx *Tx, sid roomreel.CompositionS
 		}
 	}
 	return s.deleteLater(ctx, tx, string(sid), plan.objects()...)
+}
+
+// RestartOldPlans has all compositions in progress planned again that an earlier version of the program planned: it stored no
+// plan, so what it rendered cannot be continued. A composition whose film is already assembled is left to its delivery.
+func (s *Store) RestartOldPlans(ctx context.Context) (restarted int, err error) {
+	for {
+		old, err := collect(ctx, s.read(), scanText[roomreel.CompositionSID],
+			`SELECT composition_sid FROM composition_plan WHERE object_key = '' AND film = '' ORDER BY composition_sid LIMIT $1`, expireBatch)
+		if err != nil || len(old) == 0 {
+			return restarted, err
+		}
+		for _, sid := range old {
+			_, err := s.change(ctx, sid, func(tx *Tx, c *roomreel.Composition) error {
+				if err := s.clearPlan(ctx, tx, sid); err != nil {
+					return err
+				}
+				return s.queue.Enqueue(ctx, tx, Job{Kind: JobCompose, SID: string(sid)})
+			})
+			if err != nil {
+				return restarted, err
+			}
+			restarted++
+		}
+	}
 }

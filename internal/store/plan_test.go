@@ -13,7 +13,7 @@ import (
 
 func leaseLost(err error) bool { return errors.Is(err, store.ErrLeaseLost) }
 
-// started returns a composition in progress with n render tasks of one chunk each, and an audio task.
+// started returns a composition in progress with an audio task, number 0, and after it n video tasks of one chunk each.
 func (f *fixture) started(t *testing.T, n, parallel int) roomreel.Composition {
 	t.Helper()
 	room := f.room(t, "")
@@ -21,36 +21,49 @@ func (f *fixture) started(t *testing.T, n, parallel int) roomreel.Composition {
 	check(t, err)
 	c, attempt, err := f.StartComposition(t.Context(), f.composition(t, room).SID)
 	check(t, err)
-	plan := store.CompositionPlan{Plan: "{}", Chunks: []store.Chunk{{Number: store.AudioTask, Task: store.AudioTask}}}
+	tasks := []store.Task{{Kind: store.AudioTask, Chunks: []store.Chunk{{Number: store.FilmAudio, Cost: 1}}}}
 	for i := range n {
-		plan.Chunks = append(plan.Chunks, store.Chunk{Number: i, Task: i, First: i * 500, End: i*500 + 500})
+		tasks = append(tasks, store.Task{Number: videoTask(i), Kind: store.VideoTask, Chunks: []store.Chunk{{Number: i, First: i * 500, End: i*500 + 500, Cost: 20}}})
 	}
-	check(t, f.SavePlan(t.Context(), c.SID, attempt, plan, parallel))
+	check(t, f.savePlan(t, c.SID, attempt, tasks, parallel))
 	return c
 }
 
+// videoTask is the number of the task that holds video chunk i.
+func videoTask(i int) int { return i + 1 }
+
+// savePlan reserves a plan's key and saves the plan.
+func (f *fixture) savePlan(t *testing.T, sid roomreel.CompositionSID, attempt int, tasks []store.Task, parallel int) error {
+	t.Helper()
+	ref := store.PlanRef{Key: fmt.Sprintf("%s/plan.%d", sid, attempt), Size: 10, Version: 1, Checksum: "c"}
+	check(t, f.Reserve(t.Context(), string(sid), store.PendingDeletion{Store: store.WorkingStore, Key: ref.Key}))
+	return f.SavePlan(t.Context(), sid, attempt, ref, tasks, parallel)
+}
+
 // publishChunk reserves a chunk's key and publishes the chunk.
-func (f *fixture) publishChunk(t *testing.T, sid roomreel.CompositionSID, task, attempt, chunk int, key string) error {
+func (f *fixture) publishChunk(t *testing.T, sid roomreel.CompositionSID, attempt, chunk int, key string) error {
 	if err := f.Reserve(t.Context(), string(sid), store.PendingDeletion{Store: store.WorkingStore, Key: key}); err != nil {
 		return err
 	}
-	return f.PublishChunk(t.Context(), sid, task, attempt, chunk, key, 1)
+	return f.PublishChunk(t.Context(), sid, store.PublishedChunk{Task: videoTask(chunk), Attempt: attempt, Number: chunk, Key: key, Size: 1, Header: "h"})
 }
 
-// publish does a task of one chunk from acquiring it to its end.
+// publish does task n from acquiring it to its end.
 func (f *fixture) publish(t *testing.T, sid roomreel.CompositionSID, n int) error {
 	task, err := f.AcquireTask(t.Context(), sid, n)
 	if err != nil {
 		return err
 	}
 	key := fmt.Sprintf("%s/%d-%d", sid, n, task.Attempt)
-	if n == store.AudioTask {
+	if task.Kind != store.VideoTask {
 		if err := f.Reserve(t.Context(), string(sid), store.PendingDeletion{Store: store.WorkingStore, Key: key}); err != nil {
 			return err
 		}
-		return f.PublishAudio(t.Context(), sid, task.Attempt, key, 1, "{}")
+		return f.PublishTask(t.Context(), sid, store.PublishedChunk{
+			Task: n, Attempt: task.Attempt, Number: task.Chunks[0].Number, Key: key, Size: 1,
+		}, "{}")
 	}
-	if err := f.publishChunk(t, sid, n, task.Attempt, n, key); err != nil {
+	if err := f.publishChunk(t, sid, task.Attempt, task.Chunks[0].Number, key); err != nil {
 		return err
 	}
 	return f.FinishTask(t.Context(), sid, n, task.Attempt, "{}")
@@ -59,7 +72,7 @@ func (f *fixture) publish(t *testing.T, sid roomreel.CompositionSID, n int) erro
 func TestFinishTask_AssemblesOnce(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		c := f.started(t, 7, 7)
-		atOnce(t, 8, func(i int) error { return f.publish(t, c.SID, i-1) }, nil)
+		atOnce(t, 8, func(i int) error { return f.publish(t, c.SID, i) }, nil)
 		wantEqual(t, "assemble jobs", f.queue.count(store.JobAssemble, string(c.SID)), 1)
 		stats, err := f.TaskStats(t.Context(), c.SID)
 		check(t, err)
@@ -71,22 +84,77 @@ func TestSavePlan_EnqueuesAFewTasksAtATime(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		c := f.started(t, 5, 2)
 		jobs := func() int { return f.queue.count(store.JobRender, string(c.SID)) }
-		wantEqual(t, "render tasks at first", jobs(), 2)
-		wantEqual(t, "audio tasks", f.queue.count(store.JobAudio, string(c.SID)), 1)
-		check(t, f.publish(t, c.SID, 0))
-		wantEqual(t, "render tasks after one is done", jobs(), 3)
+		wantEqual(t, "tasks at first, one of audio", jobs(), 3)
+		check(t, f.publish(t, c.SID, videoTask(0)))
+		wantEqual(t, "tasks after one is done", jobs(), 4)
 		_, attempt, err := f.StartComposition(t.Context(), c.SID)
 		check(t, err)
-		check(t, f.SavePlan(t.Context(), c.SID, attempt, store.CompositionPlan{Plan: "other"}, 2))
-		wantEqual(t, "render tasks after planning again", jobs(), 3)
+		if err := f.savePlan(t, c.SID, attempt, nil, 2); !leaseLost(err) {
+			t.Errorf("a second plan is saved: %v", err)
+		}
+		wantEqual(t, "tasks after planning again", jobs(), 4)
 		plan, err := f.Plan(t.Context(), c.SID)
 		check(t, err)
-		wantEqual(t, "plan", plan.Plan, "{}")
+		wantEqual(t, "plan", plan.Key, string(c.SID)+"/plan.1")
 		wantEqual(t, "chunks", len(plan.Chunks), 6)
 		wantEqual(t, "chunk 0 is done", plan.Chunks[1].Done(), true)
-		if err := f.SavePlan(t.Context(), c.SID, attempt-1, store.CompositionPlan{}, 1); !leaseLost(err) {
+		published, total, err := f.PublishedCost(t.Context(), c.SID, videoTask(3))
+		check(t, err)
+		wantEqual(t, "published cost", published, int64(20))
+		wantEqual(t, "total cost", total, int64(101))
+		if err := f.savePlan(t, c.SID, attempt-1, nil, 1); !leaseLost(err) {
 			t.Errorf("saving a plan under an old attempt: %v", err)
 		}
+	})
+}
+
+// The audio is encoded once, after all its tasks, whoever finishes last; a film of a day has thousands of chunks.
+func TestFinishTask_EncodesAudioAfterAllItsTasks(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		room := f.room(t, "")
+		c, attempt, err := f.StartComposition(t.Context(), f.composition(t, room).SID)
+		check(t, err)
+		const audio, encode, chunks = 4, 4, 4320
+		var tasks []store.Task
+		for i := range audio {
+			tasks = append(tasks, store.Task{Number: i, Kind: store.AudioTask, Chunks: []store.Chunk{{Number: store.FilmAudio - 1 - i}}})
+		}
+		tasks = append(tasks, store.Task{Number: encode, Kind: store.EncodeTask, Chunks: []store.Chunk{{Number: store.FilmAudio}}})
+		video := store.Task{Number: encode + 1, Kind: store.VideoTask}
+		for i := range chunks {
+			video.Chunks = append(video.Chunks, store.Chunk{Number: i, First: i * 500, End: i*500 + 500})
+		}
+		check(t, f.savePlan(t, c.SID, attempt, append(tasks, video), 3))
+		enqueued := func(n int) bool { return f.queue.has(store.Job{Kind: store.JobRender, SID: string(c.SID), Number: n}) }
+		atOnce(t, audio, func(i int) error {
+			if enqueued(encode) {
+				t.Error("the encoding is enqueued before the audio is there")
+			}
+			return f.publish(t, c.SID, i)
+		}, nil)
+		wantEqual(t, "the encoding is enqueued", enqueued(encode), true)
+		wantEqual(t, "the video is enqueued", enqueued(encode+1), true)
+		check(t, f.publish(t, c.SID, encode))
+		plan, err := f.Plan(t.Context(), c.SID)
+		check(t, err)
+		wantEqual(t, "chunks", len(plan.Chunks), audio+1+chunks)
+		wantEqual(t, "assemble jobs", f.queue.count(store.JobAssemble, string(c.SID)), 0)
+	})
+}
+
+// Chunks that were encoded with different headers are not parts of one film.
+func TestPublishChunk_NeverMixesEncoders(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		c := f.started(t, 2, 2)
+		check(t, f.publish(t, c.SID, videoTask(0)))
+		task, err := f.AcquireTask(t.Context(), c.SID, videoTask(1))
+		check(t, err)
+		check(t, f.Reserve(t.Context(), string(c.SID), store.PendingDeletion{Store: store.WorkingStore, Key: "other"}))
+		err = f.PublishChunk(t.Context(), c.SID, store.PublishedChunk{Task: videoTask(1), Attempt: task.Attempt, Number: 1, Key: "other", Size: 1, Header: "another encoder's"})
+		if !errors.Is(err, store.ErrOtherEncoder) {
+			t.Errorf("a chunk of another encoder: %v", err)
+		}
+		check(t, f.publish(t, c.SID, videoTask(1)))
 	})
 }
 
@@ -94,25 +162,25 @@ func TestPublishChunk_RejectsStaleWorkers(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
 		c := f.started(t, 1, 1)
-		stale, err := f.AcquireTask(ctx, c.SID, 0)
+		stale, err := f.AcquireTask(ctx, c.SID, videoTask(0))
 		check(t, err)
-		task, err := f.AcquireTask(ctx, c.SID, 0)
+		task, err := f.AcquireTask(ctx, c.SID, videoTask(0))
 		check(t, err)
-		if err := f.publishChunk(t, c.SID, 0, stale.Attempt, 0, "stale"); !leaseLost(err) {
+		if err := f.publishChunk(t, c.SID, stale.Attempt, 0, "stale"); !leaseLost(err) {
 			t.Errorf("the stale worker publishes: %v", err)
 		}
-		if err := f.FinishTask(ctx, c.SID, 0, task.Attempt, "{}"); err == nil || leaseLost(err) {
+		if err := f.FinishTask(ctx, c.SID, videoTask(0), task.Attempt, "{}"); err == nil || leaseLost(err) {
 			t.Errorf("a task finishes before its chunks are published: %v", err)
 		}
-		check(t, f.publishChunk(t, c.SID, 0, task.Attempt, 0, "mine"))
-		if err := f.publishChunk(t, c.SID, 0, task.Attempt, 0, "twice"); !leaseLost(err) {
+		check(t, f.publishChunk(t, c.SID, task.Attempt, 0, "mine"))
+		if err := f.publishChunk(t, c.SID, task.Attempt, 0, "twice"); !leaseLost(err) {
 			t.Errorf("published twice: %v", err)
 		}
-		if err := f.FinishTask(ctx, c.SID, 0, stale.Attempt, "{}"); !leaseLost(err) {
+		if err := f.FinishTask(ctx, c.SID, videoTask(0), stale.Attempt, "{}"); !leaseLost(err) {
 			t.Errorf("the stale worker finishes: %v", err)
 		}
-		check(t, f.FinishTask(ctx, c.SID, 0, task.Attempt, "{}"))
-		again, err := f.AcquireTask(ctx, c.SID, 0)
+		check(t, f.FinishTask(ctx, c.SID, videoTask(0), task.Attempt, "{}"))
+		again, err := f.AcquireTask(ctx, c.SID, videoTask(0))
 		check(t, err)
 		if !again.Done || again.Chunks[0].Key != "mine" {
 			t.Errorf("after the end: %+v", again)
@@ -124,11 +192,11 @@ func TestPublishChunk_OneOfManyWorkersWins(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		c := f.started(t, 1, 1)
 		won := atOnce(t, 8, func(i int) error {
-			task, err := f.AcquireTask(t.Context(), c.SID, 0)
+			task, err := f.AcquireTask(t.Context(), c.SID, videoTask(0))
 			if err != nil || task.Done {
 				return store.ErrLeaseLost
 			}
-			return f.publishChunk(t, c.SID, 0, task.Attempt, 0, fmt.Sprint("key", i))
+			return f.publishChunk(t, c.SID, task.Attempt, 0, fmt.Sprint("key", i))
 		}, leaseLost)
 		wantEqual(t, "publishers", won, 1)
 	})
@@ -138,20 +206,20 @@ func TestDeleteComposition_StopsItsWork(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()
 		c := f.started(t, 2, 2)
-		task, err := f.AcquireTask(ctx, c.SID, 0)
+		task, err := f.AcquireTask(ctx, c.SID, videoTask(0))
 		check(t, err)
-		check(t, f.publishChunk(t, c.SID, 0, task.Attempt, 0, "chunk-0"))
+		check(t, f.publishChunk(t, c.SID, task.Attempt, 0, "chunk-0"))
 		check(t, f.DeleteComposition(ctx, f.account, c.SID, false))
 		check(t, f.DeleteComposition(ctx, f.account, c.SID, false))
-		if err := f.FinishTask(ctx, c.SID, 0, task.Attempt, "{}"); !leaseLost(err) {
+		if err := f.FinishTask(ctx, c.SID, videoTask(0), task.Attempt, "{}"); !leaseLost(err) {
 			t.Errorf("finishing after the end: %v", err)
 		}
-		if _, err := f.AcquireTask(ctx, c.SID, 1); !leaseLost(err) {
+		if _, err := f.AcquireTask(ctx, c.SID, videoTask(1)); !leaseLost(err) {
 			t.Errorf("acquiring after the end: %v", err)
 		}
 		left, err := f.PendingDeletions(ctx, string(c.SID))
 		check(t, err)
-		if diff := cmp.Diff([]store.PendingDeletion{{Store: store.WorkingStore, Key: "chunk-0"}}, left); diff != "" {
+		if diff := cmp.Diff([]store.PendingDeletion{{Store: store.WorkingStore, Key: string(c.SID) + "/plan.1"}, {Store: store.WorkingStore, Key: "chunk-0"}}, left); diff != "" {
 			t.Error(diff)
 		}
 		_, err = f.CompleteComposition(ctx, c.SID, store.FilmResult{})
@@ -200,7 +268,7 @@ func TestComposition_EndsOnce(t *testing.T) {
 		wantEqual(t, "events", len(events), 2)
 		left, err := f.PendingDeletions(ctx, string(c.SID))
 		check(t, err)
-		wantEqual(t, "objects to delete", len(left), 1)
+		wantEqual(t, "objects to delete", len(left), 2) // the plan, and the film
 	})
 }
 

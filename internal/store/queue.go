@@ -21,8 +21,7 @@ type Job struct {
 // The kinds of job, and what SID is.
 const (
 	JobCompose          = "compose"           // composition: plan it
-	JobRender           = "render_task"       // composition, Number: render the chunks of a task
-	JobAudio            = "audio_task"        // composition: mix and encode the audio
+	JobRender           = "render_task"       // composition, Number: carry out a task of its plan
 	JobAssemble         = "assemble"          // composition: join what was rendered
 	JobDeliver          = "deliver"           // composition: take the film to where it is kept
 	JobDeliverRecording = "deliver_recording" // recording: take it to where it is kept

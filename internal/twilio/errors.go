@@ -49,6 +49,7 @@ const (
 	RecordingsDeleted     = 53628
 	NoTracks              = 53630
 	HookFailed            = 53631
+	CompositionTooLarge   = 53633
 	CallbackMethodInvalid = 53661
 	CallbackInvalid       = 53662
 )
@@ -129,6 +130,7 @@ var Errors = map[int]ErrorEntry{
 	RecordingsDeleted:     {Meaning: "The room's recordings are deleted, or can no longer be read for composing."},
 	NoTracks:              {Meaning: "No recording matches the selectors."},
 	HookFailed:            {Meaning: "A hook could not create a composition."},
+	CompositionTooLarge:   {Meaning: "The film would pass a limit of this server: its length, its frames, or how many recordings it is made of or how far these lie apart."},
 	CallbackMethodInvalid: {Meaning: "StatusCallbackMethod is neither GET nor POST."},
 	CallbackInvalid:       {Meaning: "StatusCallback is not a URL that can be called."},
 

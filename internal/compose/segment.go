@@ -3,7 +3,9 @@ package compose
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,22 +15,36 @@ import (
 	"roomreel/internal/render/protocol"
 )
 
-// A packets object holds what one child encoded for one chunk, or for the whole sound: all payloads back to back, then a
-// table of them, then eight bytes that say how long the table is. Payloads come first so that they can be written as
-// they are made and copied into a film as they lie.
+// A segment holds what one child encoded for one chunk, or for an audio task: all payloads back to back, then a table of
+// them, then eight bytes that say how long the table is. Payloads come first so that they can be written as they are made
+// and copied into a film unchanged.
 //
 //	table   = version, delay, private, count, count x sample
 //	private = length, bytes
 //	sample  = size, len, shift (zigzag), key (0 or 1)
 //
 // Every number is an unsigned varint of encoding/binary.
-const packetsVersion = 1
+const segmentVersion = 1
 
-// maxTable bounds what is read into memory of a damaged object: a day of sound is 40 MB.
+// maxTable bounds what is read into memory of a damaged object: a day of audio is 40 MB.
 const maxTable = 256 << 20
 
-// packetsWriter stores one packets object while it is being made.
-type packetsWriter struct {
+// segmentStore is what segments need of a blob.Store.
+type segmentStore interface {
+	Put(ctx context.Context, key string, r io.Reader, size int64, opts blob.PutOptions) (blob.Info, error)
+	Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
+}
+
+// Segment is a stored segment.
+type Segment struct {
+	Key    string
+	Size   int64  // bytes
+	Header string // a checksum of the encoder's header, to compare segments by
+}
+
+// segmentWriter stores one segment while it is being made.
+type segmentWriter struct {
+	key     string
 	header  protocol.Header
 	table   []byte
 	samples int
@@ -37,10 +53,10 @@ type packetsWriter struct {
 	stored  chan error
 }
 
-// newPacketsWriter begins the object under key. Either commit or abort must be called.
-func newPacketsWriter(ctx context.Context, store blob.Store, key string, header protocol.Header) *packetsWriter {
+// newSegmentWriter begins the segment under key. Either commit or abort must be called.
+func newSegmentWriter(ctx context.Context, store segmentStore, key string, header protocol.Header) *segmentWriter {
 	r, w := io.Pipe()
-	pw := &packetsWriter{header: header, pipe: w, stored: make(chan error, 1)}
+	pw := &segmentWriter{key: key, header: header, pipe: w, stored: make(chan error, 1)}
 	go func() {
 		_, err := store.Put(ctx, key, r, -1, blob.PutOptions{ContentType: "application/octet-stream"})
 		if err != nil {
@@ -52,9 +68,9 @@ func newPacketsWriter(ctx context.Context, store blob.Store, key string, header 
 }
 
 // add appends one packet. Packets come in decoding order.
-func (w *packetsWriter) add(packet protocol.Packet) error {
+func (w *segmentWriter) add(packet protocol.Packet) error {
 	if _, err := w.pipe.Write(packet.Data); err != nil {
-		return fmt.Errorf("store packets: %w", err)
+		return fmt.Errorf("store segment: %w", err)
 	}
 	w.table = binary.AppendUvarint(w.table, uint64(len(packet.Data)))
 	w.table = binary.AppendUvarint(w.table, uint64(packet.Len))
@@ -69,9 +85,9 @@ func (w *packetsWriter) add(packet protocol.Packet) error {
 	return nil
 }
 
-// commit writes the table and waits until the object is stored.
-func (w *packetsWriter) commit() error {
-	head := binary.AppendUvarint(nil, packetsVersion)
+// commit writes the table and waits until the segment is stored.
+func (w *segmentWriter) commit() (Segment, error) {
+	head := binary.AppendUvarint(nil, segmentVersion)
 	head = binary.AppendUvarint(head, uint64(w.header.Delay))
 	head = binary.AppendUvarint(head, uint64(len(w.header.Private)))
 	head = append(head, w.header.Private...)
@@ -80,21 +96,23 @@ func (w *packetsWriter) commit() error {
 	for _, part := range [][]byte{head, w.table, tail} {
 		if _, err := w.pipe.Write(part); err != nil {
 			<-w.stored
-			return fmt.Errorf("store packets: %w", err)
+			return Segment{}, fmt.Errorf("store segment: %w", err)
 		}
+		w.size += int64(len(part))
 	}
 	w.pipe.Close()
-	return <-w.stored
+	sum := sha256.Sum256(w.header.Private)
+	return Segment{Key: w.key, Size: w.size, Header: hex.EncodeToString(sum[:8])}, <-w.stored
 }
 
-// abort ends the object without storing it.
-func (w *packetsWriter) abort() {
+// abort ends the segment without storing it.
+func (w *segmentWriter) abort() {
 	w.pipe.CloseWithError(errors.New("abandoned"))
 	<-w.stored
 }
 
-// packets is a stored packets object, its table read.
-type packets struct {
+// openedSegment is a stored segment whose table was read.
+type openedSegment struct {
 	key     string
 	private []byte
 	delay   int64
@@ -103,25 +121,22 @@ type packets struct {
 	payload int64   // bytes of all payloads
 }
 
-// openPackets reads the table of the packets object under key.
-func openPackets(ctx context.Context, store blob.Store, key string) (*packets, error) {
-	info, err := store.Stat(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	fail := func(what string) (*packets, error) { return nil, fmt.Errorf("packets object %s: %s", key, what) }
-	if info.Size < 8 {
+// openSegment reads the table of a segment.
+func openSegment(ctx context.Context, store segmentStore, segment Segment) (*openedSegment, error) {
+	key, size := segment.Key, segment.Size
+	fail := func(what string) (*openedSegment, error) { return nil, fmt.Errorf("segment %s: %s", key, what) }
+	if size < 8 {
 		return fail("too short")
 	}
-	tail, err := readRange(ctx, store, key, info.Size-8, 8)
+	tail, err := readRange(ctx, store, key, size-8, 8)
 	if err != nil {
 		return nil, err
 	}
 	length := binary.BigEndian.Uint64(tail)
-	if length > maxTable || int64(length) > info.Size-8 {
+	if length > maxTable || int64(length) > size-8 {
 		return fail("its table does not fit")
 	}
-	p := &packets{key: key, payload: info.Size - 8 - int64(length)}
+	p := &openedSegment{key: key, payload: size - 8 - int64(length)}
 	raw, err := readRange(ctx, store, key, p.payload, int64(length))
 	if err != nil {
 		return nil, err
@@ -133,7 +148,7 @@ func openPackets(ctx context.Context, store blob.Store, key string) (*packets, e
 		bad = errors.Join(bad, err)
 		return n
 	}
-	if number() != packetsVersion {
+	if number() != segmentVersion {
 		return fail("unknown version")
 	}
 	p.delay = int64(number())
@@ -160,7 +175,7 @@ func openPackets(ctx context.Context, store blob.Store, key string) (*packets, e
 	return p, nil
 }
 
-func readRange(ctx context.Context, store blob.Store, key string, offset, length int64) ([]byte, error) {
+func readRange(ctx context.Context, store segmentStore, key string, offset, length int64) ([]byte, error) {
 	body, err := store.Get(ctx, key, offset, length)
 	if err != nil {
 		return nil, err
@@ -173,12 +188,16 @@ func readRange(ctx context.Context, store blob.Store, key string, offset, length
 	return data, nil
 }
 
-// payloads reads the payloads of several packets objects one after the other.
+// payloads reads the payloads of several segments one after the other.
 type payloads struct {
 	ctx   context.Context
-	store blob.Store
-	rest  []*packets
+	store segmentStore
+	rest  []*openedSegment
 	body  io.ReadCloser
+}
+
+func newPayloads(ctx context.Context, store segmentStore, segments ...*openedSegment) *payloads {
+	return &payloads{ctx: ctx, store: store, rest: segments}
 }
 
 func (r *payloads) Read(b []byte) (int, error) {

@@ -1,4 +1,4 @@
-package compose
+package plan
 
 import (
 	"flag"
@@ -37,7 +37,8 @@ func TestPlan_Golden(t *testing.T) {
 				part[f.Name] = string(f.Data)
 			}
 			req, opts := parseRequest(t, part["request"], part["layout"])
-			plan, err := NewPlan(req, parseTracks(t, part["tracks"]), opts)
+			tracks, indexes := parseTracks(t, part["tracks"])
+			plan, err := New(req, tracks, indexes, opts)
 			got := ""
 			if err != nil {
 				got = "error: " + err.Error() + "\n"
@@ -85,6 +86,10 @@ func parseRequest(t *testing.T, text, layoutText string) (Request, Options) {
 			opts.FPS, err = strconv.Atoi(value)
 		case "chunk":
 			opts.Chunk, err = time.ParseDuration(value)
+		case "video-task":
+			opts.VideoTask, err = time.ParseDuration(value)
+		case "audio-task":
+			opts.AudioTask, err = time.ParseDuration(value)
 		case "parallel":
 			opts.Parallel, err = strconv.Atoi(value)
 		default:
@@ -107,9 +112,10 @@ func parseRequest(t *testing.T, text, layoutText string) (Request, Options) {
 
 // parseTracks reads lines such as "video alice camera offset=2s length=10s key=0s,5s". Video has 10 packets a second,
 // sound 50; gap=2s+3s leaves out the packets of the 3 s from 2 s on.
-func parseTracks(t *testing.T, text string) []Track {
+func parseTracks(t *testing.T, text string) ([]Track, Indexes) {
 	t.Helper()
 	var tracks []Track
+	var files []*media.IndexFile
 	for line := range strings.Lines(text) {
 		words := strings.Fields(line)
 		if len(words) < 3 {
@@ -157,10 +163,14 @@ func parseTracks(t *testing.T, text string) []Track {
 			}
 			index.Packets = append(index.Packets, packet)
 		}
-		track.Index = index
-		tracks = append(tracks, track)
+		file, err := index.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		track.Length = file.Length()
+		tracks, files = append(tracks, track), append(files, file)
 	}
-	return tracks
+	return tracks, func(i int) (*media.IndexFile, error) { return files[i], nil }
 }
 
 func mustDuration(t *testing.T, text string) time.Duration {
@@ -174,48 +184,66 @@ func mustDuration(t *testing.T, text string) time.Duration {
 
 func planText(p *Plan) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "film %s %dx%d %v pictures=%d samples=%d\n", p.Format, p.Canvas.W, p.Canvas.H, p.Length, p.Pictures, p.Samples)
+	fmt.Fprintf(&b, "film %s %dx%d %v frames=%d samples=%d\n", p.Format, p.Canvas.W, p.Canvas.H, p.Length, p.Frames, p.Samples)
 	for _, at := range p.Intervals {
 		fmt.Fprintf(&b, "interval room %v-%v at %v\n", at.Room.Start, at.Room.End, at.Output)
 	}
-	for _, scene := range p.Scenes {
-		fmt.Fprintf(&b, "scene %d", scene.From)
-		for _, c := range scene.Cells {
-			fmt.Fprintf(&b, " %s@%dx%d+%d+%d", p.Tracks[c.Track].Name, c.Rect.W, c.Rect.H, c.Rect.X, c.Rect.Y)
+	last := -1
+	for _, task := range p.Video {
+		for _, scene := range task.Scenes {
+			if scene.From <= last { // it goes on from the task before
+				continue
+			}
+			last = scene.From
+			fmt.Fprintf(&b, "scene %d", scene.From)
+			for _, c := range scene.Cells {
+				fmt.Fprintf(&b, " %s@%dx%d+%d+%d", p.Tracks[task.Tracks[c.Track].Track].Name, c.W, c.H, c.X, c.Y)
+			}
+			b.WriteByte('\n')
 		}
-		b.WriteByte('\n')
 	}
-	for i, s := range p.Stretches {
-		fmt.Fprintf(&b, "stretch %d:", i)
-		for _, c := range s.Chunks {
+	for i, task := range p.Video {
+		fmt.Fprintf(&b, "video task %d:", i)
+		for _, c := range task.Chunks {
 			fmt.Fprintf(&b, " %d-%d", c.From, c.To)
 		}
 		b.WriteByte('\n')
-		for _, t := range p.visibleIn(s.Chunks, nil) {
-			for _, r := range p.pictureRanges(t, s.Chunks[0].From, s.Chunks[len(s.Chunks)-1].To) {
-				fmt.Fprintf(&b, "  packets of %s %d-%d\n", p.Tracks[t].Name, r[0], r[1])
+		for _, t := range task.Tracks {
+			for _, r := range t.From(task.Chunks[0]) {
+				fmt.Fprintf(&b, "  packets of %s %d-%d\n", p.Tracks[t.Track].Name, r[0], r[1])
 			}
 		}
 	}
-	for _, v := range p.Sound {
-		fmt.Fprintf(&b, "voice %s", p.Tracks[v.Track].Name)
-		for _, r := range v.Runs {
-			fmt.Fprintf(&b, " at=%d packets=%d length=%d/%d skip=%d", r.At, r.Packets, r.Length, r.Decoded, r.Skip)
+	for i, task := range p.Audio {
+		if len(p.Audio) > 1 {
+			fmt.Fprintf(&b, "audio task %d: %d-%d\n", i, task.From, task.To)
 		}
-		b.WriteByte('\n')
+		for _, t := range task.Tracks {
+			fmt.Fprintf(&b, "audio %s", p.Tracks[t.Track].Name)
+			if len(p.Audio) > 1 {
+				fmt.Fprintf(&b, " packets %d-%d", t.Start, t.End)
+			}
+			for _, r := range t.Runs {
+				fmt.Fprintf(&b, " at=%d packets=%d length=%d/%d skip=%d", r.At, r.Packets, r.Length, r.Decoded, r.Skip)
+				if len(p.Audio) > 1 {
+					fmt.Fprintf(&b, " start=%d", r.Start)
+				}
+			}
+			b.WriteByte('\n')
+		}
 	}
 	return b.String()
 }
 
 func TestPlan_IsDeterministic(t *testing.T) {
 	req, opts := parseRequest(t, "audio *\nparallel 3\n", `{"a":{"video_sources":["*"]},"b":{"video_sources":["*"],"z_pos":3,"width":100,"height":100}}`)
-	tracks := parseTracks(t, "video a cam-a length=60s key=0s,31s\nvideo b cam-b offset=3s length=50s\naudio a mic-a length=60s gap=10s+20s\n")
-	first, err := NewPlan(req, tracks, opts)
+	tracks, indexes := parseTracks(t, "video a cam-a length=60s key=0s,31s\nvideo b cam-b offset=3s length=50s\naudio a mic-a length=60s gap=10s+20s\n")
+	first, err := New(req, tracks, indexes, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 20 {
-		again, err := NewPlan(req, tracks, opts)
+		again, err := New(req, tracks, indexes, opts)
 		if err != nil {
 			t.Fatal(err)
 		}

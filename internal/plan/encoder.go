@@ -1,4 +1,4 @@
-package compose
+package plan
 
 import (
 	"roomreel"
@@ -15,24 +15,24 @@ const (
 	Archive  Policy = "archive"  // smallest for its quality
 )
 
-// keyframeSeconds bounds how far a player has to seek, and how long a chunk's first picture is the only way in.
+// keyframeSeconds bounds how far a player has to seek, and how long a chunk's first frame is the only entry point.
 const keyframeSeconds = 10
 
-// encoders returns what encodes the picture and the sound of a film.
-func (p Policy) encoders(format roomreel.Format, canvas layout.Size, fps int) (picture, sound protocol.Encoder) {
+// encoders returns what encodes the video and the audio of a film.
+func (p Policy) encoders(format roomreel.Format, canvas layout.Size, fps int) (video, audio protocol.Encoder) {
 	if format == roomreel.MP4 {
-		picture = protocol.Encoder{Codec: "h264", Options: x264[p]}
-		sound = protocol.Encoder{Codec: "aac", Bitrate: 96_000}
+		video = protocol.Encoder{Codec: "h264", Options: x264[p]}
+		audio = protocol.Encoder{Codec: "aac", Bitrate: 96_000}
 	} else {
-		picture = protocol.Encoder{Codec: "vp8", Options: vp8[p], Bitrate: vp8Bitrate(canvas, fps)}
-		sound = protocol.Encoder{Codec: "opus", Bitrate: 64_000}
+		video = protocol.Encoder{Codec: "vp8", Options: vp8[p], Bitrate: vp8Bitrate(canvas, fps)}
+		audio = protocol.Encoder{Codec: "opus", Bitrate: 64_000}
 	}
-	picture.GOP = keyframeSeconds * fps
-	picture.Threads = 1
-	return picture, sound
+	video.GOP = keyframeSeconds * fps
+	video.Threads = 1
+	return video, audio
 }
 
-// vp8Bitrate is what webcam footage needs at the given size: 1.5 Mbit/s at 1280x720 and 25 pictures per second, and
+// vp8Bitrate is what webcam footage needs at the given size: 1.5 Mbit/s at 1280x720 and 25 frames per second, and
 // less than in proportion below that.
 func vp8Bitrate(canvas layout.Size, fps int) int {
 	const reference = 1280 * 720 * 25

@@ -1,0 +1,171 @@
+package compose
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"roomreel/internal/plan"
+	"roomreel/internal/render"
+	"roomreel/internal/render/protocol"
+	"roomreel/internal/timeline"
+)
+
+// RenderAudio renders an audio task and stores it as a segment under key. progress is called with the number of samples
+// that are done. A recording whose decoder kills the child is left out.
+func (c *Composer) RenderAudio(ctx context.Context, task *plan.AudioTask, recordings Recordings, key string, progress func(samples int64)) (Segment, TaskStats, error) {
+	stats := newTaskStats()
+	for {
+		audio := &protocol.AudioPlan{From: task.From, To: task.To, Encoder: task.Encoder}
+		var packets feed
+		var numbers []int
+		for _, t := range task.Tracks {
+			if slices.Contains(stats.Lost, t.Track) {
+				continue
+			}
+			recording, err := recordings(t.Track)
+			if err != nil {
+				packets.Close()
+				return Segment{}, stats, err
+			}
+			packets.add(len(numbers), t.Shift, recording, [][2]int{{t.Start, t.End}})
+			numbers = append(numbers, t.Track)
+			audio.Tracks = append(audio.Tracks, t.Media)
+			audio.Runs = append(audio.Runs, t.Runs)
+		}
+		segment, result, err := c.runAudio(ctx, audio, packets.Next, key, progress)
+		packets.Close()
+		if err == nil {
+			stats.add(numbers, result)
+			return segment, stats, nil
+		}
+		if !c.leaveOut(err, numbers, &stats) {
+			return Segment{}, stats, err
+		}
+	}
+}
+
+// EncodeAudio makes the film's audio of the samples that its audio tasks left, in one pass, and stores it as a segment
+// under key. progress is called with the number of samples that are done.
+func (c *Composer) EncodeAudio(ctx context.Context, film *plan.Summary, samples []Segment, key string, progress func(samples int64)) (Segment, error) {
+	source := &sampleReader{ctx: ctx, store: c.Store, rest: samples}
+	defer source.Close()
+	packets := 0
+	for _, segment := range samples {
+		opened, err := openSegment(ctx, c.Store, segment)
+		if err != nil {
+			return Segment{}, fmt.Errorf("audio samples: %w", err)
+		}
+		packets += len(opened.samples)
+	}
+	audio := &protocol.AudioPlan{
+		To: film.Samples, Encoder: film.AudioEncoder,
+		Tracks: []protocol.Track{{Codec: plan.Lossless, Rate: timeline.SampleRate, Channels: 2}},
+		Runs:   [][]protocol.Run{{{Packets: packets, Decoded: film.Samples, Length: film.Samples}}},
+	}
+	segment, _, err := c.runAudio(ctx, audio, source.Next, key, progress)
+	return segment, err
+}
+
+// runAudio has a child carry out an audio plan and stores what it answers.
+func (c *Composer) runAudio(ctx context.Context, audio *protocol.AudioPlan, next func() (protocol.Packet, error), key string, progress func(int64)) (Segment, protocol.Stats, error) {
+	w := &audioWriter{
+		ctx: ctx, store: c.Store, key: key, lossless: audio.Encoder.Codec == plan.Lossless, progress: progress,
+	}
+	result, err := render.Run(ctx, c.Render, protocol.Plan{Audio: audio}, next, w)
+	if want := audio.To - audio.From; err == nil && result.Samples != want {
+		err = fmt.Errorf("render child made %d of %d samples", result.Samples, want)
+	}
+	if err == nil && w.current == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		if w.current != nil {
+			w.current.abort()
+		}
+		return Segment{}, result, err
+	}
+	segment, err := w.current.commit()
+	return segment, result, err
+}
+
+// audioWriter stores what an audio child answers as one segment.
+type audioWriter struct {
+	ctx      context.Context // of the one child whose answers it takes
+	store    segmentStore
+	key      string
+	lossless bool // packets hold samples, which are packed
+	progress func(int64)
+	header   protocol.Header
+	current  *segmentWriter
+}
+
+func (w *audioWriter) Header(h protocol.Header) error {
+	w.header = h
+	return nil
+}
+
+func (w *audioWriter) Packet(packet protocol.Packet) error {
+	if w.current == nil {
+		w.current = newSegmentWriter(w.ctx, w.store, w.key, w.header)
+	}
+	if w.lossless {
+		packet.Data = packSamples(packet.Data)
+	}
+	return w.current.add(packet)
+}
+
+func (w *audioWriter) ChunkDone(int) error { return nil }
+
+func (w *audioWriter) Progress(samples int64) error {
+	w.progress(samples)
+	return nil
+}
+
+// sampleReader reads the samples in segments one after another, as the packets of a track.
+type sampleReader struct {
+	ctx     context.Context
+	store   segmentStore
+	rest    []Segment
+	current *openedSegment
+	payload io.ReadCloser
+	at      int64 // samples read
+}
+
+// Next returns the next packet, io.EOF after the last.
+func (r *sampleReader) Next() (protocol.Packet, error) {
+	for r.current == nil || len(r.current.samples) == 0 {
+		r.Close()
+		if len(r.rest) == 0 {
+			return protocol.Packet{}, io.EOF
+		}
+		opened, err := openSegment(r.ctx, r.store, r.rest[0])
+		if err != nil {
+			return protocol.Packet{}, err
+		}
+		r.current, r.rest = opened, r.rest[1:]
+		r.payload = newPayloads(r.ctx, r.store, opened)
+	}
+	sample := r.current.samples[0]
+	r.current.samples = r.current.samples[1:]
+	packed := make([]byte, sample.Size)
+	if _, err := io.ReadFull(r.payload, packed); err != nil {
+		return protocol.Packet{}, fmt.Errorf("read audio samples: %w", err)
+	}
+	data, err := unpackSamples(packed, int(sample.Len))
+	if err != nil {
+		return protocol.Packet{}, err
+	}
+	at := timeline.SampleTime(r.at)
+	r.at += int64(sample.Len)
+	return protocol.Packet{Time: at, Need: at, Key: true, Data: data}, nil
+}
+
+// Close lets go of the open segment.
+func (r *sampleReader) Close() {
+	if r.payload != nil {
+		r.payload.Close()
+		r.payload, r.current = nil, nil
+	}
+}

@@ -1,0 +1,189 @@
+package compose
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"roomreel"
+	"roomreel/internal/layout"
+	"roomreel/internal/media"
+	"roomreel/internal/media/matroska"
+	"roomreel/internal/plan"
+	"roomreel/internal/render"
+	"roomreel/internal/render/audio"
+	"roomreel/internal/render/protocol"
+	"roomreel/internal/render/sandbox"
+	"roomreel/internal/render/video"
+)
+
+// TestMain makes this test binary its own render child: a child has neither arguments nor an environment.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 1 && len(os.Environ()) <= 1 { // a binary built with -cover keeps GOCOVERDIR
+		render.Main(func(p protocol.Plan, conn *protocol.Conn) (protocol.Stats, error) {
+			if p.Video != nil {
+				return video.Run(*p.Video, conn)
+			}
+			return audio.Run(*p.Audio, conn)
+		})
+	}
+	os.Exit(m.Run())
+}
+
+// ffmpeg runs ffmpeg and returns what it prints.
+func ffmpeg(t *testing.T, args ...string) []byte {
+	t.Helper()
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		if os.Getenv("ROOMREEL_TEST_REQUIRE") != "" {
+			t.Fatal("ffmpeg is required")
+		}
+		t.Skip("no ffmpeg")
+	}
+	cmd := exec.Command("ffmpeg", append([]string{"-v", "error", "-y"}, args...)...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("ffmpeg %v: %v: %s", args, err, errs.String())
+	}
+	return out
+}
+
+// testRoom is recordings on disk, with their indexes.
+type testRoom struct {
+	tracks []plan.Track
+	files  []string
+}
+
+func (r *testRoom) add(t *testing.T, kind roomreel.TrackKind, offset time.Duration, file string) {
+	t.Helper()
+	x := readIndex(t, file, kind)
+	r.tracks = append(r.tracks, plan.Track{Name: filepath.Base(file), Kind: kind, Offset: offset, Length: x.Length()})
+	r.files = append(r.files, file)
+}
+
+func readIndex(t *testing.T, path string, kind roomreel.TrackKind) *media.Index {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, _, err := matroska.ReadIndex(f, info.Size(), kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// open opens the recordings until the end of the test.
+func (r *testRoom) open(t *testing.T) Recordings {
+	t.Helper()
+	var all []Recording
+	for i, path := range r.files {
+		f, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		index, err := readIndex(t, path, r.tracks[i].Kind).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, Recording{index, f})
+	}
+	return func(track int) (Recording, error) { return all[track], nil }
+}
+
+func (r *testRoom) plan(t *testing.T, format roomreel.Format, change func(*plan.Options)) *plan.Plan {
+	t.Helper()
+	size := layout.Size{W: 320, H: 240}
+	req := plan.Request{Layout: layout.Default(size), AudioSources: []string{"*"}, Size: size, Format: format}
+	opts := plan.Options{FPS: 25, Chunk: 2 * time.Second, Parallel: 2, Encoder: plan.Draft}
+	if change != nil {
+		change(&opts)
+	}
+	recordings := r.open(t)
+	p, err := plan.New(req, r.tracks, func(i int) (*media.IndexFile, error) {
+		recording, err := recordings(i)
+		return recording.Index, err
+	}, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (r *testRoom) compose(t *testing.T, p *plan.Plan) (string, LocalResult) {
+	t.Helper()
+	child, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "film."+string(p.Format))
+	result, err := Local(t.Context(), LocalOptions{
+		Plan: p, Recordings: r.open(t), Parallel: 2, Render: render.Command{Path: child, Mode: sandbox.Off}, Out: out,
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out, result
+}
+
+// framesOf returns a checksum of every frame of a film.
+func framesOf(t *testing.T, path string) []string {
+	t.Helper()
+	var sums []string
+	for line := range bytes.Lines(ffmpeg(t, "-i", path, "-an", "-f", "framemd5", "-")) {
+		if !bytes.HasPrefix(line, []byte("#")) {
+			fields := bytes.Split(bytes.TrimSpace(line), []byte(","))
+			sums = append(sums, string(fields[len(fields)-1]))
+		}
+	}
+	return sums
+}
+
+// A film's frames do not depend on how many tasks made it, nor on the chunk that a task is resumed from.
+func TestLocal_VideoInTasksIsTheVideoOfOne(t *testing.T) {
+	dir := t.TempDir()
+	var room testRoom
+	a, b := filepath.Join(dir, "a.mkv"), filepath.Join(dir, "b.mkv")
+	ffmpeg(t, "-f", "lavfi", "-i", "testsrc=s=320x240:r=30:d=14", "-c:v", "libvpx", "-b:v", "300k", "-g", "900", a)
+	ffmpeg(t, "-f", "lavfi", "-i", "testsrc2=s=160x120:r=24:d=9", "-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-g", "100", b)
+	room.add(t, roomreel.Video, 0, a)
+	room.add(t, roomreel.Video, 3100*time.Millisecond, b)
+	one, _ := room.compose(t, room.plan(t, roomreel.MP4, func(o *plan.Options) { o.Parallel = 1 }))
+	p := room.plan(t, roomreel.MP4, func(o *plan.Options) { o.VideoTask = 4 * time.Second })
+	if len(p.Video) < 4 {
+		t.Fatalf("%d video tasks", len(p.Video))
+	}
+	many, _ := room.compose(t, p)
+	want, got := framesOf(t, one), framesOf(t, many)
+	if len(want) != 350 || len(got) != 350 {
+		t.Fatalf("%d and %d frames, want 350", len(want), len(got))
+	}
+	// Chunks begin elsewhere, so frames are encoded otherwise; what they show must be the same to the eye.
+	psnr := ffmpeg(t, "-i", one, "-i", many, "-lavfi", "ssim=stats_file=-", "-f", "null", "-")
+	low := 0
+	for line := range bytes.Lines(psnr) {
+		var n int
+		var y, u, v, all float64
+		if _, err := fmt.Sscanf(string(line), "n:%d Y:%f U:%f V:%f All:%f", &n, &y, &u, &v, &all); err == nil && all < 0.93 {
+			low++
+			t.Logf("frame %d: SSIM %.4f", n, all)
+		}
+	}
+	if low > 0 {
+		t.Errorf("%d frames differ", low)
+	}
+}

@@ -1,0 +1,163 @@
+package plan
+
+import (
+	"sort"
+	"time"
+
+	"roomreel/internal/media"
+	"roomreel/internal/render/protocol"
+	"roomreel/internal/timeline"
+)
+
+// Lossless encodes nothing: its packets hold the samples themselves. Audio tasks of a longer film leave those, and one
+// pass over them encodes the film's audio. An encoder that began anew at each task would click there.
+const Lossless = "f32"
+
+// Samples of a run that a task is given beside those it renders, on either side, counted as decoded. The margin is for
+// the taps of a resampler. The preroll lets a decoder that begins in the middle of a track come to what it would have
+// decoded had it begun at the front.
+const (
+	audioMargin  = 1024
+	audioPreroll = timeline.SampleRate
+)
+
+// audioTasks cuts the film's audio into tasks: one, which also encodes, or several that leave samples.
+func (p *Plan) audioTasks(tracks []int, indexes Indexes, opts Options) ([]AudioTask, error) {
+	longest := opts.AudioTask
+	if longest == 0 {
+		longest = defaultAudioTask
+	}
+	count := int64(1)
+	if each := timeline.Samples(longest); p.Samples > each*3/2 {
+		count = (p.Samples + each - 1) / each
+	}
+	tasks := make([]AudioTask, count)
+	for i := range tasks {
+		n := int64(i)
+		tasks[i] = AudioTask{From: p.Samples * n / count, To: p.Samples * (n + 1) / count, Encoder: p.AudioEncoder}
+		if count > 1 {
+			tasks[i].Encoder = protocol.Encoder{Codec: Lossless}
+		}
+	}
+	for _, t := range tracks {
+		x, err := indexes(t)
+		if err != nil {
+			return nil, err
+		}
+		track, err := p.placeAudio(t, x)
+		if err != nil {
+			return nil, err
+		}
+		for i := range tasks {
+			if slice, ok := track.slice(tasks[i].From, tasks[i].To, count > 1); ok {
+				tasks[i].Tracks = append(tasks[i].Tracks, slice)
+			}
+		}
+	}
+	return tasks, nil
+}
+
+// placedAudio is a track whose runs lie on the film's time line.
+type placedAudio struct {
+	AudioTrack
+	first   []int   // by run, its first packet
+	decoded []int64 // by packet, samples decoded before it; one entry more than packets
+}
+
+// placeAudio finds the runs of a track. Stamps of Opus packets count from before the pre-skip, so every run lies earlier
+// than its stamp by CodecDelay, and the first run drops those samples: the first one that is heard is at the offset.
+func (p *Plan) placeAudio(t int, x *media.IndexFile) (*placedAudio, error) {
+	summary := &p.Tracks[t]
+	track := &placedAudio{AudioTrack: AudioTrack{
+		Track: t, Recording: summary.Recording, Media: renderTrack(x.Track()), Shift: summary.Start, End: x.Count(),
+	}}
+	packets := make([]timeline.AudioPacket, 0, x.Count())
+	track.decoded = make([]int64, 1, x.Count()+1)
+	for packet, err := range x.Packets(0, x.Count()) {
+		if err != nil {
+			return nil, err
+		}
+		packets = append(packets, timeline.AudioPacket{Time: packet.Time, Duration: packet.Duration})
+		track.decoded = append(track.decoded, track.decoded[len(packets)-1]+max(timeline.Samples(packet.Duration), 0))
+	}
+	start, skip := timeline.Samples(summary.Start), timeline.Samples(x.Track().CodecDelay)
+	for i, run := range timeline.Runs(packets) {
+		r := protocol.Run{
+			At:      start + timeline.Samples(run.At) - skip,
+			Packets: run.Packets,
+			Decoded: run.Decoded,
+			Length:  run.Length,
+		}
+		if i == 0 {
+			r.At += skip
+			r.Skip = int(skip)
+			r.Decoded = max(r.Decoded-skip, 0)
+			r.Length = max(r.Length-skip, 0)
+		}
+		if (r.Decoded == 0) != (r.Length == 0) {
+			r.Decoded, r.Length = 0, 0
+		}
+		summary.Drift += time.Duration(run.Length-run.Decoded) * time.Second / timeline.SampleRate
+		summary.DriftRefused = summary.DriftRefused || run.Refused
+		track.Runs = append(track.Runs, r)
+		track.first = append(track.first, run.First)
+	}
+	return track, nil
+}
+
+// slice returns the part of the track that is heard in the samples [from, to), and whether there is one. The whole track
+// is its own slice when the film's audio is one task.
+func (t *placedAudio) slice(from, to int64, several bool) (AudioTrack, bool) {
+	if !several {
+		return t.AudioTrack, true
+	}
+	slice := t.AudioTrack
+	slice.Runs = nil
+	// Runs neither overlap nor go back, so those that are heard lie together.
+	i := sort.Search(len(t.Runs), func(i int) bool { return t.Runs[i].At+t.Runs[i].Length > from })
+	j := sort.Search(len(t.Runs), func(i int) bool { return t.Runs[i].At >= to })
+	if i >= j {
+		return slice, false
+	}
+	slice.Start = t.packetAt(i, t.position(i, from)-audioMargin)
+	for slice.Start > 0 && t.decoded[t.packetAt(i, t.position(i, from)-audioMargin)]-t.decoded[slice.Start] < audioPreroll {
+		slice.Start--
+	}
+	slice.End = min(t.packetAt(j-1, t.position(j-1, to)+audioMargin)+1, t.first[j-1]+t.Runs[j-1].Packets)
+	for k := sort.SearchInts(t.first, slice.Start+1) - 1; k < j; k++ {
+		slice.Runs = append(slice.Runs, t.cut(k, slice.Start, slice.End))
+	}
+	return slice, true
+}
+
+// position returns how many samples of run i, after its skip, are decoded before output sample at.
+func (t *placedAudio) position(i int, at int64) int64 {
+	r := t.Runs[i]
+	if r.Length == 0 {
+		return 0
+	}
+	at = min(max(at-r.At, 0), r.Length)
+	return int64(float64(at) * (float64(r.Decoded) / float64(r.Length)))
+}
+
+// packetAt returns the packet of run i that holds the given decoded sample, counted after the run's skip; its first or
+// last packet when the sample lies before or after it.
+func (t *placedAudio) packetAt(i int, position int64) int {
+	first, last := t.first[i], t.first[i]+t.Runs[i].Packets-1
+	position += t.decoded[first] + int64(t.Runs[i].Skip)
+	n := sort.Search(last-first, func(n int) bool { return t.decoded[first+n+1] > position })
+	return first + n
+}
+
+// cut returns the part of run k that its packets in [start, end) make.
+func (t *placedAudio) cut(k, start, end int) protocol.Run {
+	run, first := t.Runs[k], t.first[k]
+	last := min(first+run.Packets, end)
+	if start > first {
+		before := t.decoded[start] - t.decoded[first] - int64(run.Skip)
+		run.Skip = int(max(-before, 0))
+		run.Start = max(before, 0)
+	}
+	run.Packets = last - max(first, start)
+	return run
+}

@@ -1,0 +1,231 @@
+// Package plan decides a film: who is in which rectangle at which frame, which packets each task needs, where chunks
+// begin, and where each run of audio lies. It is pure: the same request, tracks and options give the same plan.
+//
+// [Arrange] selects recordings and lays them out in time and on the canvas; previews need no more. [New] adds the tasks
+// that render the film. A plan is made once and stored ([Plan.Write]); a task reads only its slice of it ([Open]), so
+// nothing that runs later decides anything about the film.
+//
+// Four words: a chunk is the smallest part of the video that is published and resumed. A video task is a row of chunks
+// that one render child makes, so that sources are decoded once. An audio task is a part of the audio. A scene is who is
+// where until that changes.
+package plan
+
+import (
+	"slices"
+	"time"
+
+	"roomreel"
+	"roomreel/internal/layout"
+	"roomreel/internal/media"
+	"roomreel/internal/render/protocol"
+	"roomreel/internal/timeline"
+)
+
+// Options are the server's choices.
+type Options struct {
+	FPS      int           // output frames per second
+	Chunk    time.Duration // output time that one chunk holds
+	Parallel int           // how many video tasks may be rendered at once
+	Encoder  Policy
+	Limits   roomreel.FilmLimits
+
+	// VideoTask and AudioTask are how much of the film one task renders at most; 0 for the defaults. They bound the memory
+	// of a task, and what is lost when one cannot be resumed.
+	VideoTask, AudioTask time.Duration
+}
+
+const (
+	defaultVideoTask = 30 * time.Minute
+	defaultAudioTask = 10 * time.Minute
+)
+
+// Indexes opens the packet index of the track at the given place among those that are planned.
+type Indexes func(track int) (*media.IndexFile, error)
+
+// Plan is a film decided in full. It has video when a region of the layout selects at least one video recording, and
+// audio when AudioSources select at least one audio recording.
+type Plan struct {
+	Summary
+	Video []VideoTask
+	Audio []AudioTask
+}
+
+// Summary is what concerns the film as a whole.
+type Summary struct {
+	Format       roomreel.Format
+	Canvas       layout.Size
+	FPS          int
+	Length       time.Duration
+	Intervals    []timeline.Interval // which room time the film shows
+	Frames       int                 // 0: no video
+	Samples      int64               // 0: no audio
+	Chunks       int                 // of the video
+	AudioTasks   int
+	Tracks       []TrackSummary // the room's recordings, in the order they were given
+	VideoEncoder protocol.Encoder
+	AudioEncoder protocol.Encoder
+}
+
+// TrackSummary is one recording in the film.
+type TrackSummary struct {
+	Recording    roomreel.RecordingSID
+	Identity     string
+	Name         string
+	Kind         roomreel.TrackKind
+	Codec        string
+	Used         bool          // a selector of the request names it
+	Start        time.Duration // output time of its first packet
+	Length       time.Duration
+	Packets      int
+	Truncated    bool
+	Drift        time.Duration // audio: by how much clocks drifted, corrected
+	DriftRefused bool          // some stamps drift more than any clock does, and were not followed
+}
+
+// VideoTask is a row of chunks that one child renders.
+type VideoTask struct {
+	First   int // number of its first chunk in the film
+	Chunks  []protocol.Chunk
+	Canvas  layout.Size
+	FPS     int
+	Encoder protocol.Encoder
+	Tracks  []VideoTrack
+	Scenes  []protocol.Scene // cells refer to Tracks by index
+}
+
+// VideoTrack is a recording that a video task shows.
+type VideoTrack struct {
+	Track     int // index into Summary.Tracks
+	Recording roomreel.RecordingSID
+	Media     protocol.Track
+	Shift     time.Duration // output time of its first packet
+	Ranges    []Range       // ascending; no range crosses the border of a chunk
+}
+
+// Range says which packets of a track show it in the frames [From, To): those from packet Start, a keyframe where there
+// is one, up to packet End, exclusive.
+type Range struct{ From, To, Start, End int }
+
+// AudioTask is the samples [From, To) of the film's audio.
+type AudioTask struct {
+	From, To int64
+	Encoder  protocol.Encoder // lossless when the audio is made by several tasks
+	Tracks   []AudioTrack
+}
+
+// AudioTrack is a recording that an audio task hears.
+type AudioTrack struct {
+	Track      int // index into Summary.Tracks
+	Recording  roomreel.RecordingSID
+	Media      protocol.Track
+	Shift      time.Duration // output time of its first packet
+	Start, End int           // packets [Start, End)
+	Runs       []protocol.Run
+}
+
+// New plans the film that req asks for. The error is that of Arrange, or of indexes. One index is read at a time.
+func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, error) {
+	opts.Limits = opts.Limits.WithDefaults()
+	indexes = openedOnce(indexes)
+	arranged, err := Arrange(req, tracks, opts)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Summary: Summary{
+		Format: req.Format, Canvas: arranged.Canvas, FPS: opts.FPS, Length: arranged.Length, Intervals: arranged.Intervals,
+		Tracks: make([]TrackSummary, len(tracks)),
+	}}
+	p.VideoEncoder, p.AudioEncoder = opts.Encoder.encoders(req.Format, p.Canvas, opts.FPS)
+	for i, t := range tracks {
+		x, err := indexes(i)
+		if err != nil {
+			return nil, err
+		}
+		p.Tracks[i] = TrackSummary{
+			Recording: t.Recording, Identity: t.Identity, Name: t.Name, Kind: t.Kind, Used: arranged.Tracks[i].Used,
+			Start: arranged.Tracks[i].Start, Length: t.Length,
+			Codec: x.Track().Codec, Packets: x.Count(), Truncated: x.Track().Truncated,
+		}
+	}
+	if len(arranged.video) > 0 {
+		p.Frames = timeline.Frames(p.Length, opts.FPS)
+		if p.Frames > opts.Limits.Frames {
+			return nil, limitError("the film would have %d frames and may have %d (limits.film_frames)", p.Frames, opts.Limits.Frames)
+		}
+		v := &videoPlanner{Plan: p, opts: opts, indexes: indexes, scenes: scenes(arranged.Placements, opts.FPS, p.Frames)}
+		if p.Video, err = v.tasks(); err != nil {
+			return nil, err
+		}
+		for _, task := range p.Video {
+			p.Chunks += len(task.Chunks)
+		}
+	}
+	if len(arranged.audio) > 0 {
+		p.Samples = timeline.Samples(p.Length)
+		if p.Audio, err = p.audioTasks(arranged.audio, indexes, opts); err != nil {
+			return nil, err
+		}
+		p.AudioTasks = len(p.Audio)
+	}
+	return p, nil
+}
+
+// openedOnce keeps the indexes that were opened. Open, one takes some kilobytes.
+func openedOnce(indexes Indexes) Indexes {
+	open := map[int]*media.IndexFile{}
+	return func(track int) (*media.IndexFile, error) {
+		if x := open[track]; x != nil {
+			return x, nil
+		}
+		x, err := indexes(track)
+		if err == nil {
+			open[track] = x
+		}
+		return x, err
+	}
+}
+
+// renderTrack describes a track to a child.
+func renderTrack(x media.Index) protocol.Track {
+	return protocol.Track{
+		Codec: x.Codec, Private: x.Private, Channels: x.Channels, Rate: x.Rate, MaxW: x.Width, MaxH: x.Height,
+	}
+}
+
+// scenes turns placements in time into rows of cells by frame number. Frame n shows a placement when its instant n/fps
+// lies in [From, To). Cell.Track is the placement's Source.
+func scenes(placements []layout.Placement, fps, frames int) []protocol.Scene {
+	type visible struct {
+		from, to int
+		at       layout.Placement
+	}
+	var all []visible
+	borders := []int{0}
+	for _, at := range placements {
+		v := visible{from: timeline.FrameAt(at.From, fps), to: min(timeline.FrameAt(at.To, fps), frames), at: at}
+		if v.from < v.to {
+			all = append(all, v)
+			borders = append(borders, v.from, v.to)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b visible) int { return layout.DrawOrder(a.at, b.at) })
+	slices.Sort(borders)
+	var result []protocol.Scene
+	for _, from := range slices.Compact(borders) {
+		if from >= frames {
+			break
+		}
+		scene := protocol.Scene{From: from}
+		for _, v := range all {
+			if v.from <= from && from < v.to {
+				r := v.at.Rect
+				scene.Cells = append(scene.Cells, protocol.Cell{Track: v.at.Source, X: r.X, Y: r.Y, W: r.W, H: r.H})
+			}
+		}
+		if n := len(result); n > 0 && slices.Equal(result[n-1].Cells, scene.Cells) {
+			continue
+		}
+		result = append(result, scene)
+	}
+	return result
+}

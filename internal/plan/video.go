@@ -1,0 +1,340 @@
+package plan
+
+import (
+	"slices"
+	"sort"
+	"time"
+
+	"roomreel/internal/media"
+	"roomreel/internal/render/protocol"
+	"roomreel/internal/timeline"
+)
+
+// The costs that decide how many video tasks there are, in core-seconds on the machine they were measured on; only their
+// ratio matters. Decoding is per million pixels, encoding per second of 1280x720.
+const (
+	decodeCost = 0.013 / (0.640 * 0.480 * 30) // per megapixel decoded
+	encodeCost = 0.13                         // per second of 0.92 megapixels encoded
+)
+
+// videoPlanner cuts a film's video into tasks.
+type videoPlanner struct {
+	*Plan
+	opts      Options
+	indexes   Indexes
+	scenes    []protocol.Scene // of the whole film; cells refer to Plan.Tracks
+	keyframes map[int]*keyframes
+}
+
+// tasks returns the video tasks, with the packets that each needs.
+//
+// A task that begins between the keyframes of its sources decodes them from the keyframe before, and shows nothing of
+// that. So the borders of tasks are moved to where it costs least, and a cut that does not make the film finish at least a
+// tenth earlier is not made, unless a task would be longer than Options.VideoTask.
+func (v *videoPlanner) tasks() ([]VideoTask, error) {
+	perChunk := max(1, timeline.FrameAt(v.opts.Chunk, v.FPS))
+	longest := v.opts.VideoTask
+	if longest == 0 {
+		longest = defaultVideoTask
+	}
+	least := max(1, ceilDiv(v.Frames, max(perChunk, timeline.FrameAt(longest, v.FPS))))
+	parallel := max(1, v.opts.Parallel)
+	if max(least, parallel) > 1 {
+		if err := v.readKeyframes(); err != nil {
+			return nil, err
+		}
+	}
+	var best [][]protocol.Chunk
+	var quickest float64
+	for count := least; count <= max(least, parallel); count++ {
+		borders := v.borders(count, perChunk)
+		if len(borders) < count && best != nil {
+			break
+		}
+		candidate := v.cut(borders, perChunk)
+		if wall := v.wallTime(candidate, parallel); best == nil || wall < 0.9*quickest {
+			best, quickest = candidate, wall
+		}
+	}
+	return v.fill(best)
+}
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
+// borders returns the first frames of count tasks of about the same length, fewer when the film is too short for them.
+func (v *videoPlanner) borders(count, perChunk int) []int {
+	borders := []int{0}
+	for i := 1; i < count; i++ {
+		border := v.cheapestBorder(v.Frames*i/count, perChunk/2)
+		if border-borders[len(borders)-1] >= max(1, perChunk/2) && v.Frames-border >= max(1, perChunk/2) {
+			borders = append(borders, border)
+		}
+	}
+	return borders
+}
+
+// cut returns the chunks of tasks that begin at the given frames: each of about perChunk frames, the last one of a task at
+// least half as long unless the task is shorter.
+func (v *videoPlanner) cut(borders []int, perChunk int) [][]protocol.Chunk {
+	var tasks [][]protocol.Chunk
+	for i, from := range borders {
+		end := v.Frames
+		if i+1 < len(borders) {
+			end = borders[i+1]
+		}
+		var chunks []protocol.Chunk
+		for from < end {
+			to := min(from+perChunk, end)
+			if end-to < perChunk/2 {
+				to = end
+			}
+			chunks = append(chunks, protocol.Chunk{From: from, To: to})
+			from = to
+		}
+		tasks = append(tasks, chunks)
+	}
+	return tasks
+}
+
+// wallTime estimates how long the tasks take when so many run at once.
+func (v *videoPlanner) wallTime(tasks [][]protocol.Chunk, parallel int) float64 {
+	longest, sum := 0.0, 0.0
+	pixels := float64(v.Canvas.W*v.Canvas.H) / (1280 * 720)
+	for _, chunks := range tasks {
+		from, to := chunks[0].From, chunks[len(chunks)-1].To
+		cost := v.prerollCost(from) + float64(to-from)/float64(v.FPS)*encodeCost*pixels
+		longest = max(longest, cost)
+		sum += cost
+	}
+	return max(longest, sum/float64(parallel))
+}
+
+// keyframes are where a track can be entered.
+type keyframes struct {
+	times      []time.Duration // output time from which each is needed, ascending
+	end        time.Duration   // of the last packet
+	perSecond  float64         // packets, on average
+	megapixels float64
+}
+
+// keyframeStep thins out keyframes that lie close together, so that a track of nothing else costs no memory.
+const keyframeStep = 100 * time.Millisecond
+
+func (v *videoPlanner) readKeyframes() error {
+	v.keyframes = map[int]*keyframes{}
+	for _, scene := range v.scenes {
+		for _, cell := range scene.Cells {
+			if v.keyframes[cell.Track] != nil {
+				continue
+			}
+			k := &keyframes{}
+			v.keyframes[cell.Track] = k
+			x, err := v.indexes(cell.Track)
+			if err != nil {
+				return err
+			}
+			shift := v.Tracks[cell.Track].Start
+			for p, err := range x.Packets(0, x.Count()) {
+				if err != nil {
+					return err
+				}
+				at := p.Need + shift
+				if p.Key && (len(k.times) == 0 || at >= k.times[len(k.times)-1]+keyframeStep) {
+					k.times = append(k.times, at)
+				}
+				k.end = at
+			}
+			k.megapixels = float64(x.Track().Width*x.Track().Height) / 1e6
+			if x.Length() > 0 {
+				k.perSecond = float64(x.Count()) / x.Length().Seconds()
+			}
+		}
+	}
+	return nil
+}
+
+// cheapestBorder returns the frame within reach of near at which the least has to be decoded without being shown.
+func (v *videoPlanner) cheapestBorder(near, reach int) int {
+	candidates := []int{near}
+	from, to := timeline.FrameTime(max(near-reach, 0), v.FPS), timeline.FrameTime(min(near+reach, v.Frames-1), v.FPS)
+	for _, t := range v.visibleAt(near) {
+		times := v.keyframes[t].times
+		start := sort.Search(len(times), func(i int) bool { return times[i] >= from })
+		for ; start < len(times) && times[start] <= to; start++ {
+			candidates = append(candidates, timeline.FrameAt(times[start], v.FPS))
+		}
+	}
+	slices.Sort(candidates)
+	best, least := near, v.prerollCost(near)
+	for _, c := range slices.Compact(candidates) {
+		if cost := v.prerollCost(c); cost < least {
+			best, least = c, cost
+		}
+	}
+	return best
+}
+
+// prerollCost is what decoding up to frame n costs before anything is shown.
+func (v *videoPlanner) prerollCost(n int) float64 {
+	if n == 0 || v.keyframes == nil {
+		return 0
+	}
+	at := timeline.FrameTime(n, v.FPS)
+	cost := 0.0
+	for _, t := range v.visibleAt(n) {
+		k := v.keyframes[t]
+		from := v.Tracks[t].Start // without a keyframe, decoding begins with the first packet
+		if i := sort.Search(len(k.times), func(i int) bool { return k.times[i] > at }); i > 0 {
+			from = k.times[i-1]
+		}
+		cost += max(0, (min(at, k.end)-from).Seconds()) * k.perSecond * k.megapixels * decodeCost
+	}
+	return cost
+}
+
+// visibleAt returns the tracks that frame n shows.
+func (v *videoPlanner) visibleAt(n int) []int {
+	i := sort.Search(len(v.scenes), func(i int) bool { return v.scenes[i].From > n }) - 1
+	if i < 0 {
+		return nil
+	}
+	var tracks []int
+	for _, cell := range v.scenes[i].Cells {
+		if !slices.Contains(tracks, cell.Track) {
+			tracks = append(tracks, cell.Track)
+		}
+	}
+	return tracks
+}
+
+// fill makes tasks of rows of chunks: their scenes, their tracks, and the packets of each.
+func (v *videoPlanner) fill(rows [][]protocol.Chunk) ([]VideoTask, error) {
+	tasks := make([]VideoTask, len(rows))
+	shown := map[int][]*Range{} // by track, ascending
+	number := 0
+	for i, chunks := range rows {
+		task := &tasks[i]
+		*task = VideoTask{First: number, Chunks: chunks, Canvas: v.Canvas, FPS: v.FPS, Encoder: v.VideoEncoder}
+		number += len(chunks)
+		var tracks []int
+		for _, scene := range v.scenesIn(chunks) {
+			for _, cell := range scene.Cells {
+				if !slices.Contains(tracks, cell.Track) {
+					tracks = append(tracks, cell.Track)
+				}
+			}
+		}
+		slices.Sort(tracks)
+		for _, scene := range v.scenesIn(chunks) {
+			cells := slices.Clone(scene.Cells)
+			for c := range cells {
+				cells[c].Track = slices.Index(tracks, cells[c].Track)
+			}
+			task.Scenes = append(task.Scenes, protocol.Scene{From: scene.From, Cells: cells})
+		}
+		for n, t := range tracks {
+			ranges := visibleRanges(task.Scenes, n, chunks)
+			task.Tracks = append(task.Tracks, VideoTrack{Track: t, Recording: v.Tracks[t].Recording, Shift: v.Tracks[t].Start, Ranges: ranges})
+			for r := range ranges {
+				shown[t] = append(shown[t], &ranges[r])
+			}
+		}
+	}
+	described := map[int]protocol.Track{}
+	for t, ranges := range shown {
+		x, err := v.indexes(t)
+		if err != nil {
+			return nil, err
+		}
+		if err := findPackets(x, v.Tracks[t].Start, v.FPS, ranges); err != nil {
+			return nil, err
+		}
+		described[t] = renderTrack(x.Track())
+	}
+	for i := range tasks {
+		for n := range tasks[i].Tracks {
+			t := &tasks[i].Tracks[n]
+			t.Media = described[t.Track]
+			t.Ranges = slices.DeleteFunc(t.Ranges, func(r Range) bool { return r.Start >= r.End })
+		}
+	}
+	return tasks, nil
+}
+
+// scenesIn returns the scenes that the given chunks show.
+func (v *videoPlanner) scenesIn(chunks []protocol.Chunk) []protocol.Scene {
+	from, to := chunks[0].From, chunks[len(chunks)-1].To
+	first := max(0, sort.Search(len(v.scenes), func(i int) bool { return v.scenes[i].From > from })-1)
+	last := sort.Search(len(v.scenes), func(i int) bool { return v.scenes[i].From >= to })
+	return v.scenes[first:last]
+}
+
+// visibleRanges returns in which frames of the chunks a track is shown, without their packets.
+func visibleRanges(scenes []protocol.Scene, track int, chunks []protocol.Chunk) []Range {
+	var ranges []Range
+	for _, chunk := range chunks {
+		begin := len(ranges)
+		i := max(0, sort.Search(len(scenes), func(i int) bool { return scenes[i].From > chunk.From })-1)
+		for ; i < len(scenes) && scenes[i].From < chunk.To; i++ {
+			from, to := max(scenes[i].From, chunk.From), chunk.To
+			if i+1 < len(scenes) {
+				to = min(to, scenes[i+1].From)
+			}
+			if from >= to || !slices.ContainsFunc(scenes[i].Cells, func(c protocol.Cell) bool { return c.Track == track }) {
+				continue
+			}
+			if n := len(ranges); n > begin && ranges[n-1].To == from {
+				ranges[n-1].To = to
+			} else {
+				ranges = append(ranges, Range{From: from, To: to})
+			}
+		}
+	}
+	return ranges
+}
+
+// findPackets finds the packets of ascending ranges: from the keyframe before each first frame to the last packet that
+// each last frame may need. It reads the index once.
+func findPackets(x *media.IndexFile, shift time.Duration, fps int, ranges []*Range) error {
+	n, keyframe := 0, 0
+	start, end := 0, 0 // ranges whose Start and End are known
+	settle := func(until time.Duration) {
+		for ; start < len(ranges) && until > timeline.FrameTime(ranges[start].From, fps); start++ {
+			ranges[start].Start = keyframe
+		}
+		for ; end < len(ranges) && until > timeline.FrameTime(ranges[end].To-1, fps); end++ {
+			ranges[end].End = n
+		}
+	}
+	for p, err := range x.Packets(0, x.Count()) {
+		if err != nil {
+			return err
+		}
+		if settle(p.Need + shift); end == len(ranges) {
+			return nil
+		}
+		if p.Key {
+			keyframe = n
+		}
+		n++
+	}
+	settle(1<<63 - 1)
+	return nil
+}
+
+// From returns which packets of the track a child needs that renders the task from the given chunk on: half-open ranges of
+// packet numbers, ascending.
+func (t VideoTrack) From(chunk protocol.Chunk) [][2]int {
+	var packets [][2]int
+	for _, r := range t.Ranges {
+		if r.From < chunk.From {
+			continue
+		}
+		if n := len(packets); n > 0 && r.Start <= packets[n-1][1] {
+			packets[n-1][1] = max(packets[n-1][1], r.End)
+		} else {
+			packets = append(packets, [2]int{r.Start, r.End})
+		}
+	}
+	return packets
+}
