@@ -1,9 +1,11 @@
 package codec_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -223,7 +225,7 @@ func TestVideoDecoder_SurvivesDamage(t *testing.T) {
 
 func TestOpenVideoDecoder_KnowsItsListOnly(t *testing.T) {
 	codectest.NoLeaks(t)
-	for _, name := range []string{"", "mpeg4", "libvpx", "VP8", "opus"} {
+	for _, name := range []string{"", "mpeg4", "libvpx", "VP8", "opus", "aac"} {
 		if _, err := codec.OpenVideoDecoder(name, nil); !errors.Is(err, codec.ErrUnsupported) {
 			t.Errorf("%q: %v", name, err)
 		}
@@ -241,6 +243,11 @@ func TestAudioDecoder_DecodesEachPacketToItsLength(t *testing.T) {
 		{"-c:a libopus -application audio -b:a 96k -ac 2", 2, 960},
 		{"-c:a libopus -frame_duration 60 -ac 1", 1, 2880},
 		{"-c:a libopus -application lowdelay -frame_duration 10 -ac 2", 2, 480},
+		{"-c:a aac -ac 1", 1, 1024},
+		{"-c:a aac -ac 2 -ar 44100", 2, 1024},
+		{"-c:a aac -ac 1 -ar 8000", 1, 1024},
+		{"-c:a aac -ac 2 -ar 96000", 2, 1024},
+		{"-c:a aac -ac 6", 6, 1024},
 	} {
 		t.Run(test.output, func(t *testing.T) {
 			track := codectest.Make(t, "-f lavfi -i sine=440:d=1:r=48000 "+test.output)
@@ -251,8 +258,8 @@ func TestAudioDecoder_DecodesEachPacketToItsLength(t *testing.T) {
 			defer d.Close()
 			for i, p := range track.Packets {
 				got, err := d.Decode(nil, p.Data)
-				if err != nil || len(got) != 2*test.samples {
-					t.Fatalf("packet %d: %d values, want %d; %v", i, len(got), 2*test.samples, err)
+				if err != nil || len(got) != 2*test.samples || d.Rate() != track.Rate {
+					t.Fatalf("packet %d: %d values at %d Hz, want %d at %d Hz; %v", i, len(got), d.Rate(), 2*test.samples, track.Rate, err)
 				}
 				for k := 0; test.channels == 1 && k < len(got); k += 2 {
 					if got[k] != got[k+1] {
@@ -261,6 +268,62 @@ func TestAudioDecoder_DecodesEachPacketToItsLength(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAudioDecoder_MixesManyChannelsDown(t *testing.T) {
+	codectest.NoLeaks(t)
+	for channel, want := range [][2]float64{{0.5, 0}, {0, 0.5}, {0.3535, 0.3535}, {0, 0}, {0.3535, 0}, {0, 0.3535}} {
+		sources := []string{"0", "0", "0", "0", "0", "0"}
+		sources[channel] = "0.5*sin(2*PI*40*t)"
+		track := codectest.Make(t, "-f lavfi -i aevalsrc="+strings.Join(sources, "|")+":s=48000:d=0.5:c=5.1 -c:a aac -b:a 400k")
+		d, err := codec.OpenAudioDecoder(track.Codec, track.Private, track.Rate, track.Channels)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		var stereo []float32
+		for _, p := range track.Packets {
+			if stereo, err = d.Decode(stereo, p.Data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var loudest [2]float64
+		for i, v := range stereo[8000:40000] {
+			loudest[i%2] = max(loudest[i%2], float64(v))
+		}
+		for side := range want {
+			if math.Abs(loudest[side]-want[side]) > 0.02 {
+				t.Errorf("channel %d reaches %.3f on side %d, want %.3f", channel, loudest[side], side, want[side])
+			}
+		}
+	}
+}
+
+func TestAudioDecoder_SurvivesDamage(t *testing.T) {
+	codectest.NoLeaks(t)
+	for _, output := range []string{"-c:a aac -ac 2", "-c:a aac -ac 6", "-c:a libopus -ac 2"} {
+		whole := codectest.Make(t, "-f lavfi -i aevalsrc=random(0)*sin(t*900):s=48000:d=1 "+output)
+		random := rand.New(rand.NewPCG(1, 2))
+		for range 20 {
+			d, err := codec.OpenAudioDecoder(whole.Codec, whole.Private, whole.Rate, whole.Channels)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range whole.Packets {
+				data := bytes.Clone(p.Data)
+				switch random.IntN(4) {
+				case 0:
+					data[random.IntN(len(data))] ^= byte(1 + random.IntN(255))
+				case 1:
+					data = data[:1+random.IntN(len(data))]
+				}
+				if got, err := d.Decode(nil, data); err != nil && got != nil {
+					t.Errorf("%d values and %v", len(got), err)
+				}
+			}
+			d.Close()
+		}
 	}
 }
 
@@ -276,7 +339,7 @@ func TestAudioDecoder_Refuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, name := range []string{"aac", "", "libopus"} {
+	for _, name := range []string{"aac", "", "libopus", "f32", "mp3"} {
 		if _, err := codec.OpenAudioDecoder(name, nil, 48000, 2); !errors.Is(err, codec.ErrUnsupported) {
 			t.Errorf("%q: %v", name, err)
 		}
@@ -365,6 +428,25 @@ func FuzzVideoDecoder(f *testing.F) {
 				} else if err == nil {
 					break
 				}
+			}
+		}
+	})
+}
+
+func FuzzAudioDecoder(f *testing.F) {
+	for _, output := range []string{"-c:a aac -ac 1 -ar 44100", "-c:a aac -ac 6", "-c:a libopus -ac 2", "-c:a pcm_mulaw -ar 8000"} {
+		track := codectest.Make(f, "-f lavfi -i sine=440:d=0.1:r=48000 "+output)
+		f.Add(track.Codec, track.Private, track.Packets[0].Data, track.Packets[1].Data)
+	}
+	f.Fuzz(func(t *testing.T, name string, private, a, b []byte) {
+		d, err := codec.OpenAudioDecoder(name, private, 48000, 2)
+		if err != nil {
+			return
+		}
+		defer d.Close()
+		for _, data := range [][]byte{a, b, a} {
+			if got, err := d.Decode(nil, data); err != nil && got != nil || len(got)%2 != 0 {
+				t.Errorf("%d values, %v", len(got), err)
 			}
 		}
 	})

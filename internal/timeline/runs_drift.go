@@ -15,9 +15,11 @@ type line struct {
 // run makes a run of the line. It begins no earlier than sample end, where the previous run ends.
 func (l line) run(packets []AudioPacket, end int64) Run {
 	run := Run{First: l.first, Packets: l.last - l.first}
+	var decoded time.Duration // added up before it is rounded: an AAC packet at 44.1 kHz lasts 1114.56 samples
 	for _, packet := range packets[l.first:l.last] {
-		run.Decoded += max(Samples(packet.Duration), 0)
+		decoded += max(packet.Duration, 0)
 	}
+	run.Decoded = Samples(decoded)
 	at := max(Samples(l.from), end)
 	run.At = SampleTime(at)
 	run.Length = run.Decoded

@@ -68,12 +68,12 @@ func playTimes(t testing.TB, packets []AudioPacket, runs []Run) []time.Duration 
 			t.Fatalf("run %+v after %d packets and %d samples", r, len(at), end)
 		}
 		end = Samples(r.At) + r.Length
-		var decoded int64
+		var decoded time.Duration
 		for _, p := range packets[r.First : r.First+r.Packets] {
-			at = append(at, r.At+time.Duration(float64(decoded)/max(float64(r.Decoded), 1)*float64(SampleTime(r.Length))))
-			decoded += Samples(p.Duration)
+			at = append(at, r.At+time.Duration(decoded.Seconds()*SampleRate/max(float64(r.Decoded), 1)*float64(SampleTime(r.Length))))
+			decoded += p.Duration
 		}
-		if decoded != r.Decoded {
+		if Samples(decoded) != r.Decoded {
 			t.Fatalf("run %+v decodes to %d samples", r, decoded)
 		}
 	}
@@ -103,6 +103,19 @@ func TestRuns_Steady(t *testing.T) {
 	}
 	if Runs(nil) != nil {
 		t.Error("no packets make runs")
+	}
+}
+
+// A packet of AAC at 44.1 kHz lasts 1114.56 samples. Rounded one by one, ten minutes of them would be 0.24 s too long and
+// delay what comes after a short mute.
+func TestRuns_PacketsOfFractionalSamples(t *testing.T) {
+	const packet = 1024 * time.Second / 44100
+	var s sender
+	s.send(26_000, packet)
+	s.pass(100 * ms)
+	s.send(1000, packet)
+	if runs := s.check(t, ms/10); len(runs) != 2 {
+		t.Errorf("%+v", runs)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"roomreel/internal/codec"
+	"roomreel/internal/media/bitstream"
 	"roomreel/internal/render/protocol"
 	"roomreel/internal/timeline"
 )
@@ -14,7 +15,6 @@ import (
 const (
 	minRate     = 8000
 	maxRate     = 192000
-	aacSamples  = 1024    // of a packet, before one was decoded
 	longestRun  = 1 << 40 // output samples: 265 days
 	maxChannels = 8
 )
@@ -23,6 +23,7 @@ const (
 type track struct {
 	track   protocol.Track
 	rate    int64 // samples per second that its packets decode to
+	grid    int64 // samples of every packet, where all have the same; else 1
 	runs    []protocol.Run
 	mixer   *mixer
 	decoder *codec.AudioDecoder // nil before the first packet, and for good when it cannot be opened
@@ -42,12 +43,14 @@ type track struct {
 }
 
 func newTrack(t protocol.Track, runs []protocol.Run, m *mixer) (*track, error) {
-	result := &track{track: t, rate: int64(t.Rate), runs: runs, mixer: m}
+	result := &track{track: t, rate: int64(t.Rate), grid: 1, runs: runs, mixer: m}
 	switch t.Codec {
 	case "opus", lossless:
 		result.rate = timeline.SampleRate
 	case "aac":
-		result.usual = aacSamples
+		if config, ok := bitstream.ParseAAC(t.Private); ok {
+			result.rate, result.grid, result.usual = int64(config.Rate), int64(config.Samples), int64(config.Samples)
+		}
 	default:
 		if t.Rate == 0 {
 			result.rate = 8000 // G.711's own
@@ -59,8 +62,8 @@ func newTrack(t protocol.Track, runs []protocol.Run, m *mixer) (*track, error) {
 		result.track.Channels = min(max(t.Channels, 0), maxChannels)
 	}
 	for i, r := range runs {
-		if r.Packets < 1 || r.Decoded < 0 || r.Length < 0 || r.Skip < 0 || r.Start < 0 || r.Start > r.Decoded ||
-			r.Start > 0 && r.Skip > 0 || r.Decoded > longestRun || r.Length > longestRun || r.At > longestRun || r.At < -longestRun ||
+		if r.Packets < 1 || r.Decoded < 0 || r.Length < 0 || r.Skip < 0 || r.Start < 0 || r.Start > r.Decoded+int64(r.Skip) ||
+			r.Decoded > longestRun || r.Length > longestRun || r.At > longestRun || r.At < -longestRun ||
 			(r.Length == 0) != (r.Decoded == 0) || r.Length > 2*r.Decoded+timeline.SampleRate {
 			return nil, fmt.Errorf("run %d: %+v", i, r)
 		}
@@ -77,9 +80,11 @@ func (t *track) begin() {
 		return
 	}
 	run := t.runs[0]
-	t.skip = t.atOwnRate(int64(run.Skip))
+	skip, start := t.atOwnRate(int64(run.Skip)), t.atOwnRate(run.Start)
+	start = (start + t.grid/2) / t.grid * t.grid // times in nanoseconds do not tell the sample
 	t.total = run.Decoded * t.rate / timeline.SampleRate
-	t.position = min(t.atOwnRate(run.Start), t.total)
+	t.skip = max(skip-start, 0)
+	t.position = min(max(start-skip, 0), t.total)
 	t.resample()
 }
 
@@ -98,17 +103,14 @@ func (t *track) atOwnRate(samples int64) int64 {
 	return (samples*t.rate + timeline.SampleRate/2) / timeline.SampleRate
 }
 
-// setRate takes note that packets decode to another rate than the container says, which the track learns from its first
-// good packet: SBR doubles the rate of AAC.
-func (t *track) setRate(rate int64) {
-	if len(t.runs) == 0 || rate == t.rate {
-		return
-	}
-	factor := rate / t.rate
-	t.rate = rate
-	t.usual *= factor
-	t.skip *= factor
-	t.position *= factor
+// doubleRate notes that packets decode to twice the rate that the container says. Of SBR in AAC, that is known only once a
+// packet was decoded.
+func (t *track) doubleRate() {
+	t.rate *= 2
+	t.grid *= 2
+	t.usual *= 2
+	t.skip *= 2
+	t.position *= 2
 	t.total = t.runs[0].Decoded * t.rate / timeline.SampleRate
 	t.resample()
 }
@@ -196,8 +198,8 @@ func (t *track) try(dst []float32, data []byte) ([]float32, error) {
 		return dst, errors.New("no decoder")
 	}
 	decoded, err := t.decoder.Decode(dst, data)
-	if err == nil && t.track.Codec == "aac" && t.decoder.Rate() == 2*t.track.Rate {
-		t.setRate(int64(t.decoder.Rate()))
+	if err == nil && t.track.Codec == "aac" && int64(t.decoder.Rate()) == 2*t.rate {
+		t.doubleRate()
 	}
 	return decoded, err
 }
@@ -208,45 +210,13 @@ func (t *track) channels() int { return max(t.track.Channels, 1) }
 func (t *track) length(data []byte) int64 {
 	switch t.track.Codec {
 	case "opus":
-		return opusLength(data)
+		return timeline.Samples(bitstream.OpusDuration(data))
 	case "aac":
 		return 0
 	case lossless:
 		return int64(len(data) / bytesPerSample)
 	}
 	return int64(len(data) / t.channels()) // G.711: one byte each
-}
-
-// opusLength reads a packet's duration at 48 kHz from its first bytes (RFC 6716 section 3.1); 0 when it is malformed.
-func opusLength(data []byte) int64 {
-	if len(data) == 0 {
-		return 0
-	}
-	config := data[0] >> 3
-	var frame int64
-	switch {
-	case config < 12: // SILK: 10, 20, 40, 60 ms
-		frame = [...]int64{480, 960, 1920, 2880}[config&3]
-	case config < 16: // hybrid: 10, 20 ms
-		frame = [...]int64{480, 960}[config&1]
-	default: // CELT: 2.5, 5, 10, 20 ms
-		frame = [...]int64{120, 240, 480, 960}[config&3]
-	}
-	count := int64(1)
-	switch data[0] & 3 {
-	case 1, 2:
-		count = 2
-	case 3:
-		if len(data) < 2 {
-			return 0
-		}
-		count = int64(data[1] & 63)
-	}
-	const most = 5760 // 120 ms
-	if frame*count > most {
-		return 0
-	}
-	return frame * count
 }
 
 // place gives samples to the run's resampler and adds what comes out to the mix.

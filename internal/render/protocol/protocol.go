@@ -89,14 +89,14 @@ const (
 
 // Run is a row of a track's packets without a gap. Its decoded samples are placed from sample At of the output on, and
 // stretched linearly from Decoded to Length samples where clocks drifted. At, Decoded and Length describe the whole run,
-// also where only some of its packets are sent.
+// also where only some of its packets are sent, and so does Skip.
 type Run struct {
 	At      int64 // output sample of the run's first sample; negative when the run begins before the film
 	Packets int   // how many of its packets are sent
 	Decoded int64 // samples that all of its packets decode to at 48 kHz, after Skip
 	Length  int64 // output samples that they fill; equal to Decoded without drift
 	Skip    int   // decoded samples to drop first, at 48 kHz: Opus's pre-skip, in a track's first run only
-	Start   int64 // decoded samples at 48 kHz, after Skip, before the first packet that is sent; with Start > 0, Skip is 0
+	Start   int64 // samples at 48 kHz that the run's packets decode to which come before the first that is sent
 }
 
 // Packet is one encoded unit.
