@@ -13,14 +13,6 @@ import (
 // pass over them encodes the film's audio. An encoder that began anew at each task would click there.
 const Lossless = "f32"
 
-// Samples of a run that a task is given beside those it renders, on either side, counted as decoded. The margin is for
-// the taps of a resampler. The preroll lets a decoder that begins in the middle of a track come to what it would have
-// decoded had it begun at the front.
-const (
-	audioMargin  = 1024
-	audioPreroll = timeline.SampleRate
-)
-
 // audioTasks cuts the film's audio into tasks: one, which also encodes, or several that leave samples.
 func (p *Plan) audioTasks(tracks []int, indexes Indexes, opts Options) ([]AudioTask, error) {
 	longest := opts.AudioTask
@@ -73,12 +65,14 @@ func (p *Plan) placeAudio(t int, x *media.IndexFile) (*placedAudio, error) {
 	}}
 	packets := make([]timeline.AudioPacket, 0, x.Count())
 	track.decoded = make([]int64, 1, x.Count()+1)
+	var elapsed time.Duration // added up before it is rounded: an AAC packet at 44.1 kHz lasts 1114.56 samples
 	for packet, err := range x.Packets(0, x.Count()) {
 		if err != nil {
 			return nil, err
 		}
 		packets = append(packets, timeline.AudioPacket{Time: packet.Time, Duration: packet.Duration})
-		track.decoded = append(track.decoded, track.decoded[len(packets)-1]+max(timeline.Samples(packet.Duration), 0))
+		elapsed += max(packet.Duration, 0)
+		track.decoded = append(track.decoded, timeline.Samples(elapsed))
 	}
 	start, skip := timeline.Samples(summary.Start), timeline.Samples(x.Track().CodecDelay)
 	for i, run := range timeline.Runs(packets) {
@@ -119,11 +113,11 @@ func (t *placedAudio) slice(from, to int64, several bool) (AudioTrack, bool) {
 	if i >= j {
 		return slice, false
 	}
-	slice.Start = t.packetAt(i, t.position(i, from)-audioMargin)
-	for slice.Start > 0 && t.decoded[t.packetAt(i, t.position(i, from)-audioMargin)]-t.decoded[slice.Start] < audioPreroll {
+	slice.Start = t.packetAt(i, t.position(i, from)-protocol.AudioMargin)
+	for slice.Start > 0 && t.decoded[t.packetAt(i, t.position(i, from)-protocol.AudioMargin)]-t.decoded[slice.Start] < protocol.AudioPreroll {
 		slice.Start--
 	}
-	slice.End = min(t.packetAt(j-1, t.position(j-1, to)+audioMargin)+1, t.first[j-1]+t.Runs[j-1].Packets)
+	slice.End = min(t.packetAt(j-1, t.position(j-1, to)+protocol.AudioMargin)+1, t.first[j-1]+t.Runs[j-1].Packets)
 	for k := sort.SearchInts(t.first, slice.Start+1) - 1; k < j; k++ {
 		slice.Runs = append(slice.Runs, t.cut(k, slice.Start, slice.End))
 	}
@@ -154,9 +148,7 @@ func (t *placedAudio) cut(k, start, end int) protocol.Run {
 	run, first := t.Runs[k], t.first[k]
 	last := min(first+run.Packets, end)
 	if start > first {
-		before := t.decoded[start] - t.decoded[first] - int64(run.Skip)
-		run.Skip = int(max(-before, 0))
-		run.Start = max(before, 0)
+		run.Start = t.decoded[start] - t.decoded[first]
 	}
 	run.Packets = last - max(first, start)
 	return run

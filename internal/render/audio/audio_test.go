@@ -431,7 +431,6 @@ func TestRun_RefusesPlansNoParentMakes(t *testing.T) {
 		"no samples":      func(p *protocol.AudioPlan) { p.To = 0 },
 		"backwards":       func(p *protocol.AudioPlan) { p.From = 200 },
 		"before the film": func(p *protocol.AudioPlan) { p.From = -1 },
-		"late start":      func(p *protocol.AudioPlan) { p.Runs[0][0].Start = 961 },
 		"negative start":  func(p *protocol.AudioPlan) { p.Runs[0][0].Start = -1 },
 		"no runs":         func(p *protocol.AudioPlan) { p.Runs = nil },
 		"negative run":    func(p *protocol.AudioPlan) { p.Runs[0][0].Decoded = -1 },

@@ -366,3 +366,19 @@ func TestMix_AACSegmentsEqualTheWhole(t *testing.T) {
 		}
 	}
 }
+
+func TestTrack_FindsThePacketAfterADay(t *testing.T) {
+	codectest.NoLeaks(t)
+	recorded := codectest.Make(t, "-f lavfi -i sine=440:d=0.1:r=44100 -c:a aac")
+	const packets = 86_400 * 44_100 / 1024
+	duration := recorded.Packets[0].Duration * packets // of so many, each rounded to a nanosecond
+	run := protocol.Run{Packets: 1, Decoded: 2 * timeline.Samples(duration), Length: 2 * timeline.Samples(duration), Skip: 2299, Start: timeline.Samples(duration)}
+	described := protocol.Track{Codec: "aac", Private: recorded.Private, Rate: 44_100, Channels: 1}
+	track, err := newTrack(described, []protocol.Run{run}, newMixer(0, 1, discard{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := int64(packets*1024 - 2112); track.position != want || track.skip != 0 {
+		t.Errorf("it begins at sample %d, want %d", track.position, want)
+	}
+}

@@ -62,7 +62,7 @@ func newTrack(t protocol.Track, runs []protocol.Run, m *mixer) (*track, error) {
 		result.track.Channels = min(max(t.Channels, 0), maxChannels)
 	}
 	for i, r := range runs {
-		if r.Packets < 1 || r.Decoded < 0 || r.Length < 0 || r.Skip < 0 || r.Start < 0 || r.Start > r.Decoded+int64(r.Skip) ||
+		if r.Packets < 1 || r.Decoded < 0 || r.Length < 0 || r.Skip < 0 || r.Start < 0 || r.Start > longestRun ||
 			r.Decoded > longestRun || r.Length > longestRun || r.At > longestRun || r.At < -longestRun ||
 			(r.Length == 0) != (r.Decoded == 0) || r.Length > 2*r.Decoded+timeline.SampleRate {
 			return nil, fmt.Errorf("run %d: %+v", i, r)
