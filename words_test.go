@@ -71,7 +71,7 @@ var wordExceptions = []exception{
 
 // unclean lists the folders in which the words are not enforced yet. ROOMREEL_TEST_WORDS=all enforces them everywhere.
 var unclean = []string{
-	"cmd/", "docs/", "internal/api/", "internal/app/", "internal/blob/", "internal/client/", "internal/codec/",
+	"cmd/", "docs/divergences.md", "internal/api/", "internal/app/", "internal/blob/", "internal/client/", "internal/codec/",
 	"internal/compose/", "internal/jobs/", "internal/plan/", "internal/manifest/", "internal/media/", "internal/render/",
 	"internal/store/", "internal/webhook/",
 }
