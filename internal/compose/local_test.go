@@ -2,8 +2,10 @@ package compose
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -138,6 +140,69 @@ func (r *testRoom) compose(t *testing.T, p *plan.Plan) (string, LocalResult) {
 		t.Fatal(err)
 	}
 	return out, result
+}
+
+// soundOf decodes a file's audio to mono at 48 kHz.
+func soundOf(t *testing.T, path string) []float64 {
+	t.Helper()
+	raw := ffmpeg(t, "-i", path, "-vn", "-f", "f32le", "-ac", "1", "-ar", "48000", "-")
+	samples := make([]float64, len(raw)/4)
+	for i := range samples {
+		samples[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:])))
+	}
+	return samples
+}
+
+// audioRoom is three participants: Opus from a late start and with a mute in it, G.711 at 8 kHz, and Opus whose clock
+// drifts.
+func audioRoom(t *testing.T) *testRoom {
+	t.Helper()
+	dir := t.TempDir()
+	var room testRoom
+	tone := func(expr string) string { return fmt.Sprintf("aevalsrc=%s:s=48000:d=31", expr) }
+	a, b, c := filepath.Join(dir, "a.mka"), filepath.Join(dir, "b.mka"), filepath.Join(dir, "c.mka")
+	ffmpeg(t, "-f", "lavfi", "-i", tone("0.2*sin(2*PI*(300+40*t)*t)*(0.6+0.4*sin(3*t))"), "-af", "aselect=not(between(t\\,11\\,14.3))", "-c:a", "libopus", a)
+	ffmpeg(t, "-f", "lavfi", "-i", tone("0.2*sin(2*PI*700*t)"), "-ar", "8000", "-ac", "1", "-c:a", "pcm_mulaw", b)
+	ffmpeg(t, "-f", "lavfi", "-i", tone("0.15*sin(2*PI*1100*t)*gt(mod(t\\,1)\\,0.3)"), "-c:a", "libopus", "-bsf:a", "setts=ts=TS*1.002", c)
+	room.add(t, roomreel.Audio, 0, a)
+	room.add(t, roomreel.Audio, 2345*time.Millisecond, b)
+	room.add(t, roomreel.Audio, 777*time.Millisecond, c)
+	return &room
+}
+
+// The audio of a film does not depend on how many tasks made it: no click, no shift and no other level where they join.
+func TestLocal_AudioInTasksIsTheAudioOfOne(t *testing.T) {
+	room := audioRoom(t)
+	for _, format := range []roomreel.Format{roomreel.MP4, roomreel.WebM} {
+		whole := room.plan(t, format, nil)
+		parts := room.plan(t, format, func(o *plan.Options) { o.AudioTask = 3 * time.Second })
+		if len(whole.Audio) != 1 || len(parts.Audio) < 10 || parts.Samples != whole.Samples {
+			t.Fatalf("%d and %d audio tasks, %d and %d samples", len(whole.Audio), len(parts.Audio), whole.Samples, parts.Samples)
+		}
+		one, _ := room.compose(t, whole)
+		many, result := room.compose(t, parts)
+		want, got := soundOf(t, one), soundOf(t, many)
+		if len(want) != len(got) {
+			t.Fatalf("%s: %d samples in one task, %d in many", format, len(want), len(got))
+		}
+		// Encoders are not linear: what differs by a hundred-thousandth before them may be rounded otherwise. A click or a
+		// shift would be a hundred times larger.
+		var worst, at float64
+		for i := range want {
+			if d := math.Abs(want[i] - got[i]); d > worst {
+				worst, at = d, float64(i)/48000
+			}
+		}
+		t.Logf("%s: largest difference %.1f dBFS, at %.3f s", format, 20*math.Log10(worst), at)
+		if worst > 0.003 {
+			t.Errorf("%s: samples differ by %.5f at %.3f s", format, worst, at)
+		}
+		for _, track := range result.Report.Tracks {
+			if track.Heard < 27 || track.Heard > 31.5 || track.Errors > 0 {
+				t.Errorf("%s: %+v", format, track)
+			}
+		}
+	}
 }
 
 // framesOf returns a checksum of every frame of a film.

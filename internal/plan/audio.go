@@ -113,11 +113,13 @@ func (t *placedAudio) slice(from, to int64, several bool) (AudioTrack, bool) {
 	if i >= j {
 		return slice, false
 	}
-	slice.Start = t.packetAt(i, t.position(i, from)-protocol.AudioMargin)
-	for slice.Start > 0 && t.decoded[t.packetAt(i, t.position(i, from)-protocol.AudioMargin)]-t.decoded[slice.Start] < protocol.AudioPreroll {
+	const margin = 2 * protocol.AudioMargin // positions are rounded
+	heard := t.packetAt(i, t.position(i, from)-margin)
+	slice.Start = heard
+	for slice.Start > 0 && t.decoded[heard]-t.decoded[slice.Start] < protocol.AudioPreroll {
 		slice.Start--
 	}
-	slice.End = min(t.packetAt(j-1, t.position(j-1, to)+protocol.AudioMargin)+1, t.first[j-1]+t.Runs[j-1].Packets)
+	slice.End = t.packetAt(j-1, t.position(j-1, to)+margin) + 1
 	for k := sort.SearchInts(t.first, slice.Start+1) - 1; k < j; k++ {
 		slice.Runs = append(slice.Runs, t.cut(k, slice.Start, slice.End))
 	}
