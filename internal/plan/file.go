@@ -10,6 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+
+	"roomreel/internal/render/protocol"
 )
 
 // A stored plan is sections one after another, each the deflated JSON of one value: every task, then the summary. After
@@ -17,9 +20,12 @@ import (
 // the plan's checksum is the SHA-256 of the table, so that a reader who knows the checksum can trust any section alone.
 //
 // A worker carries out the versions from oldest to Version as they stand, whatever its own planner would decide. It
-// declines others with ErrVersion. A change of what stored plans mean is a new version.
+// declines others with ErrVersion. A change of what stored plans mean is a new version: compose's tests keep a plan of each.
+//
+//	1  the first
+//	2  runs and ranges are arrays of numbers: a room of 50 people for 4 h has two million runs
 const (
-	Version = 1
+	Version = 2
 	oldest  = 1
 )
 
@@ -87,6 +93,73 @@ func (p *Plan) write(w io.Writer, version int) (checksum string, err error) {
 		return "", fmt.Errorf("write plan: %w", err)
 	}
 	return hash(text), nil
+}
+
+// MarshalJSON writes a range as an array.
+func (r Range) MarshalJSON() ([]byte, error) {
+	return json.Marshal([...]int{r.From, r.To, r.Start, r.End})
+}
+
+// UnmarshalJSON reads a range of version 2, or the object of version 1.
+func (r *Range) UnmarshalJSON(text []byte) error {
+	if text[0] == '{' {
+		type v1 Range
+		return json.Unmarshal(text, (*v1)(r))
+	}
+	return numbers(text, &r.From, &r.To, &r.Start, &r.End)
+}
+
+// runs are protocol's runs as they are stored.
+type runs []protocol.Run
+
+// MarshalJSON writes each run as an array.
+func (all runs) MarshalJSON() ([]byte, error) {
+	b := []byte{'['}
+	for i, r := range all {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		for k, n := range [...]int64{r.At, int64(r.Packets), r.Decoded, r.Length, int64(r.Skip), r.Start} {
+			b = append(b, "[,,,,,"[k])
+			b = strconv.AppendInt(b, n, 10)
+		}
+		b = append(b, ']')
+	}
+	return append(b, ']'), nil
+}
+
+// UnmarshalJSON reads the runs of version 2, or the objects of version 1.
+func (all *runs) UnmarshalJSON(text []byte) error {
+	var items []json.RawMessage
+	if err := json.Unmarshal(text, &items); err != nil {
+		return err
+	}
+	*all = make(runs, len(items))
+	for i, item := range items {
+		r := &(*all)[i]
+		err := error(nil)
+		if item[0] == '{' {
+			err = json.Unmarshal(item, r)
+		} else {
+			err = numbers(item, &r.At, &r.Packets, &r.Decoded, &r.Length, &r.Skip, &r.Start)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// numbers reads an array of as many numbers as there are places for.
+func numbers(text []byte, into ...any) error {
+	n := len(into)
+	if err := json.Unmarshal(text, &into); err != nil {
+		return err
+	}
+	if len(into) != n {
+		return fmt.Errorf("%d numbers instead of %d", len(into), n)
+	}
+	return nil
 }
 
 func hash(b []byte) string {

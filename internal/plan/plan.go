@@ -120,7 +120,7 @@ type AudioTrack struct {
 	Media      protocol.Track
 	Shift      time.Duration // output time of its first packet
 	Start, End int           // packets [Start, End)
-	Runs       []protocol.Run
+	Runs       runs
 }
 
 // New plans the film that req asks for. The error is that of Arrange, or of indexes. One index is read at a time.
