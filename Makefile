@@ -1,7 +1,7 @@
 # `make help` lists the targets. Each runs one command.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test quick lint fuzz e2e bench bench-lists golden run clean
+.PHONY: help demo build test quick lint fuzz e2e bench bench-lists bench-plan golden run clean
 
 SOURCES := $(shell find cmd internal *.go go.mod go.sum -name '*.go' -o -name 'go.*' -o -name '*.[ch]' -o -name '*.sql' 2>/dev/null)
 
@@ -41,6 +41,9 @@ bench: build ## compose the reference room alternately with roomreel and with on
 
 bench-lists: ## read pages of 1,000 and of 1,000,000 compositions from both databases
 	go test -run '^$$' -bench Lists -benchtime 500x -timeout 30m ./internal/store
+
+bench-plan: ## memory and time of planning and of one task, for 5 people in 10 minutes and for 50 in 4 hours
+	go test -run '^$$' -bench Task -benchtime 1x -timeout 30m ./internal/compose
 
 golden: ## rewrite the files of golden tests; then read the diff
 	@scripts/golden.sh

@@ -42,7 +42,9 @@ func TestRenderTask_WaitsForAWorkerThatKnowsThePlan(t *testing.T) {
 		check(t, err)
 		w.exec(t, `UPDATE composition_plan SET version = $2 WHERE composition_sid = $1`, sid, plan.Version+1)
 		for name, run := range map[string]func() error{
-			"a task":       func() error { return r.renderTask(t.Context(), queue.Job{Job: store.Job{SID: string(sid), Number: videoTask}}) },
+			"a task": func() error {
+				return r.renderTask(t.Context(), queue.Job{Job: store.Job{SID: string(sid), Number: videoTask}})
+			},
 			"the assembly": func() error { return r.assemble(t.Context(), queue.Job{Job: store.Job{SID: string(sid)}}) },
 		} {
 			if _, snoozed := queue.Snoozed(run()); !snoozed {
