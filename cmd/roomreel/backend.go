@@ -121,7 +121,7 @@ func (b *backend) openBlobs(c config.Config, folder, prefix string) (blob.Store,
 // mediaTarget finds the media store's bucket at its endpoint. s3://bucket/prefix without an endpoint is a bucket of AWS.
 func mediaTarget(m config.MediaStore) (s3.Target, error) {
 	if m.Endpoint == "" {
-		target, err := s3.ParseVault(m.URL, s3.Endpoints{})
+		target, err := s3.ParseOwnURL(m.URL, s3.Endpoints{})
 		if err == nil && m.Region != "" {
 			target.Region = m.Region
 		}
@@ -141,7 +141,7 @@ func mediaTarget(m config.MediaStore) (s3.Target, error) {
 			return s3.Target{}, err
 		}
 	}
-	return s3.ParseVault(at.Scheme+"://"+at.Host+"/"+named.Host+named.Path, s3.Endpoints{Allowed: []s3.Endpoint{endpoint}})
+	return s3.ParseOwnURL(at.Scheme+"://"+at.Host+"/"+named.Host+named.Path, s3.Endpoints{Allowed: []s3.Endpoint{endpoint}})
 }
 
 // close closes what was opened, in reverse order. It may be called twice.

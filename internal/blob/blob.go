@@ -1,13 +1,16 @@
-// Package blob keeps immutable byte objects under keys: the vault and customers' buckets.
+// Package blob stores immutable objects under keys: in our media store and working store, and in customers' buckets.
 //
-// [Store] is the law; dir keeps a folder, s3 a bucket, and blobtest holds both to the same tests. Keys are slash-separated
-// and come from us, never from a caller.
+// [Store] is the contract, which blobtest tests. Package dir implements it with a folder, s3 with a bucket; atrest encrypts
+// what it puts into another one. Keys are slash-separated paths that the service makes, never a caller.
 package blob
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"strings"
 	"time"
 )
 
@@ -16,16 +19,16 @@ var ErrNotExist = errors.New("blob: no such object")
 
 // Store keeps objects. All methods may be called concurrently.
 //
-// Put is atomic: readers see the whole new object or the old one, whatever dies in between. An error for which
-// errors.As finds a *PermanentError will not go away by repeating the call; all others may.
+// Put is atomic: readers see the whole new object or the old one, also when the process dies in between. Repeating a call
+// does not help when errors.As finds a *PermanentError in its error; after any other error it may.
 type Store interface {
-	// Put reads r to its end and stores it under key, replacing what was there. size is the number of bytes that r will
-	// give, or -1. A reader that ends early or late is an error and nothing is stored. The Info is what the store
-	// confirmed to hold.
+	// Put reads r to its end and stores it under key, in place of an older object. size is the number of bytes that r will
+	// give, or -1. If r gives fewer or more, Put fails and nothing is stored. The Info, whose Size is always known, is what
+	// the store confirmed to hold.
 	Put(ctx context.Context, key string, r io.Reader, size int64, opts PutOptions) (Info, error)
 
-	// Get returns length bytes from offset; length -1 means to the end. What lies beyond the object's end is not there:
-	// the reader ends early, or at once. The caller closes it.
+	// Get returns length bytes from offset; length -1 means to the end. A range that reaches beyond the object's end is cut
+	// there. The caller closes the reader.
 	Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
 
 	// Stat says what is stored under key.
@@ -34,8 +37,8 @@ type Store interface {
 	// Delete removes key. Removing what is not there is not an error.
 	Delete(ctx context.Context, key string) error
 
-	// Presign returns a URL that serves the object to anyone until it expires, or "" when this store cannot and the
-	// service has to serve the bytes itself.
+	// Presign returns a URL that serves the object to anyone until it expires. It returns "" when the store has no such
+	// URLs: then the service serves the bytes itself.
 	Presign(ctx context.Context, key string, ttl time.Duration, opts PresignOptions) (string, error)
 }
 
@@ -74,7 +77,7 @@ type Sweeper interface {
 	SweepMultipart(ctx context.Context, age time.Duration) (int, error)
 }
 
-// PutOptions describe an object to those who download it straight from the store.
+// PutOptions describe an object to clients that download it from the store itself.
 type PutOptions struct {
 	ContentType string
 	Metadata    map[string]string // user metadata, without the x-amz-meta- prefix
@@ -93,14 +96,13 @@ type Info struct {
 	Metadata map[string]string
 }
 
-// PermanentError marks a failure of the destination that repeating cannot mend: wrong credentials, no such bucket,
-// no permission.
+// PermanentError marks a failure that the bucket's owner has to correct: wrong credentials, no such bucket, no permission.
 type PermanentError struct {
 	Kind PermanentKind
 	Err  error
 }
 
-// PermanentKind says whose mistake a permanent failure is.
+// PermanentKind says what the bucket's owner has to correct.
 type PermanentKind string
 
 const (
@@ -111,3 +113,47 @@ const (
 
 func (e *PermanentError) Error() string { return "blob: " + string(e.Kind) + ": " + e.Err.Error() }
 func (e *PermanentError) Unwrap() error { return e.Err }
+
+// MaxKey is the longest key in bytes. S3 allows 1024, of which a bucket's prefix takes a part.
+const MaxKey = 800
+
+// CheckKey refuses a key that cannot name an object in every store. A key is slash-separated and relative, without empty, "."
+// or ".." elements and without control characters, and does not start with a dot (a folder keeps unfinished files there).
+func CheckKey(key string) error {
+	switch {
+	case !fs.ValidPath(key) || key == ".":
+		return fmt.Errorf("blob: %q is not a key: it must be a relative path without empty, . or .. elements", key)
+	case len(key) > MaxKey:
+		return fmt.Errorf("blob: a key of %d bytes is longer than the %d that every store takes", len(key), MaxKey)
+	case key[0] == '.':
+		return fmt.Errorf("blob: %q is not a key: it starts with a dot", key)
+	case strings.IndexFunc(key, func(r rune) bool { return r < 0x20 || r == 0x7f }) >= 0:
+		return fmt.Errorf("blob: %q is not a key: it holds a control character", key)
+	}
+	return nil
+}
+
+// CheckRange refuses an offset and length that Get does not take.
+func CheckRange(offset, length int64) error {
+	if offset < 0 || length < -1 {
+		return fmt.Errorf("blob: no such range: %d bytes from %d", length, offset)
+	}
+	return nil
+}
+
+// WithContext returns a reader that reads from r until ctx is done, and then fails with the cause of ctx.
+func WithContext(ctx context.Context, r io.Reader) io.Reader {
+	return contextReader{ctx, r}
+}
+
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if c.ctx.Err() != nil {
+		return 0, context.Cause(c.ctx)
+	}
+	return c.r.Read(p)
+}

@@ -7,11 +7,11 @@ import (
 	"sync"
 )
 
-// Opener is a Store that can keep an object open, so that reading here and there costs no look-up each time.
+// Opener is a Store that can keep an object open, so that random reads do not look it up each time.
 type Opener interface {
 	Store
-	// Open returns the object under key. The caller closes it. What is read is the object as it was when it was
-	// opened, even if it is replaced or deleted in between.
+	// Open returns the object under key. The caller closes it. Reads give the object as it was when it was opened, also after
+	// it was replaced or deleted.
 	Open(ctx context.Context, key string) (OpenObject, error)
 }
 
@@ -21,9 +21,9 @@ type OpenObject interface {
 	io.Closer
 }
 
-// ReaderAt reads an object here and there. It may be used concurrently.
+// ReaderAt gives random access to an object. It may be used concurrently.
 type ReaderAt struct {
-	ctx   context.Context // a ReaderAt is one running use of an object; io.ReaderAt has no place for a context
+	ctx   context.Context // io.ReaderAt's method takes none
 	store Store
 	key   string
 	size  int64
@@ -33,10 +33,10 @@ type ReaderAt struct {
 	err  error
 }
 
-// NewReaderAt returns a reader of the size bytes under key. Nothing is opened before the first read. In a bucket every
-// ReadAt is one ranged request, so read in pieces of some hundred KiB; a folder keeps the file open until Close.
+// NewReaderAt returns a reader of the size bytes under key. Nothing is opened before the first read. Of a bucket, every ReadAt
+// is one ranged request, so callers read some hundred KiB at a time; of a folder, the file stays open until Close.
 //
-// Cancelling ctx ends reads that are under way.
+// When ctx is cancelled, running reads end.
 func NewReaderAt(ctx context.Context, store Store, key string, size int64) *ReaderAt {
 	return &ReaderAt{ctx: ctx, store: store, key: key, size: size}
 }
@@ -91,7 +91,7 @@ func (r *ReaderAt) read(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Close lets go of what was opened. It tolerates being called twice, and before any read. Reads after it fail.
+// Close closes the object. It may be called twice, and before any read. Later reads fail.
 func (r *ReaderAt) Close() error {
 	r.once.Do(func() { r.err = fmt.Errorf("blob: %s was closed", r.key) })
 	if r.open == nil {

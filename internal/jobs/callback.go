@@ -121,7 +121,7 @@ func (w *Worker) deliverEvent(ctx context.Context, pending store.Pending) error 
 	attempt := store.Delivery{
 		ID: rand.Text(), EventID: event.ID, Resource: event.Resource, Sequence: event.Sequence, Type: event.Type,
 		URL: event.Callback.URL, Method: event.Callback.Method, Attempt: pending.Attempts + 1,
-		Started: started, Duration: result.Took, Status: result.Status,
+		Started: started, Duration: result.Duration, Status: result.Status,
 	}
 	next := store.EventDelivered
 	if !result.Delivered {

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -50,7 +51,7 @@ func TestDeliver_NeverConnectsWhereItMustNot(t *testing.T) {
 	}()
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 
-	// Whatever is a name resolves to one forbidden address after another.
+	// Every name resolves to one forbidden address after another.
 	names := resolver(t, netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("169.254.169.254"))
 	s := sender(t, Config{Resolver: names, Total: 5 * time.Second})
 	for _, scheme := range []string{"http", "https"} {
@@ -59,11 +60,11 @@ func TestDeliver_NeverConnectsWhereItMustNot(t *testing.T) {
 			if o.Delivered || o.Err == nil || o.Status != 0 {
 				t.Errorf("%s://%s: got %+v", scheme, host, o)
 			}
-			if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil && !o.Forbidden {
+			if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil && !errors.Is(o.Err, ErrForbidden) {
 				t.Errorf("%s://%s: not forbidden but %v", scheme, host, o.Err)
 			}
-			if o.Took > 4*time.Second {
-				t.Errorf("%s://%s: took %v: something was dialled", scheme, host, o.Took)
+			if o.Duration > 4*time.Second {
+				t.Errorf("%s://%s: took %v: something was dialled", scheme, host, o.Duration)
 			}
 		}
 	}
@@ -74,8 +75,8 @@ func TestDeliver_NeverConnectsWhereItMustNot(t *testing.T) {
 	}
 }
 
-func TestGuard_AllowsWhatTheOperatorDoesAndNoMore(t *testing.T) {
-	g := guard([]netip.Prefix{
+func TestAllowedAddresses_AreThoseOfTheOperatorAndPublicOnes(t *testing.T) {
+	g := allowedAddresses([]netip.Prefix{
 		netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00:1::/32"), netip.MustParsePrefix("::ffff:192.168.7.0/120"),
 	})
 	for address, want := range map[string]bool{

@@ -156,7 +156,7 @@ func TestDeliver_JudgesAnswers(t *testing.T) {
 			w.WriteHeader(status)
 		})
 		o := sender(t, Config{Allow: loopback}).Deliver(t.Context(), event(server.URL, "POST"), token)
-		if o.Delivered != (status < 300) || (o.Err == nil) != o.Delivered || o.Status != status || calls.Load() != 1 || o.Took <= 0 {
+		if o.Delivered != (status < 300) || (o.Err == nil) != o.Delivered || o.Status != status || calls.Load() != 1 || o.Duration <= 0 {
 			t.Errorf("%d: got %+v after %d calls", status, o, calls.Load())
 		}
 	}
@@ -213,7 +213,7 @@ func TestDeliver_IgnoresProxies(t *testing.T) {
 	t.Setenv("HTTP_PROXY", proxy.URL)
 	t.Setenv("http_proxy", proxy.URL)
 	o := sender(t, Config{Resolver: resolver(t, netip.MustParseAddr("10.0.0.1"))}).Deliver(t.Context(), event("http://receiver.example/", "POST"), token)
-	if !o.Forbidden {
+	if !errors.Is(o.Err, ErrForbidden) {
 		t.Errorf("got %+v", o)
 	}
 }

@@ -1,8 +1,8 @@
-// Package atrest is a blob.Store that encrypts what it keeps in another one, under a key of the service.
+// Package atrest is a blob.Store that encrypts objects under a key of the service, and puts them into another store.
 //
-// Working copies of media that is sealed or external in the end lie in it, and what compositions leave on their way: a
-// disk or a bucket that is read by somebody else gives nothing away, and what was altered or swapped is an error. The
-// bytes are package seal's AtRest; the name that each is bound to is its key.
+// It holds the working store: copies of media that is encrypted for its owner or delivered to a bucket, and the segments of
+// compositions. A reader of the disk or bucket below learns nothing from it, and an object that was altered, or moved to
+// another key, is an error. The format is package seal's AtRest, bound to the object's key.
 package atrest
 
 import (
@@ -16,7 +16,7 @@ import (
 	"roomreel/internal/seal"
 )
 
-// Store encrypts under seal's AtRest what it puts into the store below. Sizes are those of the plaintext.
+// Store encrypts what it puts into the store below. Sizes are those of the plaintext.
 type Store struct {
 	below blob.Store
 	rests []*seal.AtRest // the newest key's first
@@ -30,7 +30,7 @@ var (
 // Unwrap returns the store below.
 func (s *Store) Unwrap() blob.Store { return s.below }
 
-// New returns a Store over below. The first key encrypts and each of them opens, so that keys can be changed while copies
+// New returns a Store over below. The first key encrypts, and all keys decrypt, so that a key can be replaced while objects
 // are in use.
 func New(below blob.Store, keys ...[]byte) (*Store, error) {
 	s := &Store{below: below}
@@ -47,7 +47,7 @@ func New(below blob.Store, keys ...[]byte) (*Store, error) {
 	return s, nil
 }
 
-// Put encrypts r on its way.
+// Put encrypts r and stores it below.
 func (s *Store) Put(ctx context.Context, key string, r io.Reader, size int64, opts blob.PutOptions) (blob.Info, error) {
 	counted := &counter{r: r}
 	sealed, err := s.rests[0].NewReader(counted, key)
@@ -75,7 +75,7 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Get decrypts the asked-for range.
+// Get decrypts a range.
 func (s *Store) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	if err := blob.CheckRange(offset, length); err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (s *Store) Get(ctx context.Context, key string, offset, length int64) (io.R
 	}{io.NewSectionReader(object, offset, length), object}, nil
 }
 
-// Open returns the object for reading at any place.
+// Open returns the decrypted object for random access.
 func (s *Store) Open(ctx context.Context, key string) (blob.OpenObject, error) {
 	return s.open(ctx, key)
 }
@@ -118,8 +118,8 @@ func (s *Store) open(ctx context.Context, key string) (*object, error) {
 	return nil, damaged
 }
 
-// sized opens the encrypted object and says how large it is: of an open file that is asked of the file itself, since
-// the object may be replaced between two look-ups. In a bucket it may too, and reading it then fails.
+// sized opens the encrypted object and returns its size. The size of a file is taken from the open file, since the object may be
+// replaced between two look-ups. An object of a bucket may be replaced too, and reading it fails then.
 func (s *Store) sized(ctx context.Context, key string) (blob.OpenObject, int64, error) {
 	if opener, ok := blob.As[blob.Opener](s.below); ok {
 		open, err := opener.Open(ctx, key)
@@ -140,16 +140,16 @@ func (s *Store) sized(ctx context.Context, key string) (blob.OpenObject, int64, 
 	if err != nil {
 		return nil, 0, err
 	}
-	return &onward{ctx: ctx, store: s.below, key: key, here: blob.NewReaderAt(ctx, s.below, key, info.Size)}, info.Size, nil
+	return &sequentialReader{ctx: ctx, store: s.below, key: key, random: blob.NewReaderAt(ctx, s.below, key, info.Size)}, info.Size, nil
 }
 
-// object reads one encrypted object and closes what is below it.
+// object decrypts an object, and closes the encrypted one below.
 type object struct {
 	*seal.RestReader
 	io.Closer
 }
 
-// Stat says what is stored, which it reads the object's end for.
+// Stat reads the end of the object, from which the size of the plaintext is known.
 func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
 	info, err := s.below.Stat(ctx, key)
 	if err != nil {
@@ -166,7 +166,7 @@ func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
 // Delete removes the object.
 func (s *Store) Delete(ctx context.Context, key string) error { return s.below.Delete(ctx, key) }
 
-// Presign returns "": nobody else can read what is here.
+// Presign returns "": a client could not decrypt the object.
 func (s *Store) Presign(context.Context, string, time.Duration, blob.PresignOptions) (string, error) {
 	return "", nil
 }

@@ -1,4 +1,4 @@
-// Package blobtest holds every blob.Store to the same law. Start with [Run].
+// Package blobtest tests the contract of blob.Store. Start with [Run].
 package blobtest
 
 import (
@@ -16,10 +16,10 @@ import (
 	"roomreel/internal/blob"
 )
 
-// Run tests the store that open returns. open is called once per claim and may hand out the same store each time: no
-// claim looks at another's keys.
+// Run tests the store that open returns. open is called for each test and may return the same store: the tests use different
+// keys.
 func Run(t *testing.T, open func(t *testing.T) blob.Store) {
-	claims := []struct {
+	tests := []struct {
 		name  string
 		check func(t *testing.T, s blob.Store, at string)
 	}{
@@ -31,16 +31,16 @@ func Run(t *testing.T, open func(t *testing.T) blob.Store) {
 		{"reader_that_ends_late_stores_nothing", readerThatEndsLate},
 		{"reader_that_fails_keeps_what_was_there", readerThatFails},
 		{"cancelled_put_stores_nothing", cancelledPut},
-		{"absent_keys_are_told", absentKeys},
+		{"absent_keys_are_reported", absentKeys},
 		{"delete_is_idempotent", deleteIsIdempotent},
 		{"keys_with_anything_but_traversal", oddKeys},
 		{"bad_keys_are_refused", badKeys},
 		{"reader_at_reads_everywhere", readerAt},
 		{"readers_see_the_whole_new_object_or_the_old_one", putIsAtomic},
 	}
-	for i, claim := range claims {
-		t.Run(claim.name, func(t *testing.T) {
-			claim.check(t, open(t), fmt.Sprintf("law%d-%d", i, rand.Uint32()))
+	for i, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			test.check(t, open(t), fmt.Sprintf("test%d-%d", i, rand.Uint32()))
 		})
 	}
 }

@@ -1,8 +1,8 @@
-// Package dir keeps objects as files in a folder: the vault of a single machine.
+// Package dir stores objects as files in a folder.
 //
-// A key is the file's path below the folder, and no key, symbolic link or race leads out of it ([os.Root] sees to that).
-// A file appears under its key only when it is whole and on the disk. User metadata and content types are not kept: the
-// service serves a folder's objects itself and knows them from its database. Start with [Store.Put].
+// A key is the file's path below the folder. No key, symbolic link or race leads out of the folder, because [os.Root] is used.
+// A file gets its key as its name when it is complete and on the disk. User metadata and content types are not kept: the
+// service serves a folder's objects itself and has them in its database. Start with [Store.Put].
 package dir
 
 import (
@@ -28,8 +28,8 @@ type Store struct {
 
 var _ blob.Opener = (*Store)(nil)
 
-// Open returns the store in folder, making the folder (mode 0700) where it is missing. Unfinished files that processes
-// left behind when they died are removed; those of living processes, which may share the folder, are not touched.
+// Open returns the store in folder, and creates the folder (mode 0700) if it is missing. Unfinished files of processes that
+// died are removed. Those of living processes, which may share the folder, are kept.
 func Open(folder string) (*Store, error) {
 	abs, err := filepath.Abs(folder)
 	if err != nil {
@@ -50,13 +50,13 @@ func Open(folder string) (*Store, error) {
 	return &Store{root: root, incoming: in}, nil
 }
 
-// Close lets go of the folder. Puts that are under way fail. It may be called twice.
+// Close closes the folder. Running Puts fail. It may be called twice.
 func (s *Store) Close() error {
 	return errors.Join(s.incoming.close(), s.root.Close())
 }
 
-// Put writes r to a file beside the objects, makes sure that it is on the disk, and then gives it its name. When
-// anything fails, a full disk included, nothing is left.
+// Put writes r to an unfinished file, syncs it, and renames it to key. When Put fails, also because the disk is full, nothing is
+// left.
 func (s *Store) Put(ctx context.Context, key string, r io.Reader, size int64, _ blob.PutOptions) (blob.Info, error) {
 	if err := blob.CheckKey(key); err != nil {
 		return blob.Info{}, err
@@ -79,13 +79,13 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader, size int64, _ 
 	return blob.Info{Size: n}, nil
 }
 
-// fill copies r into f, brings it to the disk and closes it, whatever happens.
+// fill copies r into f, syncs f, and closes it in any case.
 func fill(ctx context.Context, f *os.File, r io.Reader, size int64) (int64, error) {
 	limited := r
 	if size >= 0 {
 		limited = io.LimitReader(r, size+1) // one more, to notice a reader that does not end
 	}
-	// The struct hides f's ReadFrom, which would hand the whole copy to the kernel and no longer look at ctx.
+	// The struct hides f's ReadFrom, with which the kernel would copy everything without a look at ctx.
 	n, err := io.CopyBuffer(struct{ io.Writer }{f}, blob.WithContext(ctx, limited), make([]byte, 256<<10))
 	switch {
 	case err != nil:
@@ -99,8 +99,8 @@ func fill(ctx context.Context, f *os.File, r io.Reader, size int64) (int64, erro
 	return n, errors.Join(err, f.Close())
 }
 
-// publish renames name to key. Delete may prune the folder between making it and the rename, so a missing folder is made
-// again; only a process that deletes without end could keep this going, and then the error is told.
+// publish renames name to key. A concurrent Delete may remove the empty folder before the rename, so the folder is created
+// again, ten times at most.
 func (s *Store) publish(name, key string) error {
 	folder := path.Dir(key)
 	var err error
@@ -122,7 +122,7 @@ func (s *Store) publish(name, key string) error {
 	return err
 }
 
-// makeFolder makes folder and its parents, each of them on the disk before the next.
+// makeFolder creates folder and its parents, and syncs each before the next.
 func (s *Store) makeFolder(folder string) error {
 	if folder == "." {
 		return nil
@@ -146,11 +146,11 @@ func (s *Store) makeFolder(folder string) error {
 	return s.sync(path.Dir(folder))
 }
 
-// sync brings the names in folder to the disk.
+// sync writes the names in folder to the disk.
 func (s *Store) sync(folder string) error {
 	d, err := s.root.Open(folder)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // pruned by a Delete that came after: there is no name left to keep
+		return nil // a later Delete removed it, and the names in it
 	}
 	if err != nil {
 		return err
@@ -158,7 +158,7 @@ func (s *Store) sync(folder string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Get returns a part of the file under key, cut at the file's end. The reader is also an io.Seeker and io.ReaderAt.
+// Get returns a range of the file under key. The reader is also an io.Seeker and io.ReaderAt.
 func (s *Store) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	if err := blob.CheckRange(offset, length); err != nil {
 		return nil, err
@@ -183,7 +183,7 @@ type section struct {
 	io.Closer
 }
 
-// Open keeps the file under key open for reading here and there.
+// Open opens the file under key for random access.
 func (s *Store) Open(ctx context.Context, key string) (blob.OpenObject, error) {
 	return s.file(ctx, key)
 }
@@ -210,7 +210,7 @@ func (s *Store) file(ctx context.Context, key string) (*os.File, error) {
 	return f, nil
 }
 
-// Stat says how large the file under key is.
+// Stat returns the size of the file under key.
 func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
 	f, err := s.file(ctx, key)
 	if err != nil {
@@ -224,7 +224,7 @@ func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
 	return blob.Info{Size: info.Size()}, nil
 }
 
-// Delete removes the file under key, and then the folders that it leaves empty.
+// Delete removes the file under key, and then the folders that are empty without it.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	if err := blob.CheckKey(key); err != nil {
 		return err
@@ -257,12 +257,12 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// Presign returns "": a folder has no server of its own.
+// Presign returns "": a folder has no server.
 func (s *Store) Presign(context.Context, string, time.Duration, blob.PresignOptions) (string, error) {
 	return "", nil
 }
 
-// missing turns the ways in which a path can be absent into blob.ErrNotExist.
+// missing turns the errors of an absent path into blob.ErrNotExist.
 func missing(verb, key string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return fmt.Errorf("%s %s: %w", verb, key, blob.ErrNotExist)

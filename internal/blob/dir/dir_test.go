@@ -64,7 +64,7 @@ func TestPut_LeavesNothingWhenItFails(t *testing.T) {
 	}
 }
 
-func TestPut_FullDiskIsToldAndLeavesNothing(t *testing.T) {
+func TestPut_AFullDiskIsNamedAndLeavesNothing(t *testing.T) {
 	folder := t.TempDir()
 	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=1m"); err != nil {
 		// Mounting needs a privilege that not every machine gives; a limit on file sizes is no substitute, for it

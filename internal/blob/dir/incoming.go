@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Unfinished files live in a folder of their own per open store: .incoming/<random>/. The store holds a lock on the
-// file .incoming/<random>/lock as long as it lives. The kernel drops the lock when the process dies, however it dies, so
-// a folder whose lock can be taken belongs to nobody: no process number to be reused, no clock to be trusted.
+// Each open store has a folder for its unfinished files: .incoming/<random>/. The store holds a lock on the file
+// .incoming/<random>/lock until it is closed. The kernel releases the lock when the process dies, so a folder whose lock is
+// free belongs to a dead process. Neither process numbers nor clocks are compared.
 const incomingFolder = ".incoming"
 
 type incoming struct {
@@ -22,8 +22,8 @@ type incoming struct {
 	lock   *os.File
 }
 
-// openIncoming sweeps what the dead left and makes a folder for this process. Both happen under .incoming/lock, so that
-// nobody sweeps a folder between its making and its locking.
+// openIncoming removes the folders of dead processes and creates one for this process. Both happen under the lock of
+// .incoming/lock, so that no process removes a folder that was created and is not locked yet.
 func openIncoming(root *os.Root) (*incoming, error) {
 	if err := root.Mkdir(incomingFolder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
@@ -58,7 +58,7 @@ func sweep(root *os.Root) error {
 		folder := path.Join(incomingFolder, entry.Name())
 		lock, err := takeLock(root, path.Join(folder, "lock"), unix.LOCK_EX|unix.LOCK_NB)
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			continue // its owner lives
+			continue // its process lives
 		}
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ func sweep(root *os.Root) error {
 	return nil
 }
 
-// takeLock opens name, making it where it is missing, and locks it until the file is closed.
+// takeLock opens or creates name, and locks it until the file is closed.
 func takeLock(root *os.Root, name string, how int) (*os.File, error) {
 	f, err := root.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -91,7 +91,7 @@ func takeLock(root *os.Root, name string, how int) (*os.File, error) {
 	return f, nil
 }
 
-// create makes an empty file and returns it with its name below the root.
+// create returns a new empty file and its name below the root.
 func (in *incoming) create() (*os.File, string, error) {
 	name := path.Join(in.folder, rand.Text())
 	f, err := in.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)

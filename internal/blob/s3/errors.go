@@ -12,7 +12,7 @@ import (
 	"roomreel/internal/blob"
 )
 
-// kinds says whose mistake an answer of a store is, by the code in its XML. Codes that are not here may pass.
+// kinds says what the bucket's owner has to correct, by the code in the XML of a store's answer. Other codes may pass.
 //
 // Source: docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
 var kinds = map[string]blob.PermanentKind{
@@ -23,7 +23,7 @@ var kinds = map[string]blob.PermanentKind{
 	"IllegalLocationConstraintException": blob.BadURL,
 	"InvalidRegion":                      blob.BadURL,
 	"InvalidURI":                         blob.BadURL,
-	"KeyTooLongError":                    blob.BadURL, // the prefix is the only part of a key that is not ours
+	"KeyTooLongError":                    blob.BadURL, // only the prefix of a key is chosen by the customer
 
 	"InvalidAccessKeyId":      blob.BadCredential,
 	"InvalidAccessKey":        blob.BadCredential,
@@ -49,8 +49,8 @@ var kinds = map[string]blob.PermanentKind{
 	"ServerSideEncryptionConfigurationNotFoundError": blob.AccessDenied,
 }
 
-// classify says what an error of a store, or of the way to it, means: absent, permanent with whose mistake it is, or
-// what may pass. ctx being done explains every error.
+// classify says what an error of a store, or of the network, means: absent, permanent, or temporary. When ctx is done, its cause
+// is the error.
 func classify(ctx context.Context, err error) error {
 	if err == nil {
 		return nil

@@ -24,8 +24,8 @@ import (
 
 const large = 12 << 20 // three parts of 5 MiB
 
-// through opens the bucket through a proxy with the faults of plan. Its patience is longer than any test: those that
-// wait for it to end change it.
+// through opens the bucket through a proxy with the faults of plan. Its timeout is longer than any test: tests
+// that wait for the timeout change it.
 func through(t *testing.T, server *s3test.Server, change func(*s3.Config), plan func(s3test.Request) s3test.Fault) (*s3.Store, *s3test.Proxy) {
 	t.Helper()
 	proxy := server.Proxy(t, plan)

@@ -12,8 +12,7 @@ import (
 	"roomreel/internal/blob"
 )
 
-// Get reads a part of an object. A connection that breaks on the way is taken up again where it broke, as long as the
-// object is still the same one.
+// Get reads a range of an object. When the connection breaks, the download is resumed there, if the object is still the same.
 func (s *Store) Get(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error) {
 	if err := blob.CheckRange(offset, length); err != nil {
 		return nil, err
@@ -39,21 +38,21 @@ func (s *Store) Get(ctx context.Context, key string, offset, length int64) (io.R
 	return b, nil
 }
 
-// body is the part of an object that is still to be read.
+// body is the rest of a range that is still to be read.
 type body struct {
-	ctx    context.Context // that of Get, for taking up again; a body is one running read
+	ctx    context.Context // of Get: io.Reader's method takes none
 	store  *Store
 	name   string
 	offset int64 // of the next byte
 	left   int64 // bytes to come, or -1 before the first answer
 	etag   string
-	tries  int   // how often the read may still be taken up again
-	came   int64 // bytes since it was taken up last
+	tries  int   // how often the download may still be resumed
+	came   int64 // bytes since it was resumed last
 	r      io.ReadCloser
 }
 
-// refillAfter is how many bytes of progress restore the number of tries: a long download over a line that breaks now and
-// then ends well, and a store that breaks every answer does not keep it going.
+// refillAfter is the number of bytes after which the number of tries is restored. So a long download over an unreliable
+// connection completes, and a store that breaks every answer ends it.
 const refillAfter = 1 << 20
 
 func (b *body) open() error {

@@ -21,12 +21,11 @@ import (
 	"roomreel/internal/blob"
 )
 
-// errDamaged is what Put says when the store confirms other bytes than were sent. Repeating may mend it.
+// errDamaged says that the store confirmed other bytes than were sent. A retry may succeed.
 var errDamaged = errors.New("the store says that it holds other bytes than were sent")
 
-// Put sends an object that fits into one part in one request, and larger ones in parts that are joined when all have
-// arrived. A part that fails is sent again from memory. When Put fails, the parts are removed; that needs
-// s3:AbortMultipartUpload where the bucket's policy does not grant it with s3:PutObject (Amazon's does not).
+// Put sends an object of one part in one request, and a larger one in parts. A part that fails is sent again from memory. When
+// Put fails, the parts are removed; that needs s3:AbortMultipartUpload, which s3:PutObject does not include at Amazon.
 func (s *Store) Put(ctx context.Context, key string, r io.Reader, size int64, opts blob.PutOptions) (blob.Info, error) {
 	name, err := s.name(key)
 	if err != nil {
@@ -167,7 +166,7 @@ func (u *upload) multipart(ctx context.Context, r io.Reader, first []byte) (n in
 				err := u.send(gctx, id, p)
 				body := p.body
 				if p.body = nil; err != nil {
-					body = nil // net/http may go on reading the body of a request that has failed
+					body = nil // net/http may still read the body of a failed request
 				}
 				free <- body
 				return err
@@ -186,7 +185,7 @@ func (u *upload) multipart(ctx context.Context, r io.Reader, first []byte) (n in
 			last = true
 		} else if err != nil {
 			if e := group.Wait(); e != nil && ctx.Err() == nil {
-				return 0, e // reading was stopped because sending had failed
+				return 0, e // the read ended because a part could not be sent
 			}
 			return 0, err
 		}
@@ -197,7 +196,7 @@ func (u *upload) multipart(ctx context.Context, r io.Reader, first []byte) (n in
 	return n, u.complete(ctx, id, parts)
 }
 
-// part is a piece of an object on its way.
+// part is a part of a multipart upload.
 type part struct {
 	number int
 	body   []byte
@@ -224,8 +223,8 @@ func (u *upload) send(ctx context.Context, id string, p *part) error {
 	return nil
 }
 
-// complete makes the parts one object, and compares the ETag of the whole: the MD5 of the parts' MD5 sums, a hyphen and
-// the number of parts.
+// complete joins the parts, and compares the ETag of the object: the MD5 of the parts' MD5 sums, a hyphen and the number of
+// parts.
 func (u *upload) complete(ctx context.Context, id string, parts []*part) error {
 	list := make([]minio.CompletePart, len(parts))
 	whole, likeMD5 := md5.New(), true
@@ -240,16 +239,16 @@ func (u *upload) complete(ctx context.Context, id string, parts []*part) error {
 		return fmt.Errorf("join the parts: %w", err)
 	}
 	if !likeMD5 {
-		return nil // its ETags are something else; each part was verified by the store against the sums sent along
+		return nil // ETags of this store are no MD5 sums; the store verified each part against the sums that were sent
 	}
 	return u.checkETag(info.ETag, fmt.Sprintf("%x-%d", whole.Sum(nil), len(parts)), answer())
 }
 
-// abort removes the parts that have arrived. It goes on after ctx is done, for a while: the parts cost their owner money.
+// abort removes the parts that were stored, also after ctx is done: they cost the bucket's owner money.
 func (u *upload) abort(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
 	defer cancel()
-	// The error that made us abort is the one to tell. What stays is found by SweepMultipart.
+	// The caller returns the error that led here. SweepMultipart removes what stays.
 	_ = u.core.AbortMultipartUpload(ctx, u.store.config.Target.Bucket, u.name, id)
 }
 
@@ -269,9 +268,9 @@ func (u *upload) checkETag(got, want string, answer http.Header) error {
 	return nil
 }
 
-// contentMD5 is the header of that name, or "" where it would tell the store nothing new. The signed SHA-256 of the body
-// proves the same, and an ETag that is an MD5 proves it again; a server that hashes a third time takes half as long again
-// for it. Amazon demands the header for buckets with object lock, and sends ETags of KMS that prove nothing.
+// contentMD5 is the header of that name, or "" where it adds nothing: the signed SHA-256 of the body and an ETag that is an MD5
+// prove the same, and a third hash costs the server half as much time again. Amazon requires the header for buckets with object
+// lock, and its ETags with KMS prove nothing.
 //
 // Source: docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html, Content-MD5.
 func (u *upload) contentMD5(s sums) string {

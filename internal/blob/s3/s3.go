@@ -1,10 +1,10 @@
-// Package s3 keeps objects in a bucket: Amazon's, or that of any store that speaks S3. It holds nothing but S3; what the
-// service promises of storage is in docs/storage.md.
+// Package s3 stores objects in a bucket: Amazon's, or one of another store with the same protocol. What the service promises
+// about storage is in docs/storage.md.
 //
-// Writing asks for no permission but s3:PutObject. Everything sent is checked end to end: each request carries the signed
-// SHA-256 of its body, which the store verifies, and the ETag of the answer is compared with the MD5 of what was sent.
-// Memory does not grow with an object. Addresses come from customers: [ParseURL] says which are allowed, and the dialer
-// refuses private networks behind allowed names. Start with [Open].
+// Writing needs no permission but s3:PutObject. What is sent is checked end to end: each request carries the signed SHA-256
+// of its body, which the store verifies, and the ETag of the answer is compared with the MD5 of what was sent. Memory does not
+// grow with the object. Addresses come from customers: [ParseURL] says which are allowed, and connections to private networks
+// are refused. Start with [Open].
 package s3
 
 import (
@@ -22,7 +22,7 @@ import (
 	"roomreel/internal/blob"
 )
 
-// Config says which bucket, as whom, and with how much memory and patience. Zero numbers take the defaults.
+// Config names a bucket, the credentials, and limits. Zero numbers mean the defaults.
 type Config struct {
 	Target    Target
 	AccessKey string
@@ -30,8 +30,8 @@ type Config struct {
 
 	PartSize int64         // bytes per request of a large object; default 5 MiB, the least that stores take
 	Uploads  int           // requests at once per Put; default 2. A Put holds at most (Uploads+1)*PartSize bytes
-	Tries    int           // how often one request is tried before Put fails; default 4
-	Idle     time.Duration // a connection on which nothing moves for so long is given up; default 60 s
+	Tries    int           // attempts at one request; default 4
+	Idle     time.Duration // a connection that carries no byte for so long is closed; default 60 s
 }
 
 // Amazon takes at most 10,000 parts per object and at least 5 MiB per part but the last.
@@ -46,7 +46,7 @@ type Store struct {
 	config    Config
 	transport *transport
 
-	buffers sync.Pool // of *[]byte with PartSize bytes: one Put after the other, without garbage in between
+	buffers sync.Pool // of *[]byte with PartSize bytes
 
 	mu      sync.Mutex
 	core    *minio.Core // made at first use, when the region is known
@@ -58,7 +58,7 @@ var (
 	_ blob.Sweeper = (*Store)(nil)
 )
 
-// Open returns the store. It sends nothing: a wrong address or key shows at the first use.
+// Open returns the store. It sends nothing: a wrong address or key is an error of the first use.
 func Open(config Config) (*Store, error) {
 	if config.AccessKey == "" || config.SecretKey == "" {
 		return nil, &blob.PermanentError{Kind: blob.BadCredential, Err: errors.New("an access key and its secret are needed")}
@@ -88,7 +88,7 @@ func Open(config Config) (*Store, error) {
 	return &Store{config: config, transport: t}, nil
 }
 
-// buffer returns n bytes to fill, of those that are lying around if it can.
+// buffer returns n bytes, used ones if there are any.
 func (s *Store) buffer(n int64) []byte {
 	if n == s.config.PartSize {
 		if b, ok := s.buffers.Get().(*[]byte); ok {
@@ -98,7 +98,7 @@ func (s *Store) buffer(n int64) []byte {
 	return make([]byte, n)
 }
 
-// giveBack takes a buffer that is no longer used.
+// giveBack keeps a buffer for the next use.
 func (s *Store) giveBack(b []byte) {
 	if int64(cap(b)) == s.config.PartSize {
 		b = b[:cap(b)]
@@ -106,13 +106,13 @@ func (s *Store) giveBack(b []byte) {
 	}
 }
 
-// Close lets go of idle connections. The store can still be used.
+// Close closes idle connections. The store can still be used.
 func (s *Store) Close() error {
 	s.transport.CloseIdleConnections()
 	return nil
 }
 
-// client returns the client, after finding the bucket's region where the address does not tell it.
+// client returns the client. If the address does not name the bucket's region, the region is looked up first.
 func (s *Store) client(ctx context.Context) (*minio.Core, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,7 +164,7 @@ func (s *Store) newClient(host, region string, secure bool) (*minio.Core, error)
 	return core, nil
 }
 
-// name is the object's name in the bucket.
+// name returns the object's name in the bucket.
 func (s *Store) name(key string) (string, error) {
 	if err := blob.CheckKey(key); err != nil {
 		return "", err
@@ -172,8 +172,8 @@ func (s *Store) name(key string) (string, error) {
 	return s.config.Target.join(key), nil
 }
 
-// Stat asks the store what is under key. It needs s3:GetObject, and s3:ListBucket to tell an absent key from a
-// forbidden one.
+// Stat looks up the object under key. It needs s3:GetObject, and s3:ListBucket to distinguish an absent key from a forbidden
+// one.
 func (s *Store) Stat(ctx context.Context, key string) (blob.Info, error) {
 	name, err := s.name(key)
 	if err != nil {
@@ -212,8 +212,8 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// Presign returns a URL for GET and HEAD, valid for ttl (1 s to 7 days), or "" when the endpoint is configured to be
-// reached by the service alone. Nothing is asked of the store: a key that holds nothing gets a URL too.
+// Presign returns a URL for GET and HEAD, valid for ttl (1 s to 7 days), or "" when customers do not reach the endpoint. Nothing
+// is sent to the store, so an absent key gets a URL too.
 func (s *Store) Presign(ctx context.Context, key string, ttl time.Duration, opts blob.PresignOptions) (string, error) {
 	name, err := s.name(key)
 	if err != nil {
@@ -237,4 +237,46 @@ func (s *Store) Presign(ctx context.Context, key string, ttl time.Duration, opts
 		return "", fmt.Errorf("sign a URL for %s: %w", key, classify(ctx, err))
 	}
 	return u.String(), nil
+}
+
+// Buckets opens the buckets of customers.
+type Buckets struct {
+	Endpoints Endpoints
+	Config    Config // numbers; Target and keys are ignored
+}
+
+// Open returns the bucket at the URL, as the owner of the access key. It sends nothing.
+func (b *Buckets) Open(url, accessKey, secret string) (*Store, error) {
+	target, err := ParseURL(url, b.Endpoints)
+	if err != nil {
+		return nil, err
+	}
+	config := b.Config
+	config.Target, config.AccessKey, config.SecretKey = target, accessKey, secret
+	return Open(config)
+}
+
+// checkTimeout bounds Check: an API caller waits for it.
+const checkTimeout = 20 * time.Second
+
+// checkKey names the file that Check writes, under the prefix.
+const checkKey = "roomreel-write-test.txt"
+
+// Check writes a small text file, to prove that objects can be written under url with the key. The file stays, because deleting
+// it needs a permission that deliveries do not need. The next Check replaces it.
+//
+// What a *blob.PermanentError says has to be corrected by the customer. After any other error it is not known whether the bucket
+// can be written.
+func (b *Buckets) Check(ctx context.Context, url, accessKey, secret string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, fmt.Errorf("the store did not answer within %v", checkTimeout))
+	defer cancel()
+	store, err := b.Open(url, accessKey, secret)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	const text = "roomreel wrote this file to see whether it may store media here. It can be deleted.\n"
+	_, err = store.Put(ctx, checkKey, strings.NewReader(text), int64(len(text)),
+		blob.PutOptions{ContentType: "text/plain; charset=utf-8"})
+	return err
 }

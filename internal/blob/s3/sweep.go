@@ -9,9 +9,8 @@ import (
 	"roomreel/internal/blob"
 )
 
-// SweepMultipart removes the parts of uploads under the store's prefix that began longer than age ago and were never
-// joined: those of processes that died. It returns how many uploads it removed. Uploads of living processes must be
-// younger than age.
+// SweepMultipart removes the parts of uploads under the store's prefix that began longer than age ago and were not completed:
+// those of processes that died. It returns the number of uploads. Uploads of living processes must be younger than age.
 //
 // Listing needs s3:ListBucketMultipartUploads and removing s3:AbortMultipartUpload. Where they are not granted, nothing
 // is removed and it is no error: the bucket's owner can set a lifecycle rule instead (docs/storage.md).
@@ -48,9 +47,9 @@ func (s *Store) SweepMultipart(ctx context.Context, age time.Duration) (int, err
 	}
 }
 
-// AbortUnfinished removes the parts of uploads of one key that were begun and never joined, whatever their age: those of
-// a process that died while it stored this object. Whoever is to store it again calls it before. It needs the permissions
-// of [Store.SweepMultipart], and does nothing without them.
+// AbortUnfinished removes the parts of uploads of one key that were not completed, whatever their age: those of a process that
+// died while it stored this object. It is called before the object is stored again. It needs the permissions of
+// [Store.SweepMultipart], and does nothing without them.
 func (s *Store) AbortUnfinished(ctx context.Context, key string) error {
 	name, err := s.name(key)
 	if err != nil {
@@ -60,7 +59,7 @@ func (s *Store) AbortUnfinished(ctx context.Context, key string) error {
 	if err != nil {
 		return fmt.Errorf("sweep unfinished uploads: %w", err)
 	}
-	// More than a page of dead uploads of one key is for SweepMultipart.
+	// SweepMultipart removes what is on further pages.
 	page, err := c.ListMultipartUploads(ctx, s.config.Target.Bucket, name, "", "", "", 1000)
 	if err != nil {
 		return sweepError(ctx, err)

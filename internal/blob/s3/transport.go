@@ -18,7 +18,7 @@ import (
 	"roomreel/internal/blob"
 )
 
-// transport carries the requests of one store. It knows no proxy: HTTP_PROXY and its like are not looked at.
+// transport sends the requests of one store. It uses no proxy: HTTP_PROXY and the like are ignored.
 type transport struct {
 	*http.Transport
 }
@@ -26,8 +26,8 @@ type transport struct {
 func newTransport(target Target, idle time.Duration) (*transport, error) {
 	dialer := &net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}
 	if !target.Trusted {
-		// Checked when a connection is made, after the name has been resolved: a name that resolves to an inner
-		// address, or to another one the second time, gets nowhere.
+		// The address is checked when a connection is made, after the name was resolved. So a name that resolves to a
+		// private address, also the second time, is refused.
 		dialer.Control = ssrf.New(ssrf.WithPorts(443)).Safe
 	}
 	t := &http.Transport{
@@ -36,7 +36,7 @@ func newTransport(target Target, idle time.Duration) (*transport, error) {
 			if err != nil {
 				return nil, err
 			}
-			return &patientConn{Conn: c, patience: idle}, nil
+			return &idleConn{Conn: c, timeout: idle}, nil
 		},
 		TLSHandshakeTimeout:   15 * time.Second,
 		ResponseHeaderTimeout: 5 * time.Minute, // joining thousands of parts takes a store its time
@@ -57,24 +57,24 @@ func newTransport(target Target, idle time.Duration) (*transport, error) {
 	return &transport{t}, nil
 }
 
-// patientConn fails when nothing moves for a while, in whichever direction. Each byte that moves in one gives both
-// new time: a connection that sends a long body waits for its answer all the while.
-type patientConn struct {
+// idleConn fails when no byte moves for the timeout. A byte in either direction restarts the timeout of both, because a
+// connection that sends a long body waits for its answer at the same time.
+type idleConn struct {
 	net.Conn
-	patience time.Duration
-	stalled  atomic.Bool // patience has ended; what fails from now on fails for that
+	timeout time.Duration
+	stalled atomic.Bool // the timeout has passed; it is the reason of all later errors
 }
 
-func (c *patientConn) Read(p []byte) (int, error) {
-	c.Conn.SetDeadline(time.Now().Add(c.patience))
+func (c *idleConn) Read(p []byte) (int, error) {
+	c.Conn.SetDeadline(time.Now().Add(c.timeout))
 	n, err := c.Conn.Read(p)
 	return n, c.explain(err)
 }
 
-func (c *patientConn) Write(p []byte) (n int, err error) {
-	const piece = 64 << 10 // 64 KiB within the default patience is a line of 9 kbit/s
+func (c *idleConn) Write(p []byte) (n int, err error) {
+	const piece = 64 << 10 // 64 KiB within the default of 60 s are 9 kbit/s
 	for {
-		c.Conn.SetDeadline(time.Now().Add(c.patience))
+		c.Conn.SetDeadline(time.Now().Add(c.timeout))
 		m, err := c.Conn.Write(p[:min(piece, len(p))])
 		n += m
 		if p = p[m:]; err != nil || len(p) == 0 {
@@ -83,13 +83,13 @@ func (c *patientConn) Write(p []byte) (n int, err error) {
 	}
 }
 
-// explain says that nothing moved, also to the other direction, which finds the connection closed for it.
-func (c *patientConn) explain(err error) error {
+// explain names the timeout as the reason, also of the error in the other direction, which finds the connection closed.
+func (c *idleConn) explain(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		c.stalled.Store(true)
 	}
 	if err != nil && c.stalled.Load() {
-		return fmt.Errorf("nothing moved on the connection for %v: %w", c.patience, err)
+		return fmt.Errorf("nothing moved on the connection for %v: %w", c.timeout, err)
 	}
 	return err
 }
@@ -101,8 +101,8 @@ type answerNote struct {
 	header http.Header
 }
 
-// noteAnswer returns a context whose requests leave the headers of their last answer for the function returned.
-// minio-go does not hand on the headers that say how an object was encrypted, or how large it is.
+// noteAnswer returns a context for requests, and a function that returns the headers of their last answer. minio-go does not
+// return the headers with the object's encryption and size.
 func noteAnswer(ctx context.Context) (context.Context, func() http.Header) {
 	note := new(answerNote)
 	return context.WithValue(ctx, answerKey{}, note), func() http.Header {
@@ -125,15 +125,15 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// refusedAddress says whether err is the dialer's guard speaking.
+// refusedAddress reports whether err says that the address is not allowed.
 func refusedAddress(err error) bool {
 	return errors.Is(err, ssrf.ErrProhibitedIP) || errors.Is(err, ssrf.ErrProhibitedPort) ||
 		errors.Is(err, ssrf.ErrProhibitedNetwork) || errors.Is(err, ssrf.ErrInvalidHostPort)
 }
 
-// discoverRegion asks in which region the bucket is. The question is not signed and needs no permission: Amazon tells it
-// to whoever asks, with whatever status. It is put to the address in path style, whose certificate covers every bucket.
-// A store that does not answer it has, by custom, us-east-1.
+// discoverRegion asks for the bucket's region. The request is not signed and needs no permission: Amazon sends the region with
+// any status. It goes to the address in path style, whose certificate covers every bucket. For a store that does not send the
+// region, us-east-1 is usual.
 func discoverRegion(ctx context.Context, t http.RoundTripper, target Target) (string, error) {
 	scheme := "https"
 	if target.Insecure {

@@ -11,16 +11,16 @@ import (
 	"roomreel/internal/blob"
 )
 
-// Endpoint is a store other than Amazon's, or one at an inner address, that the operator allows.
+// Endpoint is a store that the operator allows: another than Amazon's, or one at a private address.
 type Endpoint struct {
 	Host       string // host, or host:port, without bucket
-	Region     string // "" to ask the store, or us-east-1 when it does not tell
+	Region     string // "" to ask the store for it, or us-east-1 when it does not answer
 	PathStyle  bool   // speak to it in path style, whatever the form of a customer's URL
 	Insecure   bool   // http instead of https: for a store on the same machine
 	CA         []byte // PEM certificates to trust instead of the system's
 	OpaqueETag bool   // its ETags are not MD5 sums
 	Public     string // scheme://host[:port] under which customers reach it, for signed URLs; "" when it is Host
-	NoPresign  bool   // customers do not reach it: the service hands out its objects itself
+	NoPresign  bool   // customers do not reach it: the service serves its objects itself
 }
 
 // Endpoints are the stores that URLs may name.
@@ -34,7 +34,7 @@ type Target struct {
 	Endpoint
 	Bucket  string
 	Prefix  string // without slashes at its ends; "" for the whole bucket
-	Trusted bool   // configured by the operator: may be on an inner network and any port
+	Trusted bool   // configured by the operator: may be on a private network and any port
 	base    string // of object URLs: everything before the key, as the customer wrote it
 }
 
@@ -69,9 +69,9 @@ func ParseURL(text string, endpoints Endpoints) (Target, error) {
 	return t, nil
 }
 
-// ParseVault reads the bucket that the operator keeps media in. Besides the forms of ParseURL it takes s3://bucket/prefix,
-// which is Amazon's. The operator's word is trusted: whatever network the address is on will do.
-func ParseVault(text string, endpoints Endpoints) (Target, error) {
+// ParseOwnURL reads the URL of the service's own bucket. Besides the forms of ParseURL it takes s3://bucket/prefix, which is
+// Amazon's. The address comes from the operator, so it may be on a private network.
+func ParseOwnURL(text string, endpoints Endpoints) (Target, error) {
 	if rest, ok := strings.CutPrefix(text, "s3://"); ok {
 		bucket, prefix, _ := strings.Cut(rest, "/")
 		if err := checkBucket(bucket); err != nil {
@@ -196,8 +196,8 @@ func (t Target) join(key string) string {
 	return t.Prefix + "/" + key
 }
 
-// ObjectURL is the address of the object under key, in the form in which the customer named the bucket. It is what
-// media_external_location says. Opening it needs whatever permission the bucket's owner asks for.
+// ObjectURL is the URL of the object under key, in the form in which the customer named the bucket. It is sent as
+// media_external_location. It is not signed, so the bucket's policy decides who may open it.
 func (t Target) ObjectURL(key string) string {
 	var b strings.Builder
 	b.WriteString(t.base)
@@ -233,7 +233,7 @@ func checkPrefix(prefix string) error {
 	return nil
 }
 
-// withoutPort removes the port that goes without saying.
+// withoutPort removes the default port of the scheme.
 func withoutPort(host, scheme string) string {
 	port := ":443"
 	if scheme == "http" {

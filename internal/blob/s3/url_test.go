@@ -105,21 +105,21 @@ func TestParseURL_RefusesTheRest(t *testing.T) {
 	}
 }
 
-func TestParseVault(t *testing.T) {
+func TestParseOwnURL(t *testing.T) {
 	minio := s3.Endpoints{NoAmazon: true, Allowed: []s3.Endpoint{{Host: "minio:9000", Insecure: true}}}
 	for text, want := range map[string]string{
-		"s3://my-bucket/media/vault/":   "https://my-bucket.s3.amazonaws.com/media/vault/key",
+		"s3://my-bucket/media/rooms/":   "https://my-bucket.s3.amazonaws.com/media/rooms/key",
 		"s3://my-bucket":                "https://my-bucket.s3.amazonaws.com/key",
 		"s3://my.bucket/x":              "https://s3.amazonaws.com/my.bucket/x/key",
 		"http://minio:9000/my-bucket/x": "http://minio:9000/my-bucket/x/key",
 	} {
-		got, err := s3.ParseVault(text, minio)
+		got, err := s3.ParseOwnURL(text, minio)
 		if err != nil || !got.Trusted || got.ObjectURL("key") != want {
 			t.Errorf("%s: %+v, object %s, %v; want %s", text, got, got.ObjectURL("key"), err, want)
 		}
 	}
 	for _, text := range []string{"", "my-bucket", "s3://", "s3://UPPER", "s3://my-bucket/../x", "s3://my-bucket/a//x", "s3://evil.example/@x"} {
-		if got, err := s3.ParseVault(text, s3.Endpoints{}); err == nil && text != "s3://evil.example/@x" {
+		if got, err := s3.ParseOwnURL(text, s3.Endpoints{}); err == nil && text != "s3://evil.example/@x" {
 			t.Errorf("%q was not refused: %+v", text, got)
 		} else if err == nil && !strings.HasPrefix(got.ObjectURL("key"), "https://s3.amazonaws.com/") {
 			t.Errorf("%q leads to %s", text, got.ObjectURL("key"))
@@ -142,9 +142,9 @@ func FuzzParseURL(f *testing.F) {
 	})
 }
 
-// TestStore_GuardsInnerAddresses uses a target that is not trusted and resolves to this machine, as a customer's own
+// TestStore_RefusesPrivateAddresses uses a target that is not trusted and resolves to this machine, as a customer's own
 // name could.
-func TestStore_GuardsInnerAddresses(t *testing.T) {
+func TestStore_RefusesPrivateAddresses(t *testing.T) {
 	touched := false
 	inner := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { touched = true }))
 	defer inner.Close()
@@ -158,7 +158,7 @@ func TestStore_GuardsInnerAddresses(t *testing.T) {
 		}
 	}
 	if touched {
-		t.Error("the inner address was reached")
+		t.Error("the private address was reached")
 	}
 }
 
@@ -166,7 +166,7 @@ func TestStore_FindsTheRegion(t *testing.T) {
 	server := s3test.Start(t)
 	config := server.Config(t, server.Host, "")
 	config.Target.Region = ""
-	// The server tells its region to whoever asks, or does not; a store that does not is helped by the configuration.
+	// The server sends its region with every answer to an unsigned request.
 	asked := ""
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead && r.Header.Get("Authorization") == "" {

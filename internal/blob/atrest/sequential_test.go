@@ -13,7 +13,7 @@ import (
 	"roomreel/internal/blob/dir"
 )
 
-// asBucket is a folder that is used as a bucket is: by requests alone, which it counts.
+// asBucket hides that a folder keeps objects open, as a bucket does not, and counts requests.
 type asBucket struct {
 	blob.Store
 	gets atomic.Int64
@@ -39,7 +39,7 @@ func openBucket(t *testing.T) (*Store, *asBucket) {
 	return s, bucket
 }
 
-func TestStore_ReadsABucketAsOneStream(t *testing.T) {
+func TestStore_ReadsABucketSequentiallyWithOneRequest(t *testing.T) {
 	s, bucket := openBucket(t)
 	data := make([]byte, 20<<20)
 	rand.Read(data)
@@ -66,7 +66,7 @@ func TestStore_ReadsABucketAsOneStream(t *testing.T) {
 	}
 }
 
-func TestStore_IsReadHereAndThereByManyAtOnce(t *testing.T) {
+func TestStore_TakesConcurrentRandomReads(t *testing.T) {
 	s, _ := openBucket(t)
 	data := make([]byte, 3<<20)
 	rand.Read(data)
