@@ -1,3 +1,9 @@
+// Package api serves Twilio's REST API: paths, signing in, forms, pages, JSON bodies and errors.
+//
+// A handler reads a request into types, calls one method of package app and writes the answer. Package app decides what is
+// allowed. Paths that Twilio does not have are under /roomreel/v1. Start with routes.go, which lists every path in the order of
+// Twilio's documentation. Only problem.go chooses the HTTP status of an error, and only wire.go names JSON fields.
+// docs/divergences.md says what was chosen where Twilio's documentation says nothing.
 package api
 
 import (
@@ -7,12 +13,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"net/url"
 	"path"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
 
@@ -20,13 +24,13 @@ import (
 	"roomreel/internal/app"
 )
 
-// Config is what an API needs. Zero fields mean the defaults named beside them.
+// Config holds what an API uses. A zero field means the default that is named beside it.
 type Config struct {
 	App            *app.App
 	Log            *slog.Logger
-	Ready          func(context.Context) error // what /readyz asks; App.Ready
-	PublicURL      string                      // scheme://host[:port] of the URLs in answers; the request's own host
-	TrustForwarded bool                        // believe X-Forwarded-Proto and -Host; only behind a proxy that sets them
+	Ready          func(context.Context) error // asked by /readyz; App.Ready
+	PublicURL      string                      // scheme://host[:port] of the URLs in answers; the host of the request
+	TrustForwarded bool                        // use X-Forwarded-Proto, -Host and -For; only behind a proxy that sets them
 	Limits         Limits                      // requests a second of one account; 80 reads, 20 writes
 	SignInFailures int                         // failed sign-ins a minute of one user name from one client address, ten times as many from the address; 0 for 60, negative for no limit
 	MaxForm        int64                       // bytes of a form; 1 MiB
@@ -34,7 +38,7 @@ type Config struct {
 
 const defaultMaxForm = 1 << 20
 
-// API answers HTTP. It is made by New.
+// API is the handler that New returns.
 type API struct {
 	app            *app.App
 	log            *slog.Logger
@@ -49,11 +53,10 @@ type API struct {
 	mux            *http.ServeMux
 }
 
-// A handler answers one method of one resource. What it returns is written by writeProblem: no handler chooses the
-// status of an error.
+// A handler serves one method of one resource. writeProblem answers with the error that it returns.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-// New returns the handler of every path that the service answers.
+// New returns the handler of all paths.
 func New(c Config) http.Handler {
 	a := &API{
 		app: c.App, log: c.Log, ready: c.Ready,
@@ -76,11 +79,10 @@ func New(c Config) http.Handler {
 	return a
 }
 
-// notFound is the whole error of a path that leads nowhere: the words are writeProblem's.
+// notFound is the error of a path that does not exist. writeProblem writes its message.
 func notFound() error { return roomreel.Errorf(roomreel.NotFound, "") }
 
-// ServeHTTP finds the resource. A slash at the end of a path is the same path without it, as in Twilio's documentation,
-// which writes both.
+// ServeHTTP finds the resource. A slash at the end of a path is ignored: Twilio's documentation writes paths with and without it.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
 	id := "RQ" + randomHex()
@@ -98,7 +100,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			note.err = fmt.Errorf("panic: %v\n%s", crash, debug.Stack())
 			if out.status != 0 {
 				a.logRequest(r, out, note, id, time.Since(begun))
-				panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+				panic(http.ErrAbortHandler) // ends the connection, so that the client notices that the answer is incomplete
 			}
 			writeProblem(out, r, note.err)
 		}
@@ -116,8 +118,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(out, trimmed)
 }
 
-// trimSlash drops one slash at the end of the path. It refuses paths that ServeMux would answer with a redirect of its
-// own, such as those with // or /../ in them.
+// trimSlash removes one slash at the end of the path. It refuses paths that ServeMux would redirect, such as those with // or
+// /../ in them.
 func trimSlash(r *http.Request) (*http.Request, bool) {
 	escaped := r.URL.EscapedPath()
 	trimmed := strings.TrimSuffix(escaped, "/")
@@ -138,7 +140,7 @@ func trimSlash(r *http.Request) (*http.Request, bool) {
 	return &copied, true
 }
 
-// resource answers all methods of one path.
+// resource serves all methods of one path.
 func (a *API) resource(route route) http.Handler {
 	allowed := route.allowed()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -175,41 +177,6 @@ func (a *API) resource(route route) http.Handler {
 	})
 }
 
-type accountKey struct{}
-
-// signIn finds the account that asks, and counts the request against its limits.
-func (a *API) signIn(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
-	user, password, ok := r.BasicAuth()
-	if !ok || badText(user+password) != "" {
-		return nil, roomreel.Errorf(roomreel.Unauthenticated,
-			"authenticate with HTTP Basic: an account SID and its auth token, or an API key SID and its secret")
-	}
-	address := a.clientAddress(r)
-	if wait := a.signIns.wait(address, user, time.Now()); wait > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-		return nil, roomreel.Errorf(roomreel.TooMany, "too many sign-ins with wrong credentials came from your address; correct them, and try again later")
-	}
-	account, err := a.app.Authenticate(r.Context(), user, password)
-	if err != nil {
-		if roomreel.CodeOf(err) == roomreel.Unauthenticated {
-			a.signIns.failed(address, user, time.Now())
-		}
-		return nil, err
-	}
-	noteOf(r).account = account
-	if err := a.limiter.allow(account, r.Method, time.Now()); err != nil {
-		return nil, err
-	}
-	ctx := context.WithValue(app.WithActor(r.Context(), user), accountKey{}, account)
-	return r.WithContext(ctx), nil
-}
-
-// accountOf is the account that signed in.
-func accountOf(r *http.Request) roomreel.AccountSID {
-	account, _ := r.Context().Value(accountKey{}).(roomreel.AccountSID)
-	return account
-}
-
 // setCORS lets pages of any origin read answers, with the credentials that a page sends itself in Authorization. Cookies
 // and credentials that the browser keeps are not used, so Access-Control-Allow-Credentials is not sent: the Fetch standard
 // does not allow it together with *.
@@ -221,7 +188,7 @@ func setCORS(h http.Header) {
 		"x-amz-meta-x-amz-iv, x-amz-meta-x-amz-key, x-amz-meta-x-amz-matdesc, x-amz-meta-x-amz-unencrypted-content-length")
 }
 
-// logNote is what a request's log line learns on the way.
+// logNote collects what is known of a request only while it is served, for its log line.
 type logNote struct {
 	route   string
 	account roomreel.AccountSID
@@ -232,27 +199,27 @@ type logNoteKey struct{}
 
 func noteOf(r *http.Request) *logNote { return r.Context().Value(logNoteKey{}).(*logNote) }
 
-// logRequest writes one line per request. The route stands for the path, because a path may hold a signature or a
-// customer's name for a room.
+// logRequest writes one line per request. It logs the route instead of the path, because a path may hold a signature or the name
+// of a room.
 func (a *API) logRequest(r *http.Request, out *response, note *logNote, id string, took time.Duration) {
 	level := slog.LevelInfo
 	attrs := []slog.Attr{
 		slog.String("request", id), slog.String("method", r.Method), slog.String("route", note.route),
-		slog.Int("status", out.status), slog.Int64("bytes", out.bytes), slog.Duration("duration", took),
+		slog.Int("status", out.status), slog.Int64("bytes", out.bytes), slog.Int64("duration_ms", took.Milliseconds()),
 	}
 	if note.account != "" {
 		attrs = append(attrs, slog.String("account", string(note.account)))
 	}
 	if note.err != nil {
 		attrs = append(attrs, errorAttrs(note.err)...)
-		if out.status >= 500 && r.Context().Err() == nil { // else the caller left
+		if out.status >= 500 && r.Context().Err() == nil { // else the client has gone
 			level = slog.LevelError
 		}
 	}
 	a.log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
 }
 
-// errorAttrs say what went wrong without the words that the caller reads: those may repeat what the caller sent.
+// errorAttrs describe an error without the message for the caller, which may repeat what the caller sent.
 func errorAttrs(err error) []slog.Attr {
 	var e *roomreel.Error
 	if !errors.As(err, &e) {
@@ -268,7 +235,7 @@ func errorAttrs(err error) []slog.Attr {
 	return attrs
 }
 
-// response remembers what was sent.
+// response counts what is sent.
 type response struct {
 	http.ResponseWriter
 	status int
@@ -291,7 +258,7 @@ func (w *response) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap is called by http.ResponseController.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func randomHex() string {

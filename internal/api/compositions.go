@@ -55,7 +55,7 @@ func (a *API) createComposition(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// filmRequest reads what compositions and hooks have in common.
+// filmRequest reads the parameters of compositions and hooks alike.
 func filmRequest(p *params) app.FilmParams {
 	return app.FilmParams{
 		VideoLayout:          p.text("VideoLayout"),
@@ -86,8 +86,8 @@ func (a *API) deleteComposition(w http.ResponseWriter, r *http.Request) error {
 	return a.removeComposition(w, r, false)
 }
 
-// eraseComposition is ours: it deletes failed compositions too, which Twilio's path refuses.
-func (a *API) eraseComposition(w http.ResponseWriter, r *http.Request) error {
+// deleteAnyComposition is ours: it also deletes a failed composition, which Twilio's path refuses.
+func (a *API) deleteAnyComposition(w http.ResponseWriter, r *http.Request) error {
 	return a.removeComposition(w, r, true)
 }
 
@@ -113,7 +113,7 @@ func (a *API) compositionMedia(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// compositionReport is ours: what went into a film and what did not, or why there is none.
+// compositionReport is ours: what a film contains and what was left out, or why the composition failed.
 func (a *API) compositionReport(w http.ResponseWriter, r *http.Request) error {
 	sid, err := pathSID[roomreel.CompositionSID](r, "Composition")
 	if err != nil {
@@ -128,5 +128,93 @@ func (a *API) compositionReport(w http.ResponseWriter, r *http.Request) error {
 		Report         json.RawMessage         `json:"report"`
 		Failure        *failureBody            `json:"failure"`
 	}{sid, json.RawMessage(cmp.Or(report, "null")), failureShape(failure)})
+	return nil
+}
+
+var hookList = list{
+	Key: "composition_hooks", Max: 1000,
+	Filters: []string{"Enabled", "DateCreatedAfter", "DateCreatedBefore", "FriendlyName"},
+}
+
+func (a *API) listHooks(w http.ResponseWriter, r *http.Request) error {
+	p, err := a.query(r)
+	if err != nil {
+		return err
+	}
+	q := a.readPage(r, p, hookList)
+	filter := app.HookFilter{Enabled: p.boolean("Enabled"), FriendlyName: p.text("FriendlyName"), Created: p.created()}
+	if p.err != nil {
+		return p.err
+	}
+	rows, err := a.app.Hooks(r.Context(), q.account, filter, q.page)
+	if err != nil {
+		return err
+	}
+	origin := a.origin(r)
+	writePage(a, w, r, q, rows, func(h roomreel.Hook) hookBody { return hookShape(origin, h) })
+	return nil
+}
+
+func (a *API) createHook(w http.ResponseWriter, r *http.Request) error {
+	in, err := a.hookForm(w, r)
+	if err != nil {
+		return err
+	}
+	hook, err := a.app.CreateHook(r.Context(), accountOf(r), in)
+	if err != nil {
+		return numbered(err, filmNumbers)
+	}
+	writeJSON(w, http.StatusCreated, hookShape(a.origin(r), hook))
+	return nil
+}
+
+func (a *API) hookForm(w http.ResponseWriter, r *http.Request) (app.CreateHook, error) {
+	p, err := a.form(w, r)
+	if err != nil {
+		return app.CreateHook{}, err
+	}
+	in := app.CreateHook{FriendlyName: p.text("FriendlyName"), Enabled: p.boolean("Enabled"), FilmParams: filmRequest(p)}
+	return in, p.err
+}
+
+func (a *API) fetchHook(w http.ResponseWriter, r *http.Request) error {
+	sid, err := pathSID[roomreel.HookSID](r, "Hook")
+	if err != nil {
+		return err
+	}
+	hook, err := a.app.Hook(r.Context(), accountOf(r), sid)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, hookShape(a.origin(r), hook))
+	return nil
+}
+
+func (a *API) updateHook(w http.ResponseWriter, r *http.Request) error {
+	sid, err := pathSID[roomreel.HookSID](r, "Hook")
+	if err != nil {
+		return err
+	}
+	in, err := a.hookForm(w, r)
+	if err != nil {
+		return err
+	}
+	hook, err := a.app.UpdateHook(r.Context(), accountOf(r), sid, in)
+	if err != nil {
+		return numbered(err, filmNumbers)
+	}
+	writeJSON(w, http.StatusOK, hookShape(a.origin(r), hook))
+	return nil
+}
+
+func (a *API) deleteHook(w http.ResponseWriter, r *http.Request) error {
+	sid, err := pathSID[roomreel.HookSID](r, "Hook")
+	if err != nil {
+		return err
+	}
+	if err := a.app.DeleteHook(r.Context(), accountOf(r), sid); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -37,10 +37,10 @@ func TestEveryEndpoint(t *testing.T) {
 	get("/v1/Rooms/" + sid + "/RecordingRules")
 	as.want(t, 200, "POST", "/v1/Rooms/"+sid+"/RecordingRules", "Rules", `[{"type":"include","all":true},{"type":"exclude","kind":"video","publisher":"bob"}]`)
 
-	rec := s.uploadSound(t, sid, "alice")
-	picture := as.upload(t, "/roomreel/v1/Rooms/"+sid+"/Recordings", "@Media", "testdata/picture.mkv", "ParticipantIdentity", "alice")
-	if picture.Status != 201 || picture.text("type") != "video" || picture.text("track_name") != picture.text("source_sid") {
-		t.Fatalf("upload of a picture: %d %s", picture.Status, picture.Body)
+	rec := s.uploadAudio(t, sid, "alice")
+	video := as.upload(t, "/roomreel/v1/Rooms/"+sid+"/Recordings", "@Media", "testdata/video.mkv", "ParticipantIdentity", "alice")
+	if video.Status != 201 || video.text("type") != "video" || video.text("track_name") != video.text("source_sid") {
+		t.Fatalf("upload of a video: %d %s", video.Status, video.Body)
 	}
 	if rec.text("status_callback") != "https://app.example.com/events?a=1" || rec.text("status_callback_method") != "GET" {
 		t.Errorf("a recording's events go to its room's callback: %s", rec.Body)
@@ -136,7 +136,7 @@ func TestEveryEndpoint(t *testing.T) {
 	}
 
 	as.want(t, 204, "DELETE", "/v1/Recordings/"+recording)
-	as.want(t, 204, "DELETE", "/v1/Rooms/"+sid+"/Recordings/"+picture.text("sid"))
+	as.want(t, 204, "DELETE", "/v1/Rooms/"+sid+"/Recordings/"+video.text("sid"))
 	if rows := get("/v1/Recordings").rows("recordings"); len(rows) != 0 {
 		t.Errorf("deleted recordings are listed: %v", rows)
 	}
@@ -180,7 +180,7 @@ func TestPages_ReachEveryRowOnceAndBack(t *testing.T) {
 		}
 		pages = append(pages, page)
 		at = page.text("meta.next_page_url")
-		if len(pages) == 1 { // rows come and go while somebody reads
+		if len(pages) == 1 { // rows are added and removed between pages
 			as.want(t, 201, "POST", "/v1/Compositions", "RoomSid", room, "AudioSources", "*")
 			as.want(t, 204, "DELETE", "/v1/Compositions/"+seen[2])
 		}
@@ -319,8 +319,8 @@ func TestLargeBodiesAreRefused(t *testing.T) {
 	}
 	room := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
 	for _, order := range [][]string{
-		{"ParticipantIdentity", strings.Repeat("x", 2000), "@Media", "testdata/sound.mka"},
-		{"@Media", "testdata/sound.mka", "ParticipantIdentity", strings.Repeat("x", 2000)},
+		{"ParticipantIdentity", strings.Repeat("x", 2000), "@Media", "testdata/audio.mka"},
+		{"@Media", "testdata/audio.mka", "ParticipantIdentity", strings.Repeat("x", 2000)},
 		{"ParticipantIdentity", "alice", "@Media", "../../go.sum"},
 	} {
 		a := s.account.upload(t, "/roomreel/v1/Rooms/"+room+"/Recordings", order...)
@@ -333,14 +333,14 @@ func TestLargeBodiesAreRefused(t *testing.T) {
 	}
 }
 
-// TestHealth also shows that nobody has to sign in for it.
+// TestHealth also shows that it needs no signing in.
 func TestHealth(t *testing.T) {
 	s := boot(t, Config{})
-	nobody := caller{service: s}
-	nobody.want(t, 200, "GET", "/healthz")
-	nobody.want(t, 200, "GET", "/readyz")
+	anonymous := caller{service: s}
+	anonymous.want(t, 200, "GET", "/healthz")
+	anonymous.want(t, 200, "GET", "/readyz")
 	s.ready = fmt.Errorf("the disk is full")
-	if a := nobody.want(t, 503, "GET", "/readyz"); strings.Contains(string(a.Body), "disk") || a.Header.Get("Retry-After") == "" {
+	if a := anonymous.want(t, 503, "GET", "/readyz"); strings.Contains(string(a.Body), "disk") || a.Header.Get("Retry-After") == "" {
 		t.Errorf("%s", a.Body)
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"roomreel"
 )
 
-// parseQuery reads a query string or an urlencoded body. Unlike url.ParseQuery it takes a semicolon for a character, so
-// that ContentDisposition=inline;filename=x is read whole, and it refuses what a database could not store: text that is
-// not UTF-8 or holds a NUL.
+// parseQuery reads a query string or an urlencoded body. Unlike url.ParseQuery it takes a semicolon as a character, so that
+// ContentDisposition=inline;filename=x is one value, and it refuses text that a database cannot store: text that is not UTF-8 or
+// holds a NUL.
 func parseQuery(text string) (url.Values, error) {
 	values := url.Values{}
 	for text != "" {
@@ -42,7 +42,7 @@ func parseQuery(text string) (url.Values, error) {
 	return values, nil
 }
 
-// badText says why text cannot be stored and echoed; "" when it can.
+// badText returns why text cannot be stored, or "".
 func badText(text string) string {
 	switch {
 	case !utf8.ValidString(text):
@@ -53,8 +53,8 @@ func badText(text string) string {
 	return ""
 }
 
-// readForm reads the parameters of a POST from its body, urlencoded or multipart, of at most limit bytes. A body without
-// a content type is taken for urlencoded; the query string of a POST is not read.
+// readForm reads the parameters of a POST from its body, urlencoded or multipart, of at most limit bytes. A body without a content
+// type is read as urlencoded. The query string is not read.
 func readForm(w http.ResponseWriter, r *http.Request, limit int64) (url.Values, error) {
 	kind, attributes, err := contentType(r)
 	if err != nil {
@@ -87,7 +87,7 @@ func contentType(r *http.Request) (kind string, attributes map[string]string, er
 	return kind, attributes, nil
 }
 
-// readMultipart reads every part as a value, files too: curl -F PublicKey=@key.pem means the text of the file.
+// readMultipart reads every part as a value, also a file: curl -F PublicKey=@key.pem sends the text of the file.
 func readMultipart(body io.Reader, boundary string) (url.Values, error) {
 	if boundary == "" {
 		return nil, roomreel.Errorf(roomreel.Invalid, "the Content-Type header of a multipart body must name its boundary")
@@ -123,7 +123,7 @@ func addPart(values url.Values, name, text string) error {
 	return nil
 }
 
-// bodyError says what an unreadable body means to its sender.
+// bodyError makes an error of a failure to read a body.
 func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
@@ -139,7 +139,7 @@ func bodyError(err error) error {
 	return &roomreel.Error{Code: roomreel.Invalid, Err: err, Detail: "the body ended early or is not a well-formed form"}
 }
 
-// bytesText writes a limit as its operator would: 1 MiB, 5 GiB, 1000 bytes.
+// bytesText writes a limit with the largest unit that fits: 1 MiB, 5 GiB, 1000 bytes.
 func bytesText(n int64) string {
 	for _, unit := range []struct {
 		size int64

@@ -68,7 +68,7 @@ func TestReadForm_Refuses(t *testing.T) {
 		{"json", "application/json", `{"RoomSid":"RM"}`, roomreel.Invalid, ""},
 		{"bad_type", "application/", "A=1", roomreel.Invalid, ""},
 		{"no_boundary", "multipart/form-data", "A=1", roomreel.Invalid, ""},
-		{"torn_multipart", "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"A\"\r\n\r\nx", roomreel.Invalid, ""},
+		{"truncated_multipart", "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"A\"\r\n\r\nx", roomreel.Invalid, ""},
 		{"percent", "", "A=%zz", roomreel.Invalid, "A"},
 		{"percent_in_name", "", "%zz=1", roomreel.Invalid, ""},
 		{"nul", "", "A=%00", roomreel.Invalid, "A"},
@@ -98,7 +98,7 @@ func checkError(t *testing.T, err error, code roomreel.Code, param string) {
 		t.Errorf("error %v, want code %s of %q", err, code, param)
 	}
 	if ok && (e.Detail == "" || strings.Contains(e.Detail, "%!")) {
-		t.Errorf("the detail %q helps nobody", e.Detail)
+		t.Errorf("the detail %q does not help", e.Detail)
 	}
 }
 

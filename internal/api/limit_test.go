@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -119,5 +120,31 @@ func TestSignIns_ForgetTheOldest(t *testing.T) {
 	}
 	if s.wait("a", "AC5", now) == 0 {
 		t.Error("an address that goes on failing is forgotten")
+	}
+}
+
+func TestClientAddress(t *testing.T) {
+	for _, test := range []struct{ name, remote, forwarded, want string }{
+		{"ipv4", "192.0.2.1:4000", "", "192.0.2.1"},
+		{"ipv6_network", "[2001:db8:1:2:3:4:5:6]:4000", "", "2001:db8:1:2::/64"},
+		{"ipv4_as_ipv6", "[::ffff:192.0.2.1]:4000", "", "192.0.2.1"},
+		{"forwarded_by_the_nearest", "10.0.0.1:4000", "198.51.100.7, 192.0.2.1", "192.0.2.1"},
+		{"forwarded_nonsense", "10.0.0.1:4000", "unknown", "unknown"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := httptest.NewRequest("GET", "/v1/Rooms", nil)
+			r.RemoteAddr = test.remote
+			trusting := API{trustForwarded: test.forwarded != ""}
+			if test.forwarded != "" {
+				r.Header.Set("X-Forwarded-For", test.forwarded)
+			}
+			if got := trusting.clientAddress(r); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+			r.Header.Set("X-Forwarded-For", "203.0.113.1")
+			if got := (&API{}).clientAddress(r); got == "203.0.113.1" {
+				t.Error("a header that is not trusted is believed")
+			}
+		})
 	}
 }

@@ -3,6 +3,9 @@ package api
 import (
 	"bufio"
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -17,12 +20,12 @@ import (
 
 func TestMedia_RedirectServesWhatWasUploaded(t *testing.T) {
 	s := boot(t, Config{})
-	want, err := os.ReadFile("testdata/sound.mka")
+	want, err := os.ReadFile("testdata/audio.mka")
 	if err != nil {
 		t.Fatal(err)
 	}
 	room := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
-	sid := s.uploadSound(t, room, "alice").text("sid")
+	sid := s.uploadAudio(t, room, "alice").text("sid")
 	for _, path := range []string{"/v1/Recordings/" + sid + "/Media", "/v1/Rooms/" + room + "/Recordings/" + sid + "/Media/"} {
 		a := s.account.want(t, 302, "GET", path)
 		if a.text("redirect_to") == "" || a.text("redirect_to") != a.Header.Get("Location") || len(a.JSON) != 1 || !strings.HasPrefix(a.text("redirect_to"), s.URL) {
@@ -45,19 +48,19 @@ func TestMedia_RedirectServesWhatWasUploaded(t *testing.T) {
 
 func TestMedia_Ranges(t *testing.T) {
 	s := boot(t, Config{})
-	want, err := os.ReadFile("testdata/sound.mka")
+	want, err := os.ReadFile("testdata/audio.mka")
 	if err != nil {
 		t.Fatal(err)
 	}
 	room := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
-	link := s.account.want(t, 302, "GET", "/v1/Recordings/"+s.uploadSound(t, room, "alice").text("sid")+"/Media").text("redirect_to")
-	nobody := caller{service: s}
+	link := s.account.want(t, 302, "GET", "/v1/Recordings/"+s.uploadAudio(t, room, "alice").text("sid")+"/Media").text("redirect_to")
+	anonymous := caller{service: s}
 	get := func(method string, headers ...string) answer {
-		r := nobody.request(t, method, link, "")
+		r := anonymous.request(t, method, link, "")
 		for i := 0; i < len(headers); i += 2 {
 			r.Header.Set(headers[i], headers[i+1])
 		}
-		return nobody.do(t, r)
+		return anonymous.do(t, r)
 	}
 	whole := get("HEAD")
 	if whole.Status != 200 || whole.Header.Get("Content-Length") != "2762" || len(whole.Body) != 0 {
@@ -118,7 +121,7 @@ func TestMedia_SealedMediaCarriesItsEnvelope(t *testing.T) {
 func TestMedia_Dispositions(t *testing.T) {
 	s := boot(t, Config{})
 	room := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
-	path := "/v1/Recordings/" + s.uploadSound(t, room, "alice").text("sid") + "/Media"
+	path := "/v1/Recordings/" + s.uploadAudio(t, room, "alice").text("sid") + "/Media"
 	for _, disposition := range []string{"inline", "attachment", `inline; filename="MyFile.mka"`, `attachment; filename*=UTF-8''%e2%82%ac.mka`} {
 		link := s.account.want(t, 302, "GET", path, "ContentDisposition", disposition).text("redirect_to")
 		kind, _, _ := strings.Cut(disposition, ";")
@@ -135,22 +138,22 @@ func TestMedia_Dispositions(t *testing.T) {
 func TestMedia_LinksExpireAndCannotBeAltered(t *testing.T) {
 	s := boot(t, Config{})
 	room := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
-	sid := s.uploadSound(t, room, "alice").text("sid")
+	sid := s.uploadAudio(t, room, "alice").text("sid")
 	link := s.account.want(t, 302, "GET", "/v1/Recordings/"+sid+"/Media").text("redirect_to")
-	nobody := caller{service: s}
+	anonymous := caller{service: s}
 	for i := len(s.URL + mediaPath); i < len(link)-1; i += 7 {
 		altered := []byte(link)
 		altered[i] = map[bool]byte{true: 'B', false: 'A'}[altered[i] == 'A']
-		if a := nobody.do(t, nobody.request(t, "GET", string(altered), "")); a.Status != 403 || a.JSON["code"] != 20403.0 {
+		if a := anonymous.do(t, anonymous.request(t, "GET", string(altered), "")); a.Status != 403 || a.JSON["code"] != 20403.0 {
 			t.Fatalf("altered at %d: %d %s", i, a.Status, a.Body)
 		}
 	}
 	expired := s.api.media.sign([]byte(`{"a":"` + s.account.user + `","s":"` + sid + `","d":"inline","e":` + "1000000000" + `}`))
-	if a := nobody.want(t, 403, "GET", mediaPath+expired); !strings.Contains(a.text("message"), "expired") {
+	if a := anonymous.want(t, 403, "GET", mediaPath+expired); !strings.Contains(a.text("message"), "expired") {
 		t.Errorf("%s", a.Body)
 	}
 	s.account.want(t, 204, "DELETE", "/v1/Recordings/"+sid)
-	nobody.want(t, 404, "GET", link)
+	anonymous.want(t, 404, "GET", link)
 	s.account.want(t, 404, "GET", "/v1/Recordings/"+sid+"/Media")
 }
 
@@ -160,9 +163,9 @@ func TestUpload_TakesTheFileAnywhere(t *testing.T) {
 	room := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
 	path := "/roomreel/v1/Rooms/" + room + "/Recordings"
 	for i, fields := range [][]string{
-		{"ParticipantIdentity", "a", "TrackName", "mic", "Type", "audio", "OffsetMillis", "1500", "@Media", "testdata/sound.mka"},
-		{"@Media", "testdata/sound.mka", "ParticipantIdentity", "b", "TrackName", "mic", "Type", "audio", "OffsetMillis", "1500"},
-		{"ParticipantIdentity", "c", "@Media", "testdata/sound.mka", "TrackName", "mic", "OffsetMillis", "1500", "NoSuchParameter", "x"},
+		{"ParticipantIdentity", "a", "TrackName", "mic", "Type", "audio", "OffsetMillis", "1500", "@Media", "testdata/audio.mka"},
+		{"@Media", "testdata/audio.mka", "ParticipantIdentity", "b", "TrackName", "mic", "Type", "audio", "OffsetMillis", "1500"},
+		{"ParticipantIdentity", "c", "@Media", "testdata/audio.mka", "TrackName", "mic", "OffsetMillis", "1500", "NoSuchParameter", "x"},
 	} {
 		a := s.account.upload(t, path, fields...)
 		if a.Status != 201 || a.text("track_name") != "mic" || a.JSON["offset"] != 1500.0 || a.text("codec") != "opus" || a.JSON["duration"] != 2.0 || a.text("container_format") != "mka" {
@@ -183,18 +186,18 @@ func TestUpload_Refuses(t *testing.T) {
 		param      string
 	}{
 		{"no_file", room, []string{"ParticipantIdentity", "a"}, 400, "Media"},
-		{"nobody", room, []string{"@Media", "testdata/sound.mka"}, 400, "ParticipantIdentity"},
-		{"long_name", room, []string{"ParticipantIdentity", strings.Repeat("x", 129), "@Media", "testdata/sound.mka"}, 400, "ParticipantIdentity"},
-		{"long_track", room, []string{"ParticipantIdentity", "a", "TrackName", strings.Repeat("x", 129), "@Media", "testdata/sound.mka"}, 400, "TrackName"},
-		{"data", room, []string{"ParticipantIdentity", "a", "Type", "data", "@Media", "testdata/sound.mka"}, 400, "Type"},
-		{"not_a_picture", room, []string{"ParticipantIdentity", "a", "Type", "video", "@Media", "testdata/sound.mka"}, 400, "Media"},
-		{"negative", room, []string{"ParticipantIdentity", "a", "OffsetMillis", "-1", "@Media", "testdata/sound.mka"}, 400, "OffsetMillis"},
-		{"not_a_number", room, []string{"ParticipantIdentity", "a", "OffsetMillis", "1.5", "@Media", "testdata/sound.mka"}, 400, "OffsetMillis"},
+		{"no_identity", room, []string{"@Media", "testdata/audio.mka"}, 400, "ParticipantIdentity"},
+		{"long_name", room, []string{"ParticipantIdentity", strings.Repeat("x", 129), "@Media", "testdata/audio.mka"}, 400, "ParticipantIdentity"},
+		{"long_track", room, []string{"ParticipantIdentity", "a", "TrackName", strings.Repeat("x", 129), "@Media", "testdata/audio.mka"}, 400, "TrackName"},
+		{"data", room, []string{"ParticipantIdentity", "a", "Type", "data", "@Media", "testdata/audio.mka"}, 400, "Type"},
+		{"not_video", room, []string{"ParticipantIdentity", "a", "Type", "video", "@Media", "testdata/audio.mka"}, 400, "Media"},
+		{"negative", room, []string{"ParticipantIdentity", "a", "OffsetMillis", "-1", "@Media", "testdata/audio.mka"}, 400, "OffsetMillis"},
+		{"not_a_number", room, []string{"ParticipantIdentity", "a", "OffsetMillis", "1.5", "@Media", "testdata/audio.mka"}, 400, "OffsetMillis"},
 		{"text", room, []string{"ParticipantIdentity", "a", "@Media", "upload.go"}, 400, "Media"},
 		{"empty", room, []string{"ParticipantIdentity", "a", "@Media", os.DevNull}, 400, "Media"},
-		{"twice", room, []string{"ParticipantIdentity", "a", "@Media", "testdata/sound.mka", "@Media", "testdata/picture.mkv"}, 400, "Media"},
-		{"over", completed, []string{"ParticipantIdentity", "a", "@Media", "testdata/sound.mka"}, 400, ""},
-		{"nowhere", "RM00000000000000000000000000000000", []string{"ParticipantIdentity", "a", "@Media", "testdata/sound.mka"}, 404, ""},
+		{"twice", room, []string{"ParticipantIdentity", "a", "@Media", "testdata/audio.mka", "@Media", "testdata/video.mkv"}, 400, "Media"},
+		{"over", completed, []string{"ParticipantIdentity", "a", "@Media", "testdata/audio.mka"}, 400, ""},
+		{"nowhere", "RM00000000000000000000000000000000", []string{"ParticipantIdentity", "a", "@Media", "testdata/audio.mka"}, 404, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a := s.account.upload(t, "/roomreel/v1/Rooms/"+test.room+"/Recordings", test.fields...)
@@ -261,7 +264,7 @@ func TestUpload_IsAnsweredBeforeTheFileIsSent(t *testing.T) {
 func TestUpload_ABodyThatEndsEarlyLeavesNothing(t *testing.T) {
 	s := boot(t, Config{})
 	room := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
-	file, err := os.ReadFile("testdata/sound.mka")
+	file, err := os.ReadFile("testdata/audio.mka")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,9 +295,74 @@ func TestLayoutPreview(t *testing.T) {
 		t.Errorf("%s", a.Body)
 	}
 	room := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
-	s.account.upload(t, "/roomreel/v1/Rooms/"+room+"/Recordings", "ParticipantIdentity", "a", "@Media", "testdata/picture.mkv")
+	s.account.upload(t, "/roomreel/v1/Rooms/"+room+"/Recordings", "ParticipantIdentity", "a", "@Media", "testdata/video.mkv")
 	a = s.account.want(t, 200, "POST", "/roomreel/v1/Layouts", "RoomSid", room, "VideoLayout", `{"grid":{"video_sources":["*"]}}`)
 	if rows := a.rows("placements"); len(rows) != 1 || rows[0]["width"] != 640.0 || rows[0]["recording_sid"] == nil {
 		t.Errorf("%s", a.Body)
 	}
+}
+
+// hmacKeys signs as the app does, with a key of the test.
+type hmacKeys string
+
+func (k hmacKeys) Sign(purpose string, data []byte) []byte {
+	mac := hmac.New(sha256.New, []byte(string(k)+purpose))
+	mac.Write(data)
+	return mac.Sum(nil)
+}
+
+func (k hmacKeys) Verify(purpose string, data, mac []byte) bool {
+	return hmac.Equal(k.Sign(purpose, data), mac)
+}
+
+func TestSigner_OpensOnlyWhatItMadeForThePurposeAndContext(t *testing.T) {
+	s := signer{keys: hmacKeys("key"), purpose: "page token"}
+	token := s.sign([]byte("payload"), "account", "list")
+	if got, err := s.open(token, "account", "list"); err != nil || string(got) != "payload" {
+		t.Fatalf("got %q, %v", got, err)
+	}
+	for name, open := range map[string]func() ([]byte, error){
+		"other_key":     func() ([]byte, error) { return signer{hmacKeys("k"), "page token"}.open(token, "account", "list") },
+		"other_purpose": func() ([]byte, error) { return signer{hmacKeys("key"), "media link"}.open(token, "account", "list") },
+		"other_account": func() ([]byte, error) { return s.open(token, "accounts", "list") },
+		"moved_border":  func() ([]byte, error) { return s.open(token, "accountl", "ist") },
+		"no_context":    func() ([]byte, error) { return s.open(token) },
+		"empty":         func() ([]byte, error) { return s.open("", "account", "list") },
+		"no_mac": func() ([]byte, error) {
+			return s.open(base64.RawURLEncoding.EncodeToString([]byte{0, 'x'}), "account", "list")
+		},
+		"cut": func() ([]byte, error) { return s.open(token[:20], "account", "list") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, err := open(); err == nil {
+				t.Errorf("opened: %q", got)
+			}
+		})
+	}
+	raw, _ := base64.RawURLEncoding.DecodeString(token)
+	for i := range raw {
+		damaged := bytes.Clone(raw)
+		damaged[i] ^= 1
+		if _, err := s.open(base64.RawURLEncoding.EncodeToString(damaged), "account", "list"); err == nil {
+			t.Errorf("byte %d of the token may be changed", i)
+		}
+	}
+}
+
+// FuzzSigner holds tokens to: a round trip gives the payload back, and nothing that was not signed opens.
+func FuzzSigner(f *testing.F) {
+	f.Add("", []byte(nil), "")
+	f.Add("AQ", []byte(`{"p":1}`), "AC")
+	f.Fuzz(func(t *testing.T, stray string, payload []byte, context string) {
+		s := signer{keys: hmacKeys("key"), purpose: "page token"}
+		token := s.sign(payload, context)
+		if got, err := s.open(token, context); err != nil || !bytes.Equal(got, payload) {
+			t.Fatalf("round trip of %q gave %q, %v", payload, got, err)
+		}
+		if stray != token {
+			if got, err := s.open(stray, context); err == nil {
+				t.Fatalf("%q opened as %q", stray, got)
+			}
+		}
+	})
 }

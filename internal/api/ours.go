@@ -1,21 +1,26 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"time"
 
 	"roomreel"
+	"roomreel/internal/app"
 )
 
 var deliveryList = list{Key: "deliveries", Max: 1000}
 
-// events is where a resource's callbacks are looked up. The resource has to be there, and to be the account's.
+// events serves the deliveries of events of one kind of resource. exists checks that the account has the resource.
 type events struct {
-	api   *API
-	there func(r *http.Request, sid string) error
+	api    *API
+	exists func(r *http.Request, sid string) error
 }
 
-// eventsOf makes handlers of the resources of one kind, which fetch finds.
+// eventsOf returns the handlers for resources of the kind that fetch finds.
 func eventsOf[S roomreel.SID, T any](a *API, fetch func(context.Context, roomreel.AccountSID, S) (T, error)) events {
 	return events{a, func(r *http.Request, text string) error {
 		sid, err := roomreel.ParseSID[S](text)
@@ -27,17 +32,17 @@ func eventsOf[S roomreel.SID, T any](a *API, fetch func(context.Context, roomree
 	}}
 }
 
-// roomEvents are those of rooms, which the app finds by name too.
+// roomEvents are the handlers for rooms. Rooms are found by SID here, not by name.
 func (a *API) roomEvents() events {
 	return eventsOf(a, func(ctx context.Context, account roomreel.AccountSID, sid roomreel.RoomSID) (roomreel.Room, error) {
 		return a.app.Room(ctx, account, string(sid))
 	})
 }
 
-// list lists the attempts to call back about a resource, newest first.
+// list lists the attempts to deliver events of a resource, newest first.
 func (e events) list(w http.ResponseWriter, r *http.Request) error {
 	a := e.api
-	if err := e.there(r, r.PathValue("Resource")); err != nil {
+	if err := e.exists(r, r.PathValue("Resource")); err != nil {
 		return err
 	}
 	p, err := a.query(r)
@@ -56,9 +61,9 @@ func (e events) list(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// redeliver sends an event once more.
+// redeliver delivers an event again.
 func (e events) redeliver(w http.ResponseWriter, r *http.Request) error {
-	if err := e.there(r, r.PathValue("Resource")); err != nil {
+	if err := e.exists(r, r.PathValue("Resource")); err != nil {
 		return err
 	}
 	event := r.PathValue("Event")
@@ -71,7 +76,7 @@ func (e events) redeliver(w http.ResponseWriter, r *http.Request) error {
 
 var auditList = list{Key: "entries", Max: 1000}
 
-// listAudit lists who changed or deleted what in the account, newest first.
+// listAudit lists the changes and deletions in the account, newest first.
 func (a *API) listAudit(w http.ResponseWriter, r *http.Request) error {
 	p, err := a.query(r)
 	if err != nil {
@@ -89,17 +94,121 @@ func (a *API) listAudit(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// healthy says that the process answers.
+// healthy answers that the process runs.
 func (a *API) healthy(w http.ResponseWriter, r *http.Request) error {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	return nil
 }
 
-// readiness says whether requests should be sent here.
+// readiness answers whether requests may be sent to this process.
 func (a *API) readiness(w http.ResponseWriter, r *http.Request) error {
 	if err := a.ready(r.Context()); err != nil {
-		return &roomreel.Error{Code: roomreel.Unavailable, Detail: "the service is not ready: it is starting, stopping, or lacks its database", Err: err}
+		return &roomreel.Error{Code: roomreel.Unavailable, Detail: "the service is not ready: it is starting or stopping, or its database does not answer", Err: err}
 	}
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	return nil
+}
+
+// trackParam is one entry of Tracks: an invented track to try a layout on.
+type trackParam struct {
+	RecordingSID   string `json:"recording_sid"`
+	TrackSID       string `json:"track_sid"`
+	ParticipantSID string `json:"participant_sid"`
+	TrackName      string `json:"track_name"`
+	Type           string `json:"type"`         // audio or video; video when it is not said
+	StartMillis    int64  `json:"start_millis"` // room time
+	EndMillis      int64  `json:"end_millis"`
+}
+
+type layoutBody struct {
+	Resolution     string          `json:"resolution"`
+	VideoLayout    json.RawMessage `json:"video_layout"`
+	DurationMillis int64           `json:"duration_millis"`
+	Placements     []placementBody `json:"placements"`
+}
+
+type placementBody struct {
+	RecordingSID   *string `json:"recording_sid"`
+	TrackSID       *string `json:"track_sid"`
+	ParticipantSID *string `json:"participant_sid"`
+	TrackName      string  `json:"track_name"`
+	FromMillis     int64   `json:"from_millis"` // of the film
+	ToMillis       int64   `json:"to_millis"`
+	X              int     `json:"x"`
+	Y              int     `json:"y"`
+	Width          int     `json:"width"`
+	Height         int     `json:"height"`
+	Z              int     `json:"z_pos"`
+}
+
+// previewLayout is ours: it answers where each track would be in a film. It takes the parameters of a composition, and either a
+// RoomSid or Tracks, a JSON array of invented tracks.
+func (a *API) previewLayout(w http.ResponseWriter, r *http.Request) error {
+	p, err := a.form(w, r)
+	if err != nil {
+		return err
+	}
+	in := app.PreviewLayout{RoomSID: p.text("RoomSid"), Tracks: p.tracks("Tracks"), FilmParams: filmRequest(p)}
+	switch given := p.text("Tracks") != ""; {
+	case given && in.RoomSID != "":
+		p.fail("Tracks", "give RoomSid or Tracks, not both")
+	case !given && in.RoomSID == "":
+		p.fail("RoomSid", "is missing; give it, or Tracks to try the layout on")
+	}
+	if p.err != nil {
+		return p.err
+	}
+	preview, err := a.app.PreviewLayout(r.Context(), accountOf(r), in)
+	if err != nil {
+		return err
+	}
+	body := layoutBody{
+		Resolution:  fmt.Sprintf("%dx%d", preview.Canvas.W, preview.Canvas.H),
+		VideoLayout: layoutJSON(preview.Layout), DurationMillis: preview.Length.Milliseconds(), Placements: []placementBody{},
+	}
+	for _, at := range preview.Placements {
+		body.Placements = append(body.Placements, placementBody{
+			RecordingSID: orNull(at.Track.Recording), TrackSID: orNull(at.Track.Track), ParticipantSID: orNull(at.Track.Participant),
+			TrackName: at.Track.Name, FromMillis: at.From.Milliseconds(), ToMillis: at.To.Milliseconds(),
+			X: at.Rect.X, Y: at.Rect.Y, Width: at.Rect.W, Height: at.Rect.H, Z: at.Z,
+		})
+	}
+	writeJSON(w, http.StatusOK, body)
+	return nil
+}
+
+// longestTrack bounds the times of invented tracks. Twilio's rooms last one day at most.
+const longestTrack = 10 * 24 * time.Hour
+
+// tracks reads the JSON array of invented tracks.
+func (p *params) tracks(name string) []app.PreviewTrack {
+	text := p.text(name)
+	if text == "" {
+		return nil
+	}
+	var list []trackParam
+	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&list); err != nil || decoder.More() {
+		p.fail(name, "must be a JSON array of tracks with track_name, start_millis, end_millis and, where wanted, type, recording_sid, track_sid and participant_sid")
+		return nil
+	}
+	tracks := make([]app.PreviewTrack, len(list))
+	for i, t := range list {
+		kind := roomreel.TrackKind(t.Type)
+		if kind == "" {
+			kind = roomreel.Video
+		}
+		switch {
+		case kind != roomreel.Audio && kind != roomreel.Video:
+			p.fail(name, "track %d has type %q; it can be audio or video", i, clip(t.Type))
+		case t.StartMillis < 0 || t.EndMillis <= t.StartMillis || t.EndMillis > longestTrack.Milliseconds():
+			p.fail(name, "track %d must start at 0 or later, end after it starts, and end within %d hours", i, int(longestTrack.Hours()))
+		}
+		tracks[i] = app.PreviewTrack{
+			Recording: t.RecordingSID, Track: t.TrackSID, Participant: t.ParticipantSID, Name: t.TrackName, Kind: kind,
+			Start: time.Duration(t.StartMillis) * time.Millisecond, End: time.Duration(t.EndMillis) * time.Millisecond,
+		}
+	}
+	return tracks
 }

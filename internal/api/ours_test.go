@@ -13,7 +13,7 @@ import (
 func TestFailedCompositions_AreDeletedByOurPathAlone(t *testing.T) {
 	s := boot(t, Config{})
 	room := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
-	sid := s.account.want(t, 201, "POST", "/v1/Compositions", "RoomSid", room, "AudioSources", "nobody").text("sid")
+	sid := s.account.want(t, 201, "POST", "/v1/Compositions", "RoomSid", room, "AudioSources", "none").text("sid")
 	_, err := s.store.FailComposition(context.Background(), roomreel.CompositionSID(sid),
 		roomreel.Failure{Code: 53630, Operation: "Compose", Message: "no recording matches"})
 	if err != nil {
@@ -84,7 +84,7 @@ func TestAuditLog_SaysWhoDidWhat(t *testing.T) {
 	s := boot(t, Config{})
 	s.account.want(t, 200, "POST", "/v1/CompositionSettings/Default", "FriendlyName", "plain")
 	room := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
-	recording := s.uploadSound(t, room, "alice").text("sid")
+	recording := s.uploadAudio(t, room, "alice").text("sid")
 	s.account.want(t, 204, "DELETE", "/v1/Recordings/"+recording)
 	s.account.want(t, 204, "DELETE", "/v1/Recordings/"+recording)
 

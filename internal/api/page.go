@@ -21,28 +21,28 @@ const (
 	tooLargePage = 1000
 )
 
-// A list is one kind of list: what its pages look like and what their URLs repeat.
+// A list is one kind of list.
 type list struct {
 	Key     string   // of the array in the body
 	Max     int      // entries a page
-	Filters []string // parameters, in the order of the documentation
+	Filters []string // parameters that the URLs of its pages repeat, in the order of the documentation
 }
 
-// pageRequest is one page of a list that a request asks for.
+// pageRequest is the page of a list that a request asks for.
 type pageRequest struct {
 	list
 	*params
 	account roomreel.AccountSID
-	number  int // counted from 0; the client's to see, the cursor says where the page begins
+	number  int // counted from 0, for the client; the cursor decides where the page begins
 	page    app.Page
 }
 
-// pageToken is what a token holds. The account and the list are not in it: they are bound by the signature.
+// pageToken is the content of a token. The signature binds it to an account and a list.
 type pageToken struct {
 	Page   int    `json:"p"`
 	Micros int64  `json:"t"`           // creation time of the row beside the page, in microseconds since 1970
 	SID    string `json:"s"`           // of that row
-	Back   bool   `json:"b,omitempty"` // the page that ends before the row, not the one that follows it
+	Back   bool   `json:"b,omitempty"` // the page before the row, not the one after it
 }
 
 // readPage reads PageSize, Page and PageToken.
@@ -95,16 +95,17 @@ func (a *API) readPage(r *http.Request, p *params, l list) pageRequest {
 	return q
 }
 
-// tokenPrefix marks a page token, as Twilio's are marked.
+// tokenPrefix begins a page token, as it begins Twilio's.
 const tokenPrefix = "PT"
 
-// pageToken signs a token for one list of one account. Two rooms' recordings are two lists: the path is bound too.
+// pageToken signs a token for one list of one account. The signature covers the path too, because the recordings of two rooms are
+// two lists.
 func (a *API) pageToken(r *http.Request, q pageRequest, token pageToken) string {
 	payload, _ := json.Marshal(token) // numbers and a text always encode
 	return tokenPrefix + a.pages.sign(payload, string(q.account), q.Key, r.URL.Path)
 }
 
-// meta is the part of a list's body that is not the list. Every list has all fields.
+// meta describes a page. Every list has all fields.
 type meta struct {
 	Page        int     `json:"page"`
 	PageSize    int     `json:"page_size"`
@@ -115,7 +116,7 @@ type meta struct {
 	Key         string  `json:"key"`
 }
 
-// writePage sends one page of a list, each row in its wire shape.
+// writePage sends one page of a list.
 func writePage[T, S any](a *API, w http.ResponseWriter, r *http.Request, q pageRequest, rows app.List[T], shape func(T) S) {
 	items := make([]S, len(rows.Items))
 	for i, row := range rows.Items {
@@ -137,7 +138,7 @@ func writePage[T, S any](a *API, w http.ResponseWriter, r *http.Request, q pageR
 	writeJSON(w, http.StatusOK, map[string]any{q.Key: items, "meta": m})
 }
 
-// pageURL repeats the filters that were given, in the order of the documentation, then says which page.
+// pageURL returns the URL of a page, with the filters of the request.
 func (a *API) pageURL(r *http.Request, q pageRequest, number int, token string) string {
 	var query strings.Builder
 	add := func(name, value string) {

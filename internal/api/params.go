@@ -12,11 +12,11 @@ import (
 	"roomreel/internal/app"
 )
 
-// params reads typed values out of a form or query. The first mistake is kept and every later read gives zero values,
-// so that a handler reads all it wants and asks once.
+// params reads typed values from a form or query. It keeps the first error, so that a handler reads all parameters and checks err
+// once.
 //
-// Names are case-sensitive. An empty value counts as absent, except where a method says otherwise. Of a name given
-// several times, single-valued parameters take the last, as a form field set twice would.
+// Names are case-sensitive. An empty value means that the parameter is absent, except where a method says otherwise. When a
+// single-valued parameter is given several times, the last value counts.
 type params struct {
 	values url.Values
 	err    error
@@ -36,7 +36,7 @@ func (p *params) text(name string) string {
 	return values[len(values)-1]
 }
 
-// list reads a repeated parameter. A lone value is a list of one; a lone empty value is an empty list.
+// list reads a repeated parameter. One empty value is an empty list.
 func (p *params) list(name string) []string {
 	values := p.values[name]
 	if len(values) == 1 && values[0] == "" {
@@ -45,7 +45,7 @@ func (p *params) list(name string) []string {
 	return slices.Clone(values)
 }
 
-// boolean takes true and false in any case, for Python's clients send True; nil when absent.
+// boolean takes true and false in any case, because Python's clients send True; nil when absent.
 func (p *params) boolean(name string) *bool {
 	value := false
 	switch text := p.text(name); strings.ToLower(text) {
@@ -60,7 +60,7 @@ func (p *params) boolean(name string) *bool {
 	return &value
 }
 
-// integer reads a decimal number, nil when absent. What range it may have is the app's to say.
+// integer reads a decimal number, nil when absent. Package app checks its range.
 func (p *params) integer(name string) *int {
 	text := p.text(name)
 	if text == "" {
@@ -75,7 +75,7 @@ func (p *params) integer(name string) *int {
 	return &small
 }
 
-// choice reads one of the given words, exactly as written; "" when absent.
+// choice reads one of the given words, in this case; "" when absent.
 func choice[T ~string](p *params, name string, words ...T) T {
 	text := p.text(name)
 	if text == "" || slices.Contains(words, T(text)) {
@@ -89,11 +89,11 @@ func choice[T ~string](p *params, name string, words ...T) T {
 	return ""
 }
 
-// instantLayouts are the ISO 8601 spellings that are understood. A day alone begins at midnight UTC.
+// instantLayouts are the forms of ISO 8601 that are read. A date without a time means midnight UTC.
 var instantLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04Z07:00", time.DateOnly}
 
-// instant reads a point in time; zero when absent. An offset's plus sign that arrived as the space it means in a form
-// is read as the plus it was.
+// instant reads a point in time; zero when absent. In a form, a plus sign that was not escaped means a space, so a space is read as
+// the plus sign of an offset.
 func (p *params) instant(name string) time.Time {
 	text := p.text(name)
 	if text == "" {
@@ -111,7 +111,7 @@ func (p *params) instant(name string) time.Time {
 	return time.Time{}
 }
 
-// created reads the two filters by creation time that most lists have.
+// created reads the two filters by creation time.
 func (p *params) created() app.Created {
 	return app.Created{After: p.instant("DateCreatedAfter"), Before: p.instant("DateCreatedBefore")}
 }
@@ -129,7 +129,7 @@ func sidParam[T roomreel.SID](p *params, name string) T {
 	return sid
 }
 
-// pathSID reads a SID of the path. What is no SID names nothing: it is as absent as one that was never given out.
+// pathSID reads a SID of the path. A text that is not a SID is answered like a SID that does not exist.
 func pathSID[T roomreel.SID](r *http.Request, name string) (T, error) {
 	sid, err := roomreel.ParseSID[T](r.PathValue(name))
 	if err != nil {
@@ -147,7 +147,7 @@ func clip(text string) string {
 	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
-// query reads the parameters of a GET. Its body, if it has one, is not looked at: some clients send an empty one.
+// query reads the parameters of a GET. Its body is ignored: some clients send an empty one.
 func (a *API) query(r *http.Request) (*params, error) {
 	values, err := parseQuery(r.URL.RawQuery)
 	return &params{values: values}, err

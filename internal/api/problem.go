@@ -13,10 +13,10 @@ import (
 	"roomreel/internal/twilio"
 )
 
-// methodNotAllowed is the one kind of mistake that only HTTP knows.
+// methodNotAllowed is the kind of error that only HTTP has.
 const methodNotAllowed roomreel.Code = "method_not_allowed"
 
-// A problem is what one roomreel.Code looks like on the wire.
+// A problem is the answer to errors of one roomreel.Code.
 type problem struct {
 	Status  int    // HTTP
 	Twilio  int    // number of Twilio's error dictionary, for an error that has none of its own
@@ -45,7 +45,7 @@ type problemBody struct {
 	Status   int    `json:"status"`
 }
 
-// describe turns an error into what the caller reads. Only a *roomreel.Error's own words get out.
+// describe makes the body of an error. Only the Detail of a *roomreel.Error is shown to the caller.
 func describe(r *http.Request, err error) problemBody {
 	var e *roomreel.Error
 	if !errors.As(err, &e) {
@@ -75,10 +75,10 @@ func describe(r *http.Request, err error) problemBody {
 	return body
 }
 
-// moreInfo is where Twilio explains a number.
+// moreInfo returns the address of Twilio's page about a number.
 func moreInfo(code int) string { return "https://www.twilio.com/docs/errors/" + strconv.Itoa(code) }
 
-// writeProblem is the single writer of errors.
+// writeProblem answers with an error.
 func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	body := describe(r, err)
 	switch body.Status {
@@ -92,14 +92,13 @@ func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	writeJSON(w, body.Status, body)
 }
 
-// writeJSON sends a body of ours. Everything in it comes from wire shapes, which always encode; a connection that broke
-// is nobody's to hear of.
+// writeJSON sends a JSON body. An error of writing to the connection is ignored, because the client has gone.
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false) // a page's URL is read by people too, and no HTML page holds this
+	encoder.SetEscapeHTML(false) // keeps & in the URLs of pages readable
 	if err := encoder.Encode(body); err != nil {
-		panic(fmt.Sprintf("api: encode %T: %v", body, err)) // a shape that cannot be encoded is a bug; logged and answered as one
+		panic(fmt.Sprintf("api: encode %T: %v", body, err)) // a bug: every body can be encoded
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(text.Len()))
@@ -107,7 +106,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Write(text.Bytes())
 }
 
-// Numbers for parameters that have one of their own in Twilio's error dictionary.
+// Numbers for parameters that have their own in Twilio's error dictionary.
 var (
 	roomNumbers = map[string]int{
 		"UniqueName": twilio.RoomNameInvalid, "Type": twilio.RoomTypeInvalid, "MaxParticipants": twilio.MaxParticipantsOutOfRange,
@@ -119,7 +118,7 @@ var (
 	uploadNumbers = map[string]int{"ParticipantIdentity": twilio.IdentityInvalid, "TrackName": twilio.TrackNameInvalid}
 )
 
-// numbered gives an error about a parameter the number of that parameter, unless it has one.
+// numbered sets the number of an error about a parameter, unless the error has one.
 func numbered(err error, of map[string]int) error {
 	var e *roomreel.Error
 	if !errors.As(err, &e) || e.Code != roomreel.Invalid || e.Twilio != 0 || of[e.Param] == 0 {

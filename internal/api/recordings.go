@@ -18,7 +18,7 @@ var (
 	}
 )
 
-// dataTrack is a kind of Twilio's that is never recorded: the word is understood, and the list is empty.
+// dataTrack is a kind of Twilio's that is never recorded. The filter is accepted, and the list is empty.
 const dataTrack roomreel.TrackKind = "data"
 
 func (a *API) listRecordings(w http.ResponseWriter, r *http.Request) error {
@@ -64,7 +64,7 @@ func (a *API) listRecordings(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// recordingFilter reads the filters that both lists of recordings have.
+// recordingFilter reads the filters of both lists of recordings.
 func recordingFilter(p *params) app.RecordingFilter {
 	return app.RecordingFilter{
 		Status: choice(p, "Status", roomreel.RecordingProcessing, roomreel.RecordingCompleted,
@@ -74,7 +74,8 @@ func recordingFilter(p *params) app.RecordingFilter {
 	}
 }
 
-// callbackOf returns where a recording's events go: to its room's callback. A room whose metadata is gone has none.
+// callbackOf returns the callback of the recording's room, which receives the recording's events. A room whose metadata is deleted
+// has none.
 func (a *API) callbackOf(r *http.Request, rec roomreel.Recording) (roomreel.Callback, error) {
 	room, err := a.app.Room(r.Context(), accountOf(r), string(rec.RoomSID))
 	if roomreel.CodeOf(err) == roomreel.NotFound {
@@ -141,7 +142,7 @@ func (a *API) listRoomRecordings(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// roomRecording finds the recording of a path that names its room too.
+// roomRecording finds the recording of a path with a room.
 func (a *API) roomRecording(r *http.Request) (roomreel.Recording, error) {
 	sid, err := pathSID[roomreel.RecordingSID](r, "Recording")
 	if err != nil {
@@ -181,7 +182,7 @@ func (a *API) roomRecordingMedia(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// recordingReport is ours: why a recording failed, null when it did not.
+// recordingReport is ours: why a recording failed, or was not delivered yet; else null.
 func (a *API) recordingReport(w http.ResponseWriter, r *http.Request) error {
 	sid, err := pathSID[roomreel.RecordingSID](r, "Recording")
 	if err != nil {

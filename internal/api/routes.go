@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// A route is one path and what may be done with it.
+// A route is one path and its methods.
 type route struct {
 	Path    string
-	Open    bool // answered without signing in
+	Open    bool // served without signing in
 	Methods map[string]handler
 }
 
-// allowed lists the methods for Allow and Access-Control-Allow-Methods.
+// allowed returns the methods, for the headers Allow and Access-Control-Allow-Methods.
 func (r route) allowed() string {
 	var methods []string
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
@@ -27,8 +27,8 @@ func (r route) allowed() string {
 	return strings.Join(append(methods, http.MethodOptions), ", ")
 }
 
-// routes lists every path, Twilio's first, in the order of Twilio's documentation. All are answered on every host name:
-// those of video.twilio.com and those of accounts.twilio.com.
+// routes lists every path, Twilio's first, in the order of Twilio's documentation. The paths of video.twilio.com and those of
+// accounts.twilio.com are served on every host name.
 func (a *API) routes() []route {
 	type methods = map[string]handler
 	const get, post, del = http.MethodGet, http.MethodPost, http.MethodDelete
@@ -88,7 +88,7 @@ func (a *API) routes() []route {
 		{Path: "/roomreel/v1/Recordings/{Recording}/Report", Methods: methods{get: a.recordingReport}},
 		{Path: "/roomreel/v1/Recordings/{Resource}/Deliveries", Methods: methods{get: recordings.list}},
 		{Path: "/roomreel/v1/Recordings/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: recordings.redeliver}},
-		{Path: "/roomreel/v1/Compositions/{Composition}", Methods: methods{del: a.eraseComposition}},
+		{Path: "/roomreel/v1/Compositions/{Composition}", Methods: methods{del: a.deleteAnyComposition}},
 		{Path: "/roomreel/v1/Compositions/{Composition}/Report", Methods: methods{get: a.compositionReport}},
 		{Path: "/roomreel/v1/Compositions/{Resource}/Deliveries", Methods: methods{get: compositions.list}},
 		{Path: "/roomreel/v1/Compositions/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: compositions.redeliver}},

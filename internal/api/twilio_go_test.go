@@ -82,7 +82,7 @@ func TestTwilioGo(t *testing.T) {
 	}
 	must(v.FetchRoomRecordingRule(*room.Sid))(t)
 
-	uploaded := s.uploadSound(t, *room.Sid, "alice").text("sid")
+	uploaded := s.uploadAudio(t, *room.Sid, "alice").text("sid")
 	rec := must(v.FetchRecording(uploaded))(t)
 	if *rec.Type != "audio" || *rec.Codec != "opus" || *rec.Offset != 500 || *rec.StatusCallback != "https://app.example.com/" {
 		t.Errorf("recording: %+v", rec)

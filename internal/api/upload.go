@@ -52,7 +52,7 @@ func (a *API) receiveRecording(r *http.Request) (roomreel.Recording, error) {
 	return a.app.UploadRecording(r.Context(), accountOf(r), r.PathValue("Room"), in)
 }
 
-// upload is one multipart body on its way in.
+// upload reads one multipart body.
 type upload struct {
 	parts   *multipart.Reader
 	maxForm int64 // bytes of all parameters together
@@ -60,7 +60,7 @@ type upload struct {
 	values  url.Values
 }
 
-// mediaPart is the name of the part that is the file.
+// mediaPart is the name of the part with the file.
 const mediaPart = "Media"
 
 // readToMedia reads the parameters before the file and returns the file.

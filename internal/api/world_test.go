@@ -44,7 +44,7 @@ func (s *service) furnish(t *testing.T) world {
 	w.names["room2"] = as.want(t, 201, "POST", "/v1/Rooms").text("sid")
 	w.names["completed"] = as.want(t, 201, "POST", "/v1/Rooms").text("sid")
 	as.want(t, 202, "POST", "/v1/Rooms/"+w.names["completed"], "Status", "completed")
-	rec := s.uploadSound(t, w.names["room"], "alice")
+	rec := s.uploadAudio(t, w.names["room"], "alice")
 	w.names["recording"], w.names["track"] = rec.text("sid"), rec.text("source_sid")
 	w.names["participant"] = rec.text("grouping_sids.participant_sid")
 	for range 3 {
@@ -83,11 +83,11 @@ func (s *service) furnish(t *testing.T) world {
 	return w
 }
 
-// uploadSound uploads two seconds of a tone.
-func (s *service) uploadSound(t testing.TB, room, identity string) answer {
+// uploadAudio uploads two seconds of a tone.
+func (s *service) uploadAudio(t testing.TB, room, identity string) answer {
 	t.Helper()
 	a := s.account.upload(t, "/roomreel/v1/Rooms/"+room+"/Recordings",
-		"ParticipantIdentity", identity, "TrackName", identity+"-microphone", "Type", "audio", "OffsetMillis", "500", "@Media", "testdata/sound.mka")
+		"ParticipantIdentity", identity, "TrackName", identity+"-microphone", "Type", "audio", "OffsetMillis", "500", "@Media", "testdata/audio.mka")
 	if a.Status != 201 {
 		t.Fatalf("upload: %d %s", a.Status, a.Body)
 	}
@@ -125,7 +125,7 @@ func (s *service) finish(t testing.TB, sid string, film []byte, media roomreel.M
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.vault.Put(ctx, media.Key, strings.NewReader(string(film)), int64(len(film)), blob.PutOptions{}); err != nil {
+	if _, err := s.media.Put(ctx, media.Key, strings.NewReader(string(film)), int64(len(film)), blob.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := s.store.CompleteComposition(ctx, roomreel.CompositionSID(sid), store.FilmResult{

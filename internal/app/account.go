@@ -6,26 +6,29 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"strings"
+	"unicode"
 
 	"roomreel"
+	"roomreel/internal/seal"
 	"roomreel/internal/store"
 )
 
-// newSecret returns 128 random bits as 32 hexadecimal digits, the shape of Twilio's auth tokens.
+// newSecret returns 128 random bits as 32 hexadecimal digits, the form of Twilio's auth tokens.
 func newSecret() string {
 	var raw [16]byte
 	rand.Read(raw[:]) // never fails, see crypto/rand
 	return hex.EncodeToString(raw[:])
 }
 
-// hash is how a secret is kept that is only compared. The secrets are random and long, so a slow hash would add nothing.
+// hash returns what is stored of a secret that is only compared. The secrets are random and long, so a slow hash adds nothing.
 func hash(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))
 	return sum[:]
 }
 
-// Authenticate returns the account that user and password open: an account's SID and auth token, or an API key's SID and
-// secret. Anything else is Unauthenticated, whatever of it is wrong.
+// Authenticate returns the account of user and password: an account's SID and auth token, or an API key's SID and secret.
+// Anything else is Unauthenticated.
 func (a *App) Authenticate(ctx context.Context, user, password string) (roomreel.AccountSID, error) {
 	var account roomreel.AccountSID
 	var want []byte
@@ -48,7 +51,7 @@ func (a *App) Authenticate(ctx context.Context, user, password string) (roomreel
 	return account, nil
 }
 
-// CreateAccount adds an account and returns the auth token that opens it. The token is not shown again.
+// CreateAccount adds an account and returns its auth token, which is not shown again.
 func (a *App) CreateAccount(ctx context.Context, name string) (roomreel.Account, string, error) {
 	if err := checkName("FriendlyName", name, maxName); err != nil {
 		return roomreel.Account{}, "", err
@@ -61,7 +64,7 @@ func (a *App) CreateAccount(ctx context.Context, name string) (roomreel.Account,
 	return account, token, err
 }
 
-// Accounts lists all accounts. It is for the operator.
+// Accounts lists all accounts, for the operator.
 func (a *App) Accounts(ctx context.Context, page Page) (List[roomreel.Account], error) {
 	return a.store.Accounts(ctx, page)
 }
@@ -94,13 +97,13 @@ func (a *App) APIKeys(ctx context.Context, acct roomreel.AccountSID, page Page) 
 	return a.store.APIKeys(ctx, acct, page)
 }
 
-// RevokeAPIKey makes a key useless from now on.
+// RevokeAPIKey deletes a key. Sign-ins with it fail from then on.
 func (a *App) RevokeAPIKey(ctx context.Context, acct roomreel.AccountSID, sid roomreel.APIKeySID) error {
 	return a.store.DeleteAPIKey(ctx, acct, sid)
 }
 
-// RotateSecrets encrypts all secrets anew that another key than the newest sealed, and returns how many those were. After
-// it the older keys may be removed from the key file.
+// RotateSecrets encrypts all secrets with the newest key that an older one encrypted, and returns their number. Then the older
+// keys may be removed from the key file.
 func (a *App) RotateSecrets(ctx context.Context) (int, error) {
 	return a.store.Reseal(ctx, func(sid string, sealed []byte) ([]byte, error) {
 		if a.keys.Current(sealed) {
@@ -112,4 +115,109 @@ func (a *App) RotateSecrets(ctx context.Context) (int, error) {
 		}
 		return a.keys.Seal(sid, secret), nil
 	})
+}
+
+// CreateCredential is a customer's key pair ("key-id:secret") or public key (PEM) to store.
+type CreateCredential struct {
+	FriendlyName string
+	AccountSID   string // "" or the caller's own account
+	Credentials  string // AWS: key-id:secret
+	PublicKey    string // PublicKeys: PEM
+}
+
+// Limits of a credential, in characters. An AWS key ID has at most 128 and its secret 40; other stores have longer ones.
+//
+// Source: twilio.com/docs/iam/credentials/api, docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html.
+const (
+	maxCredentialName = 64
+	maxKeyPair        = 1024
+)
+
+// secret checks the credential and returns the bytes to store.
+func (in CreateCredential) secret(kind roomreel.CredentialKind) ([]byte, error) {
+	if kind == roomreel.PublicKey {
+		if in.PublicKey == "" {
+			return nil, roomreel.InvalidParam("PublicKey", "is missing; give an RSA public key as PEM")
+		}
+		if _, err := seal.ParsePublicKey([]byte(in.PublicKey)); err != nil {
+			return nil, err
+		}
+		return []byte(in.PublicKey), nil
+	}
+	id, secret, found := strings.Cut(in.Credentials, ":")
+	bad := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
+	if !found || id == "" || secret == "" || len(in.Credentials) > maxKeyPair || strings.ContainsFunc(in.Credentials, bad) {
+		return nil, roomreel.InvalidParam("Credentials", "must be an access key id and its secret, joined by a colon")
+	}
+	return []byte(in.Credentials), nil
+}
+
+// CreateCredential stores a customer's credential, encrypted and bound to its row.
+func (a *App) CreateCredential(ctx context.Context, acct roomreel.AccountSID, kind roomreel.CredentialKind, in CreateCredential) (roomreel.Credential, error) {
+	if err := checkName("FriendlyName", in.FriendlyName, maxCredentialName); err != nil {
+		return roomreel.Credential{}, err
+	}
+	if in.AccountSID != "" {
+		owner, err := sid[roomreel.AccountSID]("AccountSid", in.AccountSID)
+		if err != nil {
+			return roomreel.Credential{}, err
+		}
+		if owner != acct {
+			return roomreel.Credential{}, roomreel.InvalidParam("AccountSid", "is not the account that signed in")
+		}
+	}
+	secret, err := in.secret(kind)
+	if err != nil {
+		return roomreel.Credential{}, err
+	}
+	c := roomreel.Credential{SID: roomreel.NewSID[roomreel.CredentialSID](), AccountSID: acct, Kind: kind, FriendlyName: in.FriendlyName}
+	c.Secret = a.keys.Seal(string(c.SID), secret)
+	return a.store.CreateCredential(ctx, c)
+}
+
+// Credential returns a credential; its Secret stays encrypted.
+func (a *App) Credential(ctx context.Context, acct roomreel.AccountSID, kind roomreel.CredentialKind, sid roomreel.CredentialSID) (roomreel.Credential, error) {
+	return a.store.Credential(ctx, acct, kind, sid)
+}
+
+// Credentials lists an account's credentials of one kind.
+func (a *App) Credentials(ctx context.Context, acct roomreel.AccountSID, kind roomreel.CredentialKind, page Page) (List[roomreel.Credential], error) {
+	return a.store.Credentials(ctx, acct, kind, page)
+}
+
+// UpdateCredential changes the friendly name, the only field that can be changed; nil keeps it.
+func (a *App) UpdateCredential(ctx context.Context, acct roomreel.AccountSID, kind roomreel.CredentialKind, sid roomreel.CredentialSID, friendlyName *string) (roomreel.Credential, error) {
+	if friendlyName == nil {
+		return a.store.Credential(ctx, acct, kind, sid)
+	}
+	if err := checkName("FriendlyName", *friendlyName, maxCredentialName); err != nil {
+		return roomreel.Credential{}, err
+	}
+	return a.store.RenameCredential(ctx, acct, kind, sid, *friendlyName)
+}
+
+// DeleteCredential removes a credential.
+func (a *App) DeleteCredential(ctx context.Context, acct roomreel.AccountSID, kind roomreel.CredentialKind, sid roomreel.CredentialSID) error {
+	return a.store.DeleteCredential(ctx, acct, kind, sid)
+}
+
+// KeyPair returns the access key ID and the secret of an AWS credential, for deliveries to a bucket.
+func (a *App) KeyPair(ctx context.Context, acct roomreel.AccountSID, sid roomreel.CredentialSID) (id, secret string, err error) {
+	text, err := a.secret(ctx, acct, roomreel.AWSCredential, sid)
+	id, secret, _ = strings.Cut(text, ":")
+	return id, secret, err
+}
+
+// PublicKey returns the PEM of a public key, for encryption.
+func (a *App) PublicKey(ctx context.Context, acct roomreel.AccountSID, sid roomreel.CredentialSID) (string, error) {
+	return a.secret(ctx, acct, roomreel.PublicKey, sid)
+}
+
+func (a *App) secret(ctx context.Context, acct roomreel.AccountSID, kind roomreel.CredentialKind, sid roomreel.CredentialSID) (string, error) {
+	c, err := a.store.Credential(ctx, acct, kind, sid)
+	if err != nil {
+		return "", err
+	}
+	secret, err := a.keys.Open(string(c.SID), c.Secret)
+	return string(secret), err
 }

@@ -29,7 +29,7 @@ func TestAuthenticate(t *testing.T) {
 			}
 		}
 		for name, bad := range map[string][2]string{
-			"nobody":          {"", ""},
+			"empty":           {"", ""},
 			"no_sid":          {"admin", "admin"},
 			"no_password":     {string(f.account), ""},
 			"other_token":     {string(f.account), otherToken},
@@ -66,7 +66,7 @@ func TestRotateSecrets_OldKeyMayGo(t *testing.T) {
 		check(t, err)
 		both, err := keyring.AddKey(f.keys)
 		check(t, err)
-		rotated := app.New(app.Config{Store: f.store, Keys: both, Vault: f.vault, Log: slog.New(slog.DiscardHandler)})
+		rotated := app.New(app.Config{Store: f.store, Keys: both, Media: f.media, Log: slog.New(slog.DiscardHandler)})
 		for _, want := range []int{2, 0} {
 			changed, err := rotated.RotateSecrets(ctx)
 			if check(t, err); changed != want {

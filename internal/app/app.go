@@ -1,11 +1,11 @@
-// Package app holds the use cases: what a caller may do, one method per verb.
+// Package app holds the use cases: what a caller may do, one method per operation of the API.
 //
-// It owns the rules. Handlers above it only translate a wire into the inputs declared here, and the store below only
-// keeps what it is given; every limit, default and refusal that the API promises is decided in this package. A caller's
-// mistake is always a *[roomreel.Error] that names the parameter; any other error is ours.
+// It decides every limit, default and refusal that the API promises. Package api above it translates requests into the
+// inputs that are declared here. Package store below it writes rows. A caller's mistake is a *[roomreel.Error] that names the
+// parameter; any other error is a fault of the service.
 //
-// Every method takes the account that asks. What belongs to another account does not exist: it is NotFound, and no list
-// holds it. Start with [New], then read composition.go and upload.go.
+// Each method takes the account that asks. A resource of another account is NotFound, and is in no list. Start with [New],
+// then read composition.go and recording.go.
 package app
 
 import (
@@ -19,12 +19,12 @@ import (
 	"roomreel/internal/store"
 )
 
-// Config is what an App works with.
+// Config holds what an App uses.
 type Config struct {
 	Store   *store.Store
 	Keys    *keyring.Ring
-	Vault   blob.Store // keeps media and indexes
-	Work    blob.Store // keeps, encrypted at rest, what is sealed or external in the end; nil: settings cannot ask for that
+	Media   blob.Store // the media store: media and packet indexes
+	Working blob.Store // the working store, encrypted at rest: copies that compositions read; nil: settings cannot ask for encryption or a bucket
 	Buckets Buckets    // nil: settings cannot ask for external storage
 	Scratch string     // folder that uploads are received into
 	Log     *slog.Logger
@@ -40,15 +40,15 @@ type Config struct {
 // DefaultFPS is how many frames per second a film has where nothing else is configured.
 const DefaultFPS = 25
 
-// DefaultMaxUpload is more than a day of 720p at the bitrates of a browser.
+// DefaultMaxUpload is the size of more than a day of 720p at a browser's bitrate.
 const DefaultMaxUpload = 40 << 30
 
-// App answers callers. All methods may be called concurrently.
+// App carries out the operations. All methods may be called concurrently.
 type App struct {
 	store   *store.Store
 	keys    *keyring.Ring
-	vault   blob.Store
-	work    blob.Store
+	media   blob.Store
+	working blob.Store
 	buckets Buckets
 	scratch *scratch
 	log     *slog.Logger
@@ -58,7 +58,7 @@ type App struct {
 	fps           int
 }
 
-// New returns an App over what is open already. It closes nothing.
+// New returns an App. The caller closes what the Config holds.
 func New(c Config) *App {
 	if c.MaxUpload == 0 {
 		c.MaxUpload = DefaultMaxUpload
@@ -70,7 +70,7 @@ func New(c Config) *App {
 		c.FPS = DefaultFPS
 	}
 	return &App{
-		store: c.Store, keys: c.Keys, vault: c.Vault, work: c.Work, buckets: c.Buckets, log: c.Log,
+		store: c.Store, keys: c.Keys, media: c.Media, working: c.Working, buckets: c.Buckets, log: c.Log,
 		scratch: &scratch{
 			folder: c.Scratch, maxUpload: c.MaxUpload, maxUploads: c.MaxUploads, floor: c.ScratchFloor,
 			free: func() (int64, error) { return freeSpace(c.Scratch) },
@@ -81,16 +81,16 @@ func New(c Config) *App {
 
 // Buckets reaches customers' buckets.
 type Buckets interface {
-	// Check proves that a small object can be written under url with the key pair. A failure that is the customer's to
-	// mend is a *blob.PermanentError.
+	// Check writes a small object under url with the key pair. A failure that the customer has to correct is a
+	// *blob.PermanentError.
 	Check(ctx context.Context, url, accessKey, secret string) error
 
-	// Open returns the bucket, or the folder in one, at url. It sends nothing. A store that is an io.Closer is closed by
-	// the caller.
+	// Open returns the bucket, or the folder in a bucket, at url. It sends nothing. The caller closes a store that is an
+	// io.Closer.
 	Open(url, accessKey, secret string) (blob.Store, error)
 }
 
-// Lists and their pages are the store's: a handler needs no other package to ask for one.
+// Lists and their pages are declared by the store. Their names here keep package api from importing the store.
 type (
 	Page              = store.Page
 	Cursor            = store.Cursor
@@ -105,17 +105,17 @@ type (
 	AuditEntry        = store.AuditEntry
 )
 
-// WithActor notes who is asking, for the audit log: the user name of the request.
+// WithActor adds the user name of the request to ctx, for the audit log.
 func WithActor(ctx context.Context, user string) context.Context { return store.WithActor(ctx, user) }
 
-// Sign returns a MAC of data under a key that is the service's own and serves this purpose alone. It is good for URLs
-// and page tokens: every node that shares the key file verifies it, also after a restart.
+// Sign returns a MAC of data under a key of the service that is used for this purpose only, such as page tokens. Every node with
+// the same key file verifies it, also after a restart.
 func (a *App) Sign(purpose string, data []byte) []byte { return a.keys.Sign(purpose, data) }
 
-// Verify reports whether mac is what Sign gave for data, by the present key or an older one of the key file.
+// Verify reports whether mac is the MAC of data under the newest key or an older one of the key file.
 func (a *App) Verify(purpose string, data, mac []byte) bool { return a.keys.Verify(purpose, data, mac) }
 
-// Ready reports why the service cannot serve, nil when it can.
+// Ready returns why the service cannot serve requests, or nil.
 func (a *App) Ready(ctx context.Context) error {
 	if err := a.store.Ping(ctx); err != nil {
 		return unavailable("the database does not answer", err)
@@ -123,22 +123,22 @@ func (a *App) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Deliveries lists the attempts to tell the callback of a room, recording, composition or hook, newest first.
+// Deliveries lists the attempts to deliver events of a room, recording, composition or hook, newest first.
 func (a *App) Deliveries(ctx context.Context, acct roomreel.AccountSID, resource string, page Page) (List[Delivery], error) {
 	return a.store.Deliveries(ctx, acct, resource, page)
 }
 
-// Redeliver sends an event once more, in its place among the events of its resource.
+// Redeliver delivers an event again, in its place among the events of its resource.
 func (a *App) Redeliver(ctx context.Context, acct roomreel.AccountSID, event string) error {
 	return a.store.Redeliver(ctx, acct, event)
 }
 
-// AuditLog lists who changed or deleted what in an account, newest first.
+// AuditLog lists the changes and deletions in an account, newest first.
 func (a *App) AuditLog(ctx context.Context, acct roomreel.AccountSID, page Page) (List[AuditEntry], error) {
 	return a.store.AuditLog(ctx, acct, page)
 }
 
-// unavailable is a failure of something that this service needs.
+// unavailable makes an error of a failure of something that the service needs.
 func unavailable(detail string, err error) error {
 	return &roomreel.Error{Code: roomreel.Unavailable, Detail: detail + "; try again later", Err: err}
 }

@@ -15,10 +15,10 @@ import (
 // Source: twilio.com/docs/video/programmable-video-limits.
 const maxName = 128
 
-// maxURL is the longest callback or bucket URL, in bytes: what common servers take.
+// maxURL is the longest callback or bucket URL, in bytes, that common servers take.
 const maxURL = 2048
 
-// checkName refuses names that are too long or cannot be printed. An empty name is fine.
+// checkName refuses names that are too long or cannot be printed. An empty name is allowed.
 func checkName(param, name string, longest int) error {
 	switch {
 	case !utf8.ValidString(name):
@@ -31,7 +31,7 @@ func checkName(param, name string, longest int) error {
 	return nil
 }
 
-// oneOf refuses values other than those listed. An empty value is fine.
+// oneOf refuses values that are not listed. An empty value is allowed.
 func oneOf[T ~string](param string, value T, known ...T) error {
 	if value == "" || slices.Contains(known, value) {
 		return nil
@@ -77,8 +77,8 @@ func sid[T roomreel.SID](param, text string) (T, error) {
 	return parsed, nil
 }
 
-// callback checks a callback's URL and method. Whether the address may be reached is found out when it is called: what a
-// name means now says nothing about later.
+// callback checks the form of a callback's URL and its method. The address that the name resolves to is checked at each
+// delivery.
 func callback(address, method string) (roomreel.Callback, error) {
 	if method == "" {
 		method = "POST"

@@ -2,12 +2,16 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"unicode/utf8"
 
 	"roomreel"
 	"roomreel/internal/layout"
+	"roomreel/internal/twilio"
 )
 
-// FilmParams is the part that CreateComposition and CreateHook share. An empty string is the same as an absent one.
+// FilmParams are the parameters of compositions and hooks alike. An empty string means that the parameter is absent.
 type FilmParams struct {
 	VideoLayout          string // JSON
 	AudioSources         []string
@@ -41,7 +45,7 @@ func (in FilmParams) film() (f roomreel.FilmSpec, err error) {
 		}
 	}
 	if shape.Empty() && len(in.AudioSources) == 0 {
-		return f, roomreel.InvalidParam("VideoLayout", "give VideoLayout, AudioSources or both; a film of neither would be empty")
+		return f, roomreel.InvalidParam("VideoLayout", "give VideoLayout, AudioSources or both; a composition of neither would be empty")
 	}
 	f.VideoLayout = shape.JSON()
 	if err := layout.ValidateSelectors("AudioSources", in.AudioSources); err != nil {
@@ -60,13 +64,13 @@ func (in FilmParams) film() (f roomreel.FilmSpec, err error) {
 	return f, err
 }
 
-// CreateComposition asks for a film of a room.
+// CreateComposition is a request for a film of a room.
 type CreateComposition struct {
 	RoomSID string
 	FilmParams
 }
 
-// CreateComposition enqueues a film of a room. Work begins when the room is completed.
+// CreateComposition adds a composition of a room. It is processed when the room is completed.
 func (a *App) CreateComposition(ctx context.Context, acct roomreel.AccountSID, in CreateComposition) (roomreel.Composition, error) {
 	if in.RoomSID == "" {
 		return roomreel.Composition{}, roomreel.InvalidParam("RoomSid", "is missing; give the SID of a room")
@@ -87,7 +91,7 @@ func (a *App) CreateComposition(ctx context.Context, acct roomreel.AccountSID, i
 	return a.compose(ctx, acct, room, film, nil)
 }
 
-// compose adds a composition under the account's present settings.
+// compose adds a composition with the destination of the account's settings.
 func (a *App) compose(ctx context.Context, acct roomreel.AccountSID, room roomreel.RoomSID, film roomreel.FilmSpec, hook *roomreel.Hook) (roomreel.Composition, error) {
 	settings, err := a.store.Settings(ctx, acct, roomreel.CompositionSettings)
 	if err != nil {
@@ -99,7 +103,7 @@ func (a *App) compose(ctx context.Context, acct roomreel.AccountSID, room roomre
 	}, hook)
 }
 
-// Composition returns a composition. Its metadata stays for a while after it is deleted.
+// Composition returns a composition, also a deleted one as long as its metadata is kept.
 func (a *App) Composition(ctx context.Context, acct roomreel.AccountSID, sid roomreel.CompositionSID) (roomreel.Composition, error) {
 	return a.store.Composition(ctx, acct, sid)
 }
@@ -117,14 +121,14 @@ func (a *App) Compositions(ctx context.Context, acct roomreel.AccountSID, filter
 	return a.store.Compositions(ctx, acct, filter, page)
 }
 
-// DeleteComposition stops a composition's work and erases its film; a file in a customer's bucket stays. A failed
-// composition is a Conflict unless force is set.
+// DeleteComposition deletes a composition and its film, and stops its processing. A file in a customer's bucket stays. Without
+// force, a failed composition is a Conflict.
 func (a *App) DeleteComposition(ctx context.Context, acct roomreel.AccountSID, sid roomreel.CompositionSID, force bool) error {
 	return a.store.DeleteComposition(ctx, acct, sid, force)
 }
 
-// CompositionReport returns the JSON that says what went into a film and what did not, "" while there is none, and why
-// the composition failed if it did.
+// CompositionReport returns the report as JSON, which says what the film contains and what was left out, and why the composition
+// failed. Each may be absent; when both are, the error is NotFound.
 func (a *App) CompositionReport(ctx context.Context, acct roomreel.AccountSID, sid roomreel.CompositionSID) (string, roomreel.Failure, error) {
 	c, err := a.store.Composition(ctx, acct, sid)
 	if err != nil {
@@ -134,4 +138,96 @@ func (a *App) CompositionReport(ctx context.Context, acct roomreel.AccountSID, s
 		return "", c.Failure, roomreel.Errorf(roomreel.NotFound, "composition %s is %s and has no report", sid, c.Status)
 	}
 	return c.Report, c.Failure, nil
+}
+
+// CreateHook describes a new hook, or what replaces an existing one.
+type CreateHook struct {
+	FriendlyName string
+	Enabled      *bool
+	FilmParams
+}
+
+// maxHookName is the longest friendly name of a hook, in characters.
+//
+// Source: twilio.com/docs/video/api/composition-hooks.
+const maxHookName = 100
+
+func (in CreateHook) hook() (h roomreel.Hook, err error) {
+	if in.FriendlyName == "" {
+		return h, roomreel.InvalidParam("FriendlyName", "is missing; give the hook a name of 1 to %d characters", maxHookName)
+	}
+	if err := checkName("FriendlyName", in.FriendlyName, maxHookName); err != nil {
+		return h, err
+	}
+	h = roomreel.Hook{FriendlyName: in.FriendlyName, Enabled: or(in.Enabled, true)}
+	h.Spec, err = in.film()
+	return h, err
+}
+
+// CreateHook adds a hook.
+func (a *App) CreateHook(ctx context.Context, acct roomreel.AccountSID, in CreateHook) (roomreel.Hook, error) {
+	h, err := in.hook()
+	if err != nil {
+		return roomreel.Hook{}, err
+	}
+	h.SID, h.AccountSID = roomreel.NewSID[roomreel.HookSID](), acct
+	return a.store.CreateHook(ctx, h)
+}
+
+// UpdateHook replaces all fields of a hook. A field that is not given is reset to its default.
+func (a *App) UpdateHook(ctx context.Context, acct roomreel.AccountSID, sid roomreel.HookSID, in CreateHook) (roomreel.Hook, error) {
+	if _, err := a.store.Hook(ctx, acct, sid); err != nil {
+		return roomreel.Hook{}, err
+	}
+	h, err := in.hook()
+	if err != nil {
+		return roomreel.Hook{}, err
+	}
+	h.SID, h.AccountSID = sid, acct
+	return a.store.UpdateHook(ctx, h)
+}
+
+// Hook returns a hook.
+func (a *App) Hook(ctx context.Context, acct roomreel.AccountSID, sid roomreel.HookSID) (roomreel.Hook, error) {
+	return a.store.Hook(ctx, acct, sid)
+}
+
+// Hooks lists an account's hooks.
+func (a *App) Hooks(ctx context.Context, acct roomreel.AccountSID, filter HookFilter, page Page) (List[roomreel.Hook], error) {
+	if !utf8.ValidString(filter.FriendlyName) {
+		return List[roomreel.Hook]{}, roomreel.InvalidParam("FriendlyName", "is not valid UTF-8")
+	}
+	return a.store.Hooks(ctx, acct, filter, page)
+}
+
+// DeleteHook deletes a hook. Its compositions stay.
+func (a *App) DeleteHook(ctx context.Context, acct roomreel.AccountSID, sid roomreel.HookSID) error {
+	return a.store.DeleteHook(ctx, acct, sid)
+}
+
+// RunHooks creates a composition of a completed room for every enabled hook of the room's account. It may be repeated: a hook
+// creates one composition for each room. A refusal is sent to the hook's callback. The returned error is one after which RunHooks
+// should be retried.
+func (a *App) RunHooks(ctx context.Context, sid roomreel.RoomSID) error {
+	room, err := a.store.RoomBySID(ctx, sid)
+	if err != nil {
+		return err
+	}
+	hooks, err := a.store.EnabledHooks(ctx, room.AccountSID)
+	if err != nil {
+		return err
+	}
+	for _, hook := range hooks {
+		_, err := a.compose(ctx, room.AccountSID, room.SID, hook.Spec, &hook)
+		var refused *roomreel.Error
+		if errors.As(err, &refused) && refused.Code != roomreel.Unavailable {
+			err = a.store.HookFailed(ctx, room.SID, hook, roomreel.Failure{
+				Code: twilio.HookFailed, Operation: twilio.CompositionEnqueue, Message: refused.Detail,
+			})
+		}
+		if err != nil {
+			return fmt.Errorf("run hook %s: %w", hook.SID, err)
+		}
+	}
+	return nil
 }

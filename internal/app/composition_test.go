@@ -8,7 +8,7 @@ import (
 	"roomreel/internal/store"
 )
 
-// complete ends a composition with a film that is in the vault, as far as anybody can see.
+// complete completes a composition with a film whose key is in the media store.
 func (f *fixture) complete(t *testing.T, c roomreel.Composition) {
 	t.Helper()
 	_, _, err := f.store.StartComposition(t.Context(), c.SID)
@@ -18,7 +18,7 @@ func (f *fixture) complete(t *testing.T, c roomreel.Composition) {
 	check(t, err)
 }
 
-func TestCompositionMedia_IsVideoOfItsFormatAlsoForSoundAlone(t *testing.T) {
+func TestCompositionMedia_IsVideoOfItsFormatAlsoForAudioAlone(t *testing.T) {
 	f := onSQLite(t)
 	room := string(f.room(t, app.CreateRoom{}).SID)
 	for format, want := range map[string]string{"mp4": "video/mp4", "webm": "video/webm", "": "video/webm"} {

@@ -22,7 +22,7 @@ import (
 	"roomreel/internal/store/storetest"
 )
 
-// eachDB runs test on both databases, over a vault in a folder.
+// eachDB runs test on both databases, with the media store in a folder.
 func eachDB(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
 	storetest.Each(t, func(t *testing.T, s *store.Store) { test(t, newFixture(t, s, nil)) })
@@ -32,8 +32,8 @@ type fixture struct {
 	*app.App
 	store   *store.Store
 	queue   *queue
-	vault   *dir.Store
-	work    *dir.Store
+	media   *dir.Store
+	working *dir.Store
 	bucket  *bucket
 	keys    string
 	account roomreel.AccountSID
@@ -45,11 +45,11 @@ func newFixture(t *testing.T, s *store.Store, change func(*app.Config)) *fixture
 	folder := t.TempDir()
 	f := &fixture{store: s, queue: &queue{}, bucket: &bucket{}, keys: filepath.Join(folder, "keys")}
 	s.SetQueue(f.queue)
-	f.vault, f.work = openDir(t, filepath.Join(folder, "vault")), openDir(t, filepath.Join(folder, "work"))
+	f.media, f.working = openDir(t, filepath.Join(folder, "media")), openDir(t, filepath.Join(folder, "working"))
 	keys, err := keyring.Open(f.keys)
 	check(t, err)
 	config := app.Config{
-		Store: s, Keys: keys, Vault: f.vault, Work: f.work, Buckets: f.bucket, Scratch: folder, Log: slog.New(slog.DiscardHandler),
+		Store: s, Keys: keys, Media: f.media, Working: f.working, Buckets: f.bucket, Scratch: folder, Log: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
 		change(&config)
@@ -79,7 +79,7 @@ func (f *fixture) room(t *testing.T, in app.CreateRoom) roomreel.Room {
 func (f *fixture) upload(t *testing.T, room roomreel.Room, in app.UploadRecording) roomreel.Recording {
 	t.Helper()
 	if in.Media == nil {
-		in.Media = bytes.NewReader(sound(t, 50))
+		in.Media = bytes.NewReader(audioFile(t, 50))
 	}
 	r, err := f.UploadRecording(t.Context(), f.account, string(room.SID), in)
 	check(t, err)
@@ -125,8 +125,8 @@ func (q *queue) count(kind string) int {
 	return n
 }
 
-// sound returns a recording of n Opus packets of 20 ms of silence.
-func sound(t testing.TB, n int) []byte {
+// audioFile returns a recording of n Opus packets of 20 ms of silence.
+func audioFile(t testing.TB, n int) []byte {
 	t.Helper()
 	packet := []byte{0xfc, 0xff, 0xfe} // RFC 6716: CELT, fullband, stereo, one frame of 20 ms
 	track := media.OutputTrack{

@@ -18,25 +18,25 @@ import (
 	"roomreel/internal/twilio"
 )
 
-// MediaRequest is how a caller wants to download.
+// MediaRequest holds the parameters of a download.
 type MediaRequest struct {
 	TTL         *int   // seconds, 1 to 3600; nil for 600
 	Disposition string // Content-Disposition; "" for an attachment under the default name
 }
 
-// MediaLink is where media may be downloaded for a while.
+// MediaLink says where media can be downloaded until Expires.
 type MediaLink struct {
-	URL         string // signed by the store that holds the object; "" when the service has to sign a URL of its own and serve MediaObject
+	URL         string // signed by the store that holds the object; "" when the service signs a URL of its own and serves MediaObject
 	SID         string // RT… or CJ…
 	Disposition string // Content-Disposition to serve with
 	Expires     time.Time
 }
 
-// MediaObject is stored media, ready to be served.
+// MediaObject is media that the service serves itself.
 type MediaObject struct {
 	ContentType string
 	Size        int64             // bytes as stored
-	Headers     map[string]string // further headers of the download: the envelope of sealed media
+	Headers     map[string]string // further headers of the download: the envelope of encrypted media
 	Modified    time.Time
 	Open        func(ctx context.Context, offset, length int64) (io.ReadCloser, error)
 }
@@ -49,11 +49,11 @@ const (
 	maxTTL      = 3600
 )
 
-// stored is media of a recording or composition that is there.
+// stored is the media of a completed recording or composition.
 type stored struct {
 	sid         string
 	name        string // of the file, with its extension
-	contentType string // of the plain bytes
+	contentType string // of the media before encryption
 	media       roomreel.Media
 	modified    time.Time
 
@@ -68,7 +68,7 @@ func (m stored) served() string {
 	return m.contentType
 }
 
-// RecordingMedia returns where a recording may be downloaded.
+// RecordingMedia returns where a recording can be downloaded.
 func (a *App) RecordingMedia(ctx context.Context, acct roomreel.AccountSID, sid roomreel.RecordingSID, in MediaRequest) (MediaLink, error) {
 	m, err := a.recordingMedia(ctx, acct, sid)
 	if err != nil {
@@ -77,7 +77,7 @@ func (a *App) RecordingMedia(ctx context.Context, acct roomreel.AccountSID, sid 
 	return a.link(ctx, m, in)
 }
 
-// CompositionMedia returns where a film may be downloaded.
+// CompositionMedia returns where a film can be downloaded.
 func (a *App) CompositionMedia(ctx context.Context, acct roomreel.AccountSID, sid roomreel.CompositionSID, in MediaRequest) (MediaLink, error) {
 	m, err := a.compositionMedia(ctx, acct, sid)
 	if err != nil {
@@ -86,7 +86,7 @@ func (a *App) CompositionMedia(ctx context.Context, acct roomreel.AccountSID, si
 	return a.link(ctx, m, in)
 }
 
-// MediaObject returns the stored media of a recording or composition, for a link that the service signed itself.
+// MediaObject returns the media of a recording or composition, for a link that the service signed itself.
 func (a *App) MediaObject(ctx context.Context, acct roomreel.AccountSID, sid string) (MediaObject, error) {
 	var m stored
 	var err error
@@ -108,7 +108,7 @@ func (a *App) MediaObject(ctx context.Context, acct roomreel.AccountSID, sid str
 		object.Headers = seal.Headers(*m.media.Envelope)
 	}
 	object.Open = func(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
-		return a.vault.Get(ctx, m.media.Key, offset, length)
+		return a.media.Get(ctx, m.media.Key, offset, length)
 	}
 	return object, nil
 }
@@ -135,7 +135,7 @@ func (a *App) compositionMedia(ctx context.Context, acct roomreel.AccountSID, si
 	}, c.Status == roomreel.CompositionCompleted)
 }
 
-// available refuses media that is not there.
+// available is NotFound unless there is media.
 func available(m stored, completed bool) (stored, error) {
 	if completed && (m.media.Key != "" || m.media.External != "") {
 		return m, nil
@@ -161,24 +161,23 @@ func (a *App) link(ctx context.Context, m stored, in MediaRequest) (MediaLink, e
 		link.URL, err = a.externalURL(ctx, m, ttl, options)
 		return link, err
 	}
-	link.URL, err = a.vault.Presign(ctx, m.media.Key, ttl, options)
+	link.URL, err = a.media.Presign(ctx, m.media.Key, ttl, options)
 	if err != nil {
 		return MediaLink{}, unavailable("the media store does not answer", err)
 	}
 	return link, nil
 }
 
-// lookTimeout bounds how long a customer's bucket may take to say whether its credential reads there: somebody waits.
+// lookTimeout bounds how long a customer's bucket may take to answer: an API caller waits.
 const lookTimeout = 10 * time.Second
 
-// externalURL signs a URL of media in the customer's bucket with the customer's own credential. Whether it may read there
-// is asked first, for most may only write: a redirect to a refusal would tell the caller nothing. Then the error says
-// where the media is.
+// externalURL signs a URL of media in the customer's bucket with the customer's credential. Most credentials may only write, so
+// the object is looked up first. When it cannot be read, the error says where the media is.
 func (a *App) externalURL(ctx context.Context, m stored, ttl time.Duration, options blob.PresignOptions) (string, error) {
 	elsewhere := func(why string, err error) error {
 		return &roomreel.Error{
 			Code: roomreel.NotFound, Err: err,
-			Detail: fmt.Sprintf("the media of %s is in your own storage, at %s; %s", m.sid, m.media.External, why),
+			Detail: fmt.Sprintf("the media of %s is in your own bucket, at %s; %s", m.sid, m.media.External, why),
 		}
 	}
 	id, secret, err := a.KeyPair(ctx, m.account, m.destination.CredentialSID)
@@ -218,7 +217,7 @@ func (a *App) externalURL(ctx context.Context, m stored, ttl time.Duration, opti
 	return signed, err
 }
 
-// checkDisposition refuses what is no Content-Disposition of a download.
+// checkDisposition refuses a text that is not a Content-Disposition of a download.
 //
 // Source: RFC 6266.
 func checkDisposition(text string) error {

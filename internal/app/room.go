@@ -8,7 +8,7 @@ import (
 	"roomreel"
 )
 
-// CreateRoom is what a caller may say of a new room. Zero strings and nil mean the documented default.
+// CreateRoom describes a new room. An empty string or nil means the documented default.
 type CreateRoom struct {
 	UniqueName                   string
 	Type                         string
@@ -37,7 +37,7 @@ const (
 	maxParticipants     = 50
 	standardDuration    = 14400 // seconds
 	maxDuration         = 86400 // seconds
-	maxConcurrentTracks = 1000  // our own bound: the documentation names none
+	maxConcurrentTracks = 1000  // our own: the documentation names none
 )
 
 // CreateRoom adds a room in progress.
@@ -119,7 +119,7 @@ func (a *App) Room(ctx context.Context, acct roomreel.AccountSID, sidOrName stri
 	return a.store.Room(ctx, acct, sidOrName)
 }
 
-// Rooms lists an account's rooms. Which are shown when no status is asked for is the caller's to say.
+// Rooms lists an account's rooms, of all states unless the filter has one.
 func (a *App) Rooms(ctx context.Context, acct roomreel.AccountSID, filter RoomFilter, page Page) (List[roomreel.Room], error) {
 	if err := oneOf("Status", filter.Status, roomreel.RoomInProgress, roomreel.RoomCompleted, roomreel.RoomFailed); err != nil {
 		return List[roomreel.Room]{}, err
@@ -127,8 +127,8 @@ func (a *App) Rooms(ctx context.Context, acct roomreel.AccountSID, filter RoomFi
 	return a.store.Rooms(ctx, acct, filter, page)
 }
 
-// CompleteRoom ends a room: no recording can be added, and its compositions and the account's hooks may start. A room
-// that is completed already stays as it is.
+// CompleteRoom completes a room: no recording can be added, and its compositions and the account's hooks can start. Completing it
+// again changes nothing.
 func (a *App) CompleteRoom(ctx context.Context, acct roomreel.AccountSID, sidOrName string) (roomreel.Room, error) {
 	room, err := a.store.Room(ctx, acct, sidOrName)
 	if err != nil {
@@ -137,7 +137,7 @@ func (a *App) CompleteRoom(ctx context.Context, acct roomreel.AccountSID, sidOrN
 	return a.store.CompleteRoom(ctx, acct, room.SID)
 }
 
-// Participants lists who was recorded in a room.
+// Participants lists the participants of a room who were recorded.
 func (a *App) Participants(ctx context.Context, acct roomreel.AccountSID, room string, filter ParticipantFilter, page Page) (List[roomreel.Participant], error) {
 	if err := oneOf("Status", filter.Status, "connected", "disconnected"); err != nil {
 		return List[roomreel.Participant]{}, err

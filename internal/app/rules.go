@@ -13,7 +13,7 @@ import (
 	"roomreel/internal/twilio"
 )
 
-// RecordingRules are a room's rules and when they were set.
+// RecordingRules are a room's rules, with the times at which they were created and updated.
 type RecordingRules struct {
 	RoomSID roomreel.RoomSID
 	Rules   []roomreel.RecordingRule
@@ -27,7 +27,7 @@ func (a *App) RecordingRules(ctx context.Context, acct roomreel.AccountSID, room
 	return rulesOf(r), err
 }
 
-// UpdateRecordingRules replaces the rules of a room in progress by those of a JSON array.
+// UpdateRecordingRules replaces the rules of a room in progress with those of a JSON array.
 func (a *App) UpdateRecordingRules(ctx context.Context, acct roomreel.AccountSID, room, rules string) (RecordingRules, error) {
 	r, err := a.store.Room(ctx, acct, room)
 	if err != nil {
@@ -50,7 +50,7 @@ func rulesOf(r roomreel.Room) RecordingRules {
 // Source: twilio.com/docs/video/api/recording-rules.
 const maxRules = 20
 
-// parseRules reads a JSON array of rules: each includes or excludes, by at least one filter, and all stands alone.
+// parseRules reads a JSON array of rules. Each rule has a type and at least one filter; the filter all stands alone.
 func parseRules(param, text string) ([]roomreel.RecordingRule, error) {
 	rules, err := readRules(json.NewDecoder(strings.NewReader(text)))
 	if err != nil {
@@ -88,7 +88,7 @@ func readRules(d *json.Decoder) ([]roomreel.RecordingRule, error) {
 	return rules, nil
 }
 
-// readRule reads one object token by token, because a field given twice must not silently win over the first.
+// readRule reads one object token by token, to refuse a field that is given twice.
 func readRule(d *json.Decoder) (rule roomreel.RecordingRule, err error) {
 	if token, err := d.Token(); err != nil || token != json.Delim('{') {
 		return rule, errNotRules

@@ -119,10 +119,10 @@ func TestCreateComposition_Rules(t *testing.T) {
 			wantError(t, err, roomreel.Invalid, test.param)
 		})
 	}
-	sound, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: room, FilmParams: app.FilmParams{VideoLayout: "{}", AudioSources: []string{"*"}}})
+	audio, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: room, FilmParams: app.FilmParams{VideoLayout: "{}", AudioSources: []string{"*"}}})
 	check(t, err)
-	if sound.Spec.VideoLayout != "{}" {
-		t.Errorf("layout of a film of sound: %s", sound.Spec.VideoLayout)
+	if audio.Spec.VideoLayout != "{}" {
+		t.Errorf("layout of a film of audio alone: %s", audio.Spec.VideoLayout)
 	}
 	_, err = f.Compositions(t.Context(), f.account, app.CompositionFilter{Status: "done"}, app.Page{Size: 1})
 	wantError(t, err, roomreel.Invalid, "Status")

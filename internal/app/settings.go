@@ -12,7 +12,7 @@ import (
 	"roomreel/internal/twilio"
 )
 
-// UpdateSettings is a whole new configuration: what is not said is reset to its default.
+// UpdateSettings replaces an account's settings. A field that is not given is reset to its default.
 type UpdateSettings struct {
 	FriendlyName      string
 	AWSCredentialsSID string
@@ -22,13 +22,13 @@ type UpdateSettings struct {
 	EncryptionEnabled *bool
 }
 
-// Settings returns an account's settings of one kind; before they were ever set, all of them are off.
+// Settings returns an account's settings of one kind. Before the first update, encryption and storage in a bucket are off.
 func (a *App) Settings(ctx context.Context, acct roomreel.AccountSID, kind roomreel.SettingsKind) (roomreel.Settings, error) {
 	return a.store.Settings(ctx, acct, kind)
 }
 
-// UpdateSettings replaces an account's settings. They hold for what is made afterwards. External storage is accepted only
-// when a test object could be written there.
+// UpdateSettings replaces an account's settings of one kind, for recordings or compositions that are created afterwards. A bucket
+// is accepted only after a test object was written to it.
 func (a *App) UpdateSettings(ctx context.Context, acct roomreel.AccountSID, kind roomreel.SettingsKind, in UpdateSettings) (roomreel.Settings, error) {
 	v := roomreel.Settings{
 		AccountSID: acct, Kind: kind, FriendlyName: in.FriendlyName, AWSS3URL: in.AWSS3URL,
@@ -40,8 +40,8 @@ func (a *App) UpdateSettings(ctx context.Context, acct roomreel.AccountSID, kind
 	if err := checkName("FriendlyName", in.FriendlyName, maxName); err != nil {
 		return v, err
 	}
-	if (v.AWSStorageEnabled || v.EncryptionKeyEnabled) && a.work == nil {
-		return v, unavailable("this server is not set up to seal media or to store it externally", nil)
+	if (v.AWSStorageEnabled || v.EncryptionKeyEnabled) && a.working == nil {
+		return v, unavailable("this server is not set up to encrypt media or to store it in a bucket", nil)
 	}
 	numbers := twilio.SettingsErrors(kind)
 	id, secret, err := a.settingsBucket(ctx, &v, in, numbers)
@@ -59,7 +59,7 @@ func (a *App) UpdateSettings(ctx context.Context, acct roomreel.AccountSID, kind
 	return v, a.store.SetSettings(ctx, v)
 }
 
-// settingsBucket checks the part that names a bucket, and returns the key pair that opens it.
+// settingsBucket checks the fields about a bucket, and returns the key pair for it.
 func (a *App) settingsBucket(ctx context.Context, v *roomreel.Settings, in UpdateSettings, numbers twilio.StorageErrors) (id, secret string, err error) {
 	if in.AWSCredentialsSID != "" {
 		if v.AWSCredentialsSID, err = sid[roomreel.CredentialSID]("AwsCredentialsSid", in.AWSCredentialsSID); err != nil {
@@ -81,14 +81,14 @@ func (a *App) settingsBucket(ctx context.Context, v *roomreel.Settings, in Updat
 	switch {
 	case !v.AWSStorageEnabled:
 	case in.AWSCredentialsSID == "":
-		err = numbered(roomreel.InvalidParam("AwsCredentialsSid", "is missing; storage in a bucket needs a credential"), numbers.Credential)
+		err = numbered(roomreel.InvalidParam("AwsCredentialsSid", "is missing; storage in a bucket needs an AWS credential"), numbers.Credential)
 	case in.AWSS3URL == "":
 		err = numbered(roomreel.InvalidParam("AwsS3Url", "is missing; storage in a bucket needs its URL"), numbers.BucketURL)
 	}
 	return id, secret, err
 }
 
-// settingsKey checks the part that names a public key.
+// settingsKey checks the fields about a public key.
 func (a *App) settingsKey(ctx context.Context, v *roomreel.Settings, in UpdateSettings, numbers twilio.StorageErrors) (err error) {
 	if in.EncryptionKeySID == "" {
 		if v.EncryptionKeyEnabled {
@@ -106,10 +106,10 @@ func (a *App) settingsKey(ctx context.Context, v *roomreel.Settings, in UpdateSe
 	return err
 }
 
-// checkBucket proves that the bucket can be written.
+// checkBucket writes a test object to the bucket.
 func (a *App) checkBucket(ctx context.Context, v roomreel.Settings, id, secret string, numbers twilio.StorageErrors) error {
 	if a.buckets == nil {
-		return unavailable("this server is not set up to store media externally", nil)
+		return unavailable("this server is not set up to store media in a bucket", nil)
 	}
 	err := a.buckets.Check(ctx, v.AWSS3URL, id, secret)
 	var permanent *blob.PermanentError
@@ -122,14 +122,14 @@ func (a *App) checkBucket(ctx context.Context, v roomreel.Settings, id, secret s
 	param, detail, number := "AwsS3Url", "there is no bucket that this server may write to under this URL", numbers.BucketURL
 	switch permanent.Kind {
 	case blob.BadCredential:
-		param, detail, number = "AwsCredentialsSid", "the bucket does not know this access key, or its secret is another", numbers.Credential
+		param, detail, number = "AwsCredentialsSid", "the bucket does not accept this access key and secret", numbers.Credential
 	case blob.AccessDenied:
 		detail, number = "the credential may not write there; it needs s3:PutObject", numbers.AccessDenied
 	}
 	return &roomreel.Error{Code: roomreel.Invalid, Twilio: number, Param: param, Detail: detail, Err: err}
 }
 
-// numbered gives an error of a parameter its number in Twilio's error dictionary.
+// numbered sets the number in Twilio's error dictionary of an error.
 func numbered(err error, number int) error {
 	var e *roomreel.Error
 	if errors.As(err, &e) {
@@ -138,8 +138,7 @@ func numbered(err error, number int) error {
 	return err
 }
 
-// checkBucketURL refuses what cannot be the URL of a bucket and a prefix in it. Which hosts may be reached is for Buckets
-// to say.
+// checkBucketURL refuses a text that is not the URL of a bucket and a prefix in it. Buckets decides which hosts are allowed.
 func checkBucketURL(text string) error {
 	u, err := url.Parse(text)
 	switch {

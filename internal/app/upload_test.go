@@ -23,7 +23,7 @@ import (
 
 func TestUpload_IsKeptByteForByte(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
-		ctx, file := t.Context(), sound(t, 50)
+		ctx, file := t.Context(), audioFile(t, 50)
 		room := f.room(t, app.CreateRoom{UniqueName: "standup"})
 		r := f.upload(t, room, app.UploadRecording{Media: bytes.NewReader(file), Identity: "alice", Offset: 1500 * time.Millisecond})
 		if r.Status != roomreel.RecordingCompleted || r.Kind != roomreel.Audio || r.Codec != "opus" || r.Container != "mka" ||
@@ -40,7 +40,7 @@ func TestUpload_IsKeptByteForByte(t *testing.T) {
 		if !bytes.Equal(got, file) || object.ContentType != "audio/webm" || object.Size != int64(len(file)) {
 			t.Errorf("media of %d bytes, type %s", len(got), object.ContentType)
 		}
-		raw, err := f.vault.Get(ctx, r.Index, 0, -1)
+		raw, err := f.media.Get(ctx, r.Index, 0, -1)
 		check(t, err)
 		defer raw.Close()
 		data, err := io.ReadAll(raw)
@@ -53,7 +53,7 @@ func TestUpload_IsKeptByteForByte(t *testing.T) {
 		left, err := f.store.PendingDeletions(ctx, string(r.SID))
 		check(t, err)
 		if len(left) != 0 {
-			t.Errorf("what is kept is to be erased: %v", left)
+			t.Errorf("what is kept is to be deleted: %v", left)
 		}
 	})
 }
@@ -62,7 +62,7 @@ func TestUpload_TheSameAgainIsFound(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		room := f.room(t, app.CreateRoom{})
 		in := func(change func(*app.UploadRecording)) app.UploadRecording {
-			u := app.UploadRecording{Media: bytes.NewReader(sound(t, 50)), Identity: "alice", TrackName: "microphone"}
+			u := app.UploadRecording{Media: bytes.NewReader(audioFile(t, 50)), Identity: "alice", TrackName: "microphone"}
 			change(&u)
 			return u
 		}
@@ -71,7 +71,7 @@ func TestUpload_TheSameAgainIsFound(t *testing.T) {
 			t.Error("the same upload made another recording")
 		}
 		for name, change := range map[string]func(*app.UploadRecording){
-			"content":  func(u *app.UploadRecording) { u.Media = bytes.NewReader(sound(t, 51)) },
+			"content":  func(u *app.UploadRecording) { u.Media = bytes.NewReader(audioFile(t, 51)) },
 			"identity": func(u *app.UploadRecording) { u.Identity = "bob" },
 			"track":    func(u *app.UploadRecording) { u.TrackName = "other" },
 			"offset":   func(u *app.UploadRecording) { u.Offset = time.Millisecond },
@@ -85,7 +85,7 @@ func TestUpload_TheSameAgainIsFound(t *testing.T) {
 		if again := f.upload(t, room, in(func(*app.UploadRecording) {})); again.SID != first.SID {
 			t.Error("after the room was completed it is not found")
 		}
-		_, err = f.UploadRecording(t.Context(), f.account, string(room.SID), app.UploadRecording{Media: bytes.NewReader(sound(t, 9)), Identity: "carol"})
+		_, err = f.UploadRecording(t.Context(), f.account, string(room.SID), app.UploadRecording{Media: bytes.NewReader(audioFile(t, 9)), Identity: "carol"})
 		var e *roomreel.Error
 		if !errors.As(err, &e) || e.Twilio != 53118 {
 			t.Errorf("a new recording of a completed room: %v", err)
@@ -97,7 +97,7 @@ func TestUpload_RefusesAndLeavesNothing(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		f := newFixture(t, s, func(c *app.Config) { c.MaxUpload = 10_000 })
 		room := f.room(t, app.CreateRoom{})
-		good := sound(t, 50)
+		good := audioFile(t, 50)
 		for name, test := range map[string]struct {
 			in    app.UploadRecording
 			code  roomreel.Code
@@ -197,7 +197,7 @@ func TestUpload_ChecksAgainWhatFollowsTheFile(t *testing.T) {
 		room := f.room(t, app.CreateRoom{})
 		upload := func(identity string, offset time.Duration) error {
 			_, err := f.UploadRecording(t.Context(), f.account, string(room.SID), app.UploadRecording{
-				Media: bytes.NewReader(sound(t, 50)), Rest: func(in *app.UploadRecording) error { // 1 s
+				Media: bytes.NewReader(audioFile(t, 50)), Rest: func(in *app.UploadRecording) error { // 1 s
 					in.Identity, in.Offset = identity, offset
 					return nil
 				},
@@ -217,7 +217,7 @@ func TestUpload_SideBySideAreLimited(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		f := newFixture(t, s, func(c *app.Config) { c.MaxUploads = 1 })
 		room := f.room(t, app.CreateRoom{})
-		file := sound(t, 50)
+		file := audioFile(t, 50)
 		body, client := io.Pipe()
 		done := make(chan error)
 		go func() {
@@ -248,7 +248,7 @@ func TestUpload_LeavesScratchSpaceFree(t *testing.T) {
 	})
 }
 
-// full is a vault whose disk fills up after a number of objects.
+// full is a media store whose disk fills up after a number of objects.
 type full struct {
 	blob.Store
 	left int
@@ -264,19 +264,19 @@ func (s *full) Put(ctx context.Context, key string, r io.Reader, size int64, o b
 	return s.Store.Put(ctx, key, r, size, o)
 }
 
-func TestUpload_AFullVaultLeavesNothing(t *testing.T) {
+func TestUpload_AFullMediaStoreLeavesNothing(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		for room := range 2 {
-			var vault *full
+			var target *full
 			var scratch string
 			f := newFixture(t, s, func(c *app.Config) {
-				vault = &full{Store: c.Vault, left: room}
-				c.Vault, scratch = vault, c.Scratch
+				target = &full{Store: c.Media, left: room}
+				c.Media, scratch = target, c.Scratch
 			})
 			_, err := f.UploadRecording(t.Context(), f.account, string(f.room(t, app.CreateRoom{}).SID),
-				app.UploadRecording{Media: bytes.NewReader(sound(t, 50)), Identity: "alice"})
+				app.UploadRecording{Media: bytes.NewReader(audioFile(t, 50)), Identity: "alice"})
 			wantError(t, err, roomreel.Unavailable, "")
-			if n := blobs(t, f.vault, vault.keys...); n != 0 {
+			if n := blobs(t, f.media, target.keys...); n != 0 {
 				t.Errorf("room for %d objects: %d are left", room, n)
 			}
 			uploads, err := filepath.Glob(filepath.Join(scratch, "upload-*"))
@@ -296,7 +296,7 @@ func TestUpload_WithoutScratchSpace(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		f := newFixture(t, s, func(c *app.Config) { c.Scratch = filepath.Join(c.Scratch, "gone") })
 		_, err := f.UploadRecording(t.Context(), f.account, string(f.room(t, app.CreateRoom{}).SID),
-			app.UploadRecording{Media: bytes.NewReader(sound(t, 50)), Identity: "alice"})
+			app.UploadRecording{Media: bytes.NewReader(audioFile(t, 50)), Identity: "alice"})
 		wantError(t, err, roomreel.Unavailable, "")
 		if !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the log would not tell why: %v", err)
@@ -319,8 +319,8 @@ func TestUpload_GoesWhereTheSettingsSay(t *testing.T) {
 			r.Destination.CredentialSID != credential.SID {
 			t.Errorf("recording is %+v", r)
 		}
-		if blobs(t, f.work, r.Media.CopyKey) != 1 || f.queue.count(store.JobDeliverRecording) != 1 {
-			t.Error("there is no working copy to deliver, or nobody to do it")
+		if blobs(t, f.working, r.Media.CopyKey) != 1 || f.queue.count(store.JobDeliverRecording) != 1 {
+			t.Error("there is no working copy to deliver, or no job to do it")
 		}
 		_, err = f.RecordingMedia(ctx, f.account, r.SID, app.MediaRequest{})
 		wantError(t, err, roomreel.NotFound, "")

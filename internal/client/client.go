@@ -1,7 +1,7 @@
-// Package client speaks to a roomreel server: what `roomreel import` and the demo need, and nothing else.
+// Package client sends requests to a roomreel server: those that `roomreel import` and the demo need.
 //
-// Applications use Twilio's own client libraries instead; docs/clients.md shows how. Every answer that is not a success
-// becomes a *roomreel.Error with the server's words. Start with [New].
+// Applications use Twilio's own client libraries instead; docs/clients.md shows how. An answer that is no success becomes a
+// *roomreel.Error with the server's message. Start with [New].
 package client
 
 import (
@@ -27,16 +27,15 @@ type Client struct {
 }
 
 const (
-	// continueWait is how long an upload waits for the server's word before it sends the file: a wrong token or a file
-	// that is too large is then refused before gigabytes have been sent.
+	// continueWait is how long an upload waits for the server's 100 Continue before it sends the body. A server refuses a wrong
+	// token before gigabytes are sent.
 	continueWait = 5 * time.Second
 
 	// answerLimit bounds an answer's JSON; a page of 1,000 recordings is below 1 MiB.
 	answerLimit = 16 << 20
 
-	// patience is how often a request is repeated that the server turned away for being one too many, or because it was
-	// just starting.
-	patience = 20
+	// maxAttempts is how often a request is sent that the server answers with 429 or 503.
+	maxAttempts = 20
 )
 
 // New returns a client of the server at base (scheme and host), signed in as an account SID with its token or as an API
@@ -52,13 +51,13 @@ func New(base, user, password string) (*Client, error) {
 		base: u.Scheme + "://" + u.Host, user: user, password: password,
 		http: &http.Client{
 			Transport: transport,
-			// Media answers redirect to a signed URL, which must not be sent our password; see [Client.Media].
+			// Media answers redirect to a signed URL. The password must not be sent there; see [Client.Media].
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
 }
 
-// Close drops idle connections.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // request is one call. body makes the body anew for each attempt, with its length in bytes.
@@ -85,8 +84,8 @@ func (c *Client) post(ctx context.Context, path string, values url.Values, to an
 	return c.call(ctx, r, to)
 }
 
-// call sends a request and reads its answer into to. A request that the server did not process (429, 503) is sent
-// again after the time that the server names, or a second.
+// call sends a request and reads its answer into to. A request that the server did not process (429, 503) is sent again after
+// the seconds in Retry-After, or one second.
 func (c *Client) call(ctx context.Context, r request, to any) error {
 	for attempt := 1; ; attempt++ {
 		response, err := c.send(ctx, r)
@@ -105,7 +104,7 @@ func (c *Client) call(ctx context.Context, r request, to any) error {
 			return nil
 		}
 		refusal := refused(response, text)
-		if attempt == patience || refusal.Code != roomreel.TooMany && refusal.Code != roomreel.Unavailable {
+		if attempt == maxAttempts || refusal.Code != roomreel.TooMany && refusal.Code != roomreel.Unavailable {
 			return refusal
 		}
 		select {
@@ -145,7 +144,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if err != nil {
 		var wrong *url.Error
 		if errors.As(err, &wrong) && ctx.Err() == nil {
-			err = wrong.Err // the URL is said once, by the line below
+			err = wrong.Err // the line below adds the URL
 		}
 		return nil, fmt.Errorf("%s %s: %w", r.method, target, err)
 	}
@@ -159,7 +158,7 @@ func retryAfter(response *http.Response) time.Duration {
 	return time.Second
 }
 
-// refused turns an answer that is no success into words.
+// refused makes an error of an answer that is no success.
 func refused(response *http.Response, text []byte) *roomreel.Error {
 	var body struct {
 		Code    int    `json:"code"`

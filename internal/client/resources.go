@@ -17,7 +17,7 @@ import (
 	"roomreel/internal/twilio"
 )
 
-// Room, Participant, Recording and Composition are the fields of the API's answers that a caller here needs.
+// Room, Participant, Recording and Composition hold the fields of the API's answers that callers need.
 type (
 	Room struct {
 		SID        roomreel.RoomSID    `json:"sid"`
@@ -99,7 +99,7 @@ func all[T any](ctx context.Context, c *Client, path, key string) ([]T, error) {
 		if err := json.Unmarshal(page["meta"], &meta); err != nil {
 			return nil, fmt.Errorf("GET %s: meta: %w", path, err)
 		}
-		// The address in the answer is the server's own idea of itself; we stay with the one we were given.
+		// The host in the answer is the one that the server knows. The client keeps the one that it was given.
 		next, err := url.Parse(meta.Next)
 		if err != nil {
 			return nil, fmt.Errorf("GET %s: next page: %w", path, err)
@@ -121,7 +121,7 @@ type Upload struct {
 	File      string                        // the name that the server sees
 	Open      func() (io.ReadCloser, error) // may be called again
 	Size      int64                         // bytes that Open gives
-	Sent      func(bytes int64)             // told how much of the file has been read so far; may be nil
+	Sent      func(bytes int64)             // called with the bytes of the file that were read so far; may be nil
 }
 
 // UploadRecording adds a recording to a room. The file is streamed, not held in memory.
@@ -154,8 +154,8 @@ func (c *Client) UploadRecording(ctx context.Context, room roomreel.RoomSID, up 
 	}, &recording)
 }
 
-// envelope returns what stands before and after the file in the multipart body. The fields come first, so that the
-// server knows what the file is before it reads it.
+// envelope returns the bytes before and after the file in the multipart body. The fields come first, so that the server checks
+// them before it reads the file.
 func (up Upload) envelope() (head, tail []byte, contentType string, err error) {
 	var text bytes.Buffer
 	form := multipart.NewWriter(&text)

@@ -85,7 +85,7 @@ func newWorld(t *testing.T, config store.Config) *world {
 	keys, err := keyring.Open(filepath.Join(w.folder, "keys"))
 	check(t, err)
 	w.app = app.New(app.Config{
-		Store: w.store, Keys: keys, Vault: w.vault, Work: w.work, Scratch: w.folder, Log: slog.New(slog.DiscardHandler),
+		Store: w.store, Keys: keys, Media: w.vault, Working: w.work, Scratch: w.folder, Log: slog.New(slog.DiscardHandler),
 	})
 	account, _, err := w.app.CreateAccount(t.Context(), "test")
 	check(t, err)
