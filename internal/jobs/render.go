@@ -45,11 +45,12 @@ type task struct {
 	plan        *openedPlan
 	sources     *sources
 	begun       time.Time
+	job         queue.Job
 }
 
 // renderTask carries out a task of a composition's plan.
 func (w *Worker) renderTask(ctx context.Context, job queue.Job) error {
-	t, err := w.acquire(ctx, roomreel.CompositionSID(job.SID), job.Number)
+	t, err := w.acquire(ctx, job)
 	if err != nil || t == nil {
 		return err
 	}
@@ -64,7 +65,8 @@ func (w *Worker) renderTask(ctx context.Context, job queue.Job) error {
 }
 
 // acquire takes the lease of a task and opens what it needs. The task is nil when it is done already.
-func (w *Worker) acquire(ctx context.Context, sid roomreel.CompositionSID, number int) (*task, error) {
+func (w *Worker) acquire(ctx context.Context, job queue.Job) (*task, error) {
+	sid, number := roomreel.CompositionSID(job.SID), job.Number
 	ref, err := w.Store.PlanRef(ctx, sid)
 	if err == nil {
 		err = w.decline(ref, sid)
@@ -85,7 +87,7 @@ func (w *Worker) acquire(ctx context.Context, sid roomreel.CompositionSID, numbe
 		return nil, err
 	}
 	return &task{
-		Worker: w, RenderTask: lease, composition: c, number: number, plan: opened, sources: w.sources(ctx, c), begun: time.Now(),
+		Worker: w, RenderTask: lease, composition: c, number: number, plan: opened, sources: w.sources(ctx, c), begun: time.Now(), job: job,
 	}, nil
 }
 
@@ -232,6 +234,9 @@ func (t *task) publish(ctx context.Context, chunk int, segment compose.Segment, 
 	}
 	if last {
 		return nil
+	}
+	if err := t.job.Progressed(ctx); err != nil {
+		return err
 	}
 	if t.mustYield(ctx) {
 		return errYield

@@ -116,20 +116,24 @@ type runningJob struct {
 }
 
 // riverDialect is what differs between the databases in our statements on River's table.
-type riverDialect struct{ node, metadata, merge string }
+type riverDialect struct {
+	node     string // the node that runs a job
+	metadata string // as text
+	merge    string // metadata with the change in $1
+}
 
 func (q *Queue) dialect() riverDialect {
 	if q.Store.PostgreSQL() != nil {
 		return riverDialect{
 			node:     `COALESCE(attempted_by[array_upper(attempted_by, 1)], '')`,
 			metadata: `CAST(metadata AS TEXT)`,
-			merge:    `metadata || CAST($5 AS jsonb)`,
+			merge:    `metadata || CAST($1 AS jsonb)`,
 		}
 	}
 	return riverDialect{
 		node:     `COALESCE(json_extract(attempted_by, '$[#-1]'), '')`,
 		metadata: `json(metadata)`,
-		merge:    `jsonb_patch(metadata, $5)`,
+		merge:    `jsonb_patch(metadata, $1)`,
 	}
 }
 
@@ -162,8 +166,8 @@ func (q *Queue) rescueJob(ctx context.Context, job runningJob) (rescued bool, er
 	err = q.Store.InTx(ctx, func(tx *store.Tx) error {
 		n, err := tx.Exec(ctx, `UPDATE river_job SET state = 'available', attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END,
 			metadata = `+d.merge+`
-			WHERE id = $1 AND state = 'running' AND attempt = $2 AND COALESCE(CAST(attempted_at AS TEXT), '') = $3 AND `+d.node+` = $4`,
-			job.id, job.attempt, job.since, job.node, rescuedOnceMore(job.metadata))
+			WHERE id = $2 AND state = 'running' AND attempt = $3 AND COALESCE(CAST(attempted_at AS TEXT), '') = $4 AND `+d.node+` = $5`,
+			rescuedOnceMore(job.metadata), job.id, job.attempt, job.since, job.node)
 		rescued = n > 0
 		return err
 	})
@@ -197,8 +201,19 @@ func rescuesOf(text []byte) int {
 
 // rescuedOnceMore returns the change of a job's metadata that counts another rescue.
 func rescuedOnceMore(text []byte) string {
-	m := readMetadata(text)
-	change := map[string]any{"rescues": map[string]int{"count": rescuesOf(text) + 1, "snoozes": m.Snoozes}}
+	return setRescues(rescuesOf(text)+1, readMetadata(text).Snoozes)
+}
+
+// forgetRescues has a job's rescues counted from the beginning.
+func (q *Queue) forgetRescues(ctx context.Context, id int64) error {
+	return q.Store.InTx(ctx, func(tx *store.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE river_job SET metadata = `+q.dialect().merge+` WHERE id = $2`, setRescues(0, 0), id)
+		return err
+	})
+}
+
+func setRescues(count, snoozes int) string {
+	change := map[string]any{"rescues": map[string]int{"count": count, "snoozes": snoozes}}
 	data, err := json.Marshal(change)
 	if err != nil {
 		panic(err) // numbers always marshal

@@ -19,6 +19,17 @@ type Job struct {
 	store.Job
 	Last    bool // no further attempt follows
 	Rescues int  // how often in a row the job was rescued from a node that had died
+
+	forgetRescues func(context.Context) error
+}
+
+// Progressed says that a job has done a part of its work that it will not do again, so that earlier deaths of its nodes do
+// not count against the rest. A long job that shares a node with the cause of those deaths would be given up otherwise.
+func (j Job) Progressed(ctx context.Context) error {
+	if j.Rescues == 0 {
+		return nil
+	}
+	return j.forgetRescues(ctx)
 }
 
 // Task does one kind of job. nil means that the job is done. [Snooze] asks for another run that is no failure. After any
@@ -67,7 +78,7 @@ func (a args) KindAliases() []string { return a.aliases }
 func (q *Queue) workers() *river.Workers {
 	workers := river.NewWorkers()
 	for _, kind := range q.kinds {
-		river.AddWorkerArgs(workers, args{kind: kind.Name, aliases: kind.Aliases}, &worker{kind: kind, log: q.Log})
+		river.AddWorkerArgs(workers, args{kind: kind.Name, aliases: kind.Aliases}, &worker{queue: q, kind: kind})
 	}
 	return workers
 }
@@ -75,8 +86,8 @@ func (q *Queue) workers() *river.Workers {
 // worker runs the tasks of a kind for River.
 type worker struct {
 	river.WorkerDefaults[args]
-	kind Kind
-	log  *slog.Logger
+	queue *Queue
+	kind  Kind
 }
 
 // Work runs one attempt and logs one line.
@@ -86,8 +97,10 @@ func (w *worker) Work(ctx context.Context, row *river.Job[args]) error {
 		Job:     store.Job{Kind: w.kind.Name, SID: row.Args.SID, Number: row.Args.Number},
 		Last:    row.Attempt >= row.MaxAttempts,
 		Rescues: rescuesOf(row.Metadata),
+
+		forgetRescues: func(ctx context.Context) error { return w.queue.forgetRescues(ctx, row.ID) },
 	}
-	log := w.log.With("job", job.Kind, "sid", job.SID, "attempt", row.Attempt)
+	log := w.queue.Log.With("job", job.Kind, "sid", job.SID, "attempt", row.Attempt)
 	if job.Rescues >= maxRescues {
 		return w.giveUp(ctx, log, job)
 	}
