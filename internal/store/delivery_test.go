@@ -8,6 +8,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/store"
+	"roomreel/internal/store/storetest"
 )
 
 func TestEvents_OneAfterTheOther(t *testing.T) {
@@ -70,6 +71,56 @@ func TestEvents_SayWhatTwilioSays(t *testing.T) {
 			t.Error(diff)
 		}
 		wantEqual(t, "callback", p.Event.Callback, told)
+	})
+}
+
+// TestEventLease_IgnoresTheClocksOfNodes has a second node whose clock is ten minutes ahead, and one that is behind.
+func TestEventLease_IgnoresTheClocksOfNodes(t *testing.T) {
+	for name, config := range map[string]func(testing.TB) store.Config{"sqlite": storetest.SQLite, "postgres": storetest.PostgreSQL} {
+		t.Run(name, func(t *testing.T) {
+			shared := config(t)
+			open := func(skew time.Duration) *store.Store {
+				own := shared
+				own.Now = func() time.Time { return time.Now().Add(skew) }
+				return storetest.Open(t, own)
+			}
+			f := newFixture(t, open(0))
+			room := string(f.room(t, "r").SID)
+			acquire := func(s *store.Store, node string, duration time.Duration, want bool) {
+				t.Helper()
+				got, err := s.AcquireEventLease(t.Context(), room, node, duration)
+				check(t, err)
+				wantEqual(t, "lease of "+node, got, want)
+			}
+			ahead, behind := open(10*time.Minute), open(-10*time.Minute)
+			acquire(f.Store, "one", time.Minute, true)
+			acquire(ahead, "ahead", time.Minute, false)
+			check(t, f.ReleaseEventLease(t.Context(), room, "one"))
+			acquire(ahead, "ahead", -time.Second, true) // expired
+			acquire(behind, "behind", time.Minute, true)
+			acquire(behind, "behind", time.Minute, true) // prolonged
+			acquire(f.Store, "one", time.Minute, false)
+			check(t, f.RemoveNode(t.Context(), "behind"))
+			acquire(f.Store, "one", time.Minute, true)
+		})
+	}
+}
+
+func TestEvents_EndWithTheirResource(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		r := f.recording(t, f.room(t, "r"), "alice", "camera")
+		pending, found, err := f.PendingEvent(ctx, string(r.SID))
+		if check(t, err); !found {
+			t.Fatal("the recording has no event")
+		}
+		check(t, f.DeleteRecording(ctx, f.account, r.SID))
+		check(t, f.Expire(ctx, f.Now().Add(31*24*time.Hour)))
+		_, err = f.AcquireEventLease(ctx, string(r.SID), "one", time.Minute)
+		wantCode(t, err, roomreel.NotFound)
+		wantCode(t, f.RecordDelivery(ctx, f.account, store.Delivery{
+			ID: "late", EventID: pending.Event.ID, Resource: string(r.SID), Started: f.Now(),
+		}, store.EventDelivered), roomreel.NotFound)
 	})
 }
 
