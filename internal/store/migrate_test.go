@@ -1,0 +1,117 @@
+package store_test
+
+import (
+	"database/sql"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver named pgx
+	"github.com/pressly/goose/v3"
+
+	"roomreel"
+	"roomreel/internal/store"
+	"roomreel/internal/store/storetest"
+)
+
+// version1 makes a database of the first version with rows in every table that changed since, and opens it.
+func version1(t *testing.T, config store.Config) *fixture {
+	t.Helper()
+	dialect, driver, name := goose.DialectSQLite3, "sqlite", config.Path
+	if config.URL != "" {
+		dialect, driver, name = goose.DialectPostgres, "pgx", strings.Replace(config.URL, "&pool_max_conns=8", "", 1)
+	}
+	db, err := sql.Open(driver, name)
+	check(t, err)
+	defer db.Close()
+	old, err := goose.NewProvider(dialect, db, os.DirFS("migrations"), goose.WithTableName("schema_version"), goose.WithDisableGlobalRegistry(true))
+	check(t, err)
+	_, err = old.UpTo(t.Context(), 1)
+	check(t, err)
+	text, err := os.ReadFile("testdata/version1.sql")
+	check(t, err)
+	for statement := range strings.SplitSeq(string(text), ";\n") {
+		_, err := db.ExecContext(t.Context(), statement)
+		check(t, err)
+	}
+	f := &fixture{Store: storetest.Open(t, config), queue: &queue{}, account: "AC1"}
+	f.SetQueue(f.queue)
+	return f
+}
+
+func TestMigrate_KeepsWhatAnEarlierVersionWrote(t *testing.T) {
+	for name, config := range map[string]func(testing.TB) store.Config{"sqlite": storetest.SQLite, "postgres": storetest.PostgreSQL} {
+		t.Run(name, func(t *testing.T) {
+			f := version1(t, config(t))
+			ctx := t.Context()
+
+			// A composition in progress goes on.
+			plan, err := f.Plan(ctx, "CJ1")
+			check(t, err)
+			if diff := cmp.Diff([]store.Chunk{
+				{Number: store.AudioTask, Task: store.AudioTask, Key: "AC1/CJ1/sound-1", Size: 3},
+				{Number: 0, Task: 0, First: 0, End: 500, Key: "AC1/CJ1/chunk-00000-1", Size: 3},
+				{Number: 1, Task: 0, First: 500, End: 1000},
+				{Number: 2, Task: 1, First: 1000, End: 1200},
+			}, plan.Chunks); diff != "" {
+				t.Error(diff)
+			}
+			frames, err := f.PublishedFrames(ctx, "CJ1", 1)
+			check(t, err)
+			wantEqual(t, "published frames", frames, 500)
+			for number := range 2 {
+				task, err := f.AcquireTask(ctx, "CJ1", number)
+				check(t, err)
+				wantEqual(t, "plan", task.Plan, `{"Options":{}}`)
+				check(t, f.publishChunk(t, "CJ1", number, task.Attempt, number+1, task.Chunks[len(task.Chunks)-1].Key+"new"+string(rune('0'+number))))
+				check(t, f.FinishTask(ctx, "CJ1", number, task.Attempt, "{}"))
+			}
+			wantEqual(t, "assemble jobs", f.queue.count(store.JobAssemble, "CJ1"), 1)
+			stats, err := f.TaskStats(ctx, "CJ1")
+			check(t, err)
+			wantEqual(t, "stats of the audio", stats[store.AudioTask], `{"Peak":0.5}`)
+
+			// A film that waits for its delivery is found.
+			film, err := f.Plan(ctx, "CJ2")
+			check(t, err)
+			wantEqual(t, "film", film.Film.Media.CopyKey, "AC1/CJ2/film-X")
+
+			// Working copies are known, and addresses are what they were.
+			r, err := f.RecordingBySID(ctx, "RT1")
+			check(t, err)
+			wantEqual(t, "working copy", r.Media.CopyKey, "AC1/RT1.mkv")
+			wantEqual(t, "end of the working copy", r.Media.CopyExpires, time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
+			wantEqual(t, "address", r.Media.External, `https://bucket/RT1?"WorkKey":`)
+			check(t, f.Expire(ctx, time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC)))
+			_, err = f.FailComposition(ctx, "CJ1", roomreel.Failure{Message: "end"})
+			check(t, err)
+			_, err = f.FailComposition(ctx, "CJ2", roomreel.Failure{Message: "end"})
+			check(t, err)
+			check(t, f.Expire(ctx, time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC)))
+			if r, err = f.RecordingBySID(ctx, "RT1"); err != nil || r.Media.CopyKey != "" {
+				t.Errorf("the working copy is kept: %+v, %v", r.Media, err)
+			}
+
+			// Deletions go on, and never take what a row refers to.
+			if diff := cmp.Diff([]store.PendingDeletion{working("AC1/CJ3/chunk-00000-1")}, f.deletePending(t, "CJ3")); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff([]store.PendingDeletion{media("AC1/RT9.mkv")}, f.deletePending(t, "RT9")); diff != "" {
+				t.Error(diff)
+			}
+			deleted := f.deletePending(t, "CJ1")
+			wantEqual(t, "objects of the composition that failed", len(deleted), 5) // 4 chunks, and the one that was reserved
+
+			// Events are delivered by others when their node is gone.
+			check(t, f.RemoveNode(ctx, "old-node"))
+			acquired, err := f.AcquireEventLease(ctx, "RM1", "new", time.Minute)
+			check(t, err)
+			pending, found, err := f.PendingEvent(ctx, "RM1")
+			if check(t, err); !acquired || !found || pending.Event.ID != "E1" || pending.Attempts != 3 {
+				t.Errorf("acquired %v, event %+v", acquired, pending)
+			}
+		})
+	}
+}
