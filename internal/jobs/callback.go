@@ -135,5 +135,6 @@ func (w *Worker) deliverEvent(ctx context.Context, pending store.Pending) error 
 		w.Log.Warn("callback not delivered", "resource", event.Resource, "event", event.Type, "attempt", attempt.Attempt,
 			"status", result.Status, "given_up", giveUp, "err", result.Err)
 	}
-	return w.Store.RecordDelivery(ctx, event.AccountSID, attempt, next)
+	// The event may be gone with its resource since the attempt began.
+	return ignoreSettled(w.Store.RecordDelivery(ctx, event.AccountSID, attempt, next))
 }

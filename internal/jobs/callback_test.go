@@ -154,6 +154,23 @@ func TestCallbacks_AreOneNodesAtATime(t *testing.T) {
 	})
 }
 
+// TestCallbacks_EndWithTheirResource removes a resource whose callback is still to be delivered.
+func TestCallbacks_EndWithTheirResource(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r, told := w.worker(t, nil), listen(t)
+		told.set(true)
+		room := w.room(t, told.url)
+		all, err := w.store.RecordingsOf(t.Context(), room.SID)
+		check(t, err)
+		job := queue.Job{Job: store.Job{SID: string(all[0].SID)}}
+		snoozed(t, r.callback(t.Context(), job))
+		check(t, w.store.DeleteRecording(t.Context(), w.account, all[0].SID))
+		w.offset.Add(int64(31 * 24 * time.Hour))
+		check(t, r.expire(t.Context(), queue.Job{}))
+		check(t, r.callback(t.Context(), job))
+	})
+}
+
 func TestKeyedMutex_HolderLooksOnceMore(t *testing.T) {
 	var m keyedMutex
 	if !m.tryLock("a") || m.tryLock("a") || !m.tryLock("b") {

@@ -3,7 +3,9 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -12,6 +14,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/app"
+	"roomreel/internal/blob"
 	"roomreel/internal/compose"
 	"roomreel/internal/plan"
 	"roomreel/internal/queue"
@@ -89,22 +92,28 @@ func TestComposition_FailsWithTwiliosNumber(t *testing.T) {
 	})
 }
 
+// TestComposition_FailsWhenARecordingIsDeletedUnderIt deletes a recording while a film of it is rendered. The child that is at
+// work has opened its file, so the rest of the film is left to the next job.
 func TestComposition_FailsWhenARecordingIsDeletedUnderIt(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.gate(t)
-		start(t, w.worker(t, func(q *queue.Config, c *Config) { q.Renders, c.timeSlice = 1, 1 }))
+		r := start(t, w.worker(t, func(q *queue.Config, c *Config) { q.Renders, c.timeSlice = 1, 1 }))
 		room := w.room(t, "")
 		w.complete(t, room)
-		sid := w.compose(t, room, app.FilmParams{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"})
+		video := app.FilmParams{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"}
+		sid := w.compose(t, room, video)
 		gate := w.atGate(t)
+		w.published(t, sid, 1)
+		other := w.compose(t, room, video)
+		eventually(t, "wait of the second composition", func() bool { return r.othersWait(t.Context()) })
 		all, err := w.store.RecordingsOf(t.Context(), room.SID)
 		check(t, err)
 		check(t, w.store.DeleteRecording(t.Context(), w.account, all[0].SID))
-		w.kill(t) // the next child cannot be started: its plan has lost a recording
-		check(t, gate.Close())
-		if c := w.ended(t, sid); c.Failure.Code != twilio.RecordingsDeleted && c.Status != roomreel.CompositionCompleted {
-			t.Errorf("the composition is %s with %+v", c.Status, c.Failure)
+		w.openGate(t, gate)
+		if c := w.ended(t, sid); c.Status != roomreel.CompositionFailed || c.Failure.Code != twilio.RecordingsDeleted {
+			t.Errorf("the composition is %s with %+v, want failed with %d", c.Status, c.Failure, twilio.RecordingsDeleted)
 		}
+		w.ended(t, other)
 		w.nothingLeft(t)
 	})
 }
@@ -140,20 +149,115 @@ func TestComposition_StopsSoonAndLeavesNothingWhenDeleted(t *testing.T) {
 func (w *world) crashed(t *testing.T, r *Worker) {
 	t.Helper()
 	check(t, r.Queue.Stop(context.Background()))
-	const text = `UPDATE river_job SET state = 'running' WHERE kind = 'render_task' AND state = 'available'`
-	if w.store.PostgreSQL() != nil {
-		tag, err := w.store.PostgreSQL().Exec(t.Context(), text)
-		check(t, err)
-		if tag.RowsAffected() == 0 {
-			t.Error("the stopped node gave no render task back")
-		}
-		return
-	}
-	result, err := w.store.SQLite().ExecContext(t.Context(), text)
-	check(t, err)
-	if n, _ := result.RowsAffected(); n == 0 {
+	if n := w.exec(t, `UPDATE river_job SET state = 'running' WHERE kind = 'render_task' AND state = 'available'`); n == 0 {
 		t.Error("the stopped node gave no render task back")
 	}
+}
+
+// exec runs a statement on the database and returns how many rows it changed.
+func (w *world) exec(t *testing.T, text string) (rows int64) {
+	t.Helper()
+	check(t, w.store.InTx(t.Context(), func(tx *store.Tx) (err error) {
+		rows, err = tx.Exec(t.Context(), text)
+		return err
+	}))
+	return rows
+}
+
+// TestUpgrade_GoesOnWithWhatAnEarlierVersionLeft has a composition in progress as version 0.1.0 left it, which stored no plan,
+// and a deletion under the name that it had there.
+func TestUpgrade_GoesOnWithWhatAnEarlierVersionLeft(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.gate(t)
+		first := start(t, w.worker(t, nil))
+		room := w.room(t, "")
+		w.complete(t, room)
+		sid := w.compose(t, room, everyone)
+		gate := w.atGate(t)
+		w.published(t, sid, 1)
+		check(t, first.Queue.Stop(t.Context()))
+		w.openGate(t, gate)
+		ref, err := w.store.PlanRef(t.Context(), sid)
+		check(t, err)
+		w.exec(t, `UPDATE composition_plan SET object_key = '', size = 0, version = 0, checksum = ''`)
+		check(t, w.store.Discard(t.Context(), string(sid), store.PendingDeletion{Store: store.WorkingStore, Key: ref.Key}))
+		unused := w.room(t, "")
+		all, err := w.store.RecordingsOf(t.Context(), unused.SID)
+		check(t, err)
+		check(t, w.store.DeleteRecording(t.Context(), w.account, all[0].SID))
+		for kind, old := range map[string]string{store.JobRender: "stretch", store.JobDelete: "erase"} {
+			if n := w.exec(t, `UPDATE river_job SET kind = '`+old+`' WHERE kind = '`+kind+`' AND state IN ('available', 'scheduled', 'retryable')`); n == 0 {
+				t.Errorf("no job of kind %s waits", kind)
+			}
+		}
+		second := w.worker(t, nil)
+		check(t, second.Prepare(t.Context()))
+		start(t, second)
+		w.completed(t, sid)
+		eventually(t, "end of the deleted recording's media", func() bool {
+			_, err := w.vault.Stat(t.Context(), all[0].Media.Key)
+			return errors.Is(err, blob.ErrNotExist)
+		})
+		if n := w.exec(t, `UPDATE river_job SET kind = kind WHERE kind IN ('stretch', 'erase') AND state <> 'completed'`); n > 0 {
+			t.Errorf("%d jobs of the earlier version are left", n)
+		}
+	})
+}
+
+// TestComposition_FailsWhenItsJobEndsEachNode says of a job that the five nodes before this one died of it.
+func TestComposition_FailsWhenItsJobEndsEachNode(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		first := w.worker(t, nil)
+		told := listen(t)
+		film := everyone
+		film.StatusCallback = told.url
+		room := w.room(t, "")
+		w.complete(t, room)
+		sid := w.compose(t, room, film)
+		count := `jsonb_patch(metadata, '{"rescues":{"count":5,"snoozes":0}}')`
+		if w.store.PostgreSQL() != nil {
+			count = `metadata || '{"rescues":{"count":5,"snoozes":0}}'`
+		}
+		if n := w.exec(t, `UPDATE river_job SET metadata = `+count+` WHERE kind = 'compose'`); n != 1 {
+			t.Fatalf("%d jobs wait, want one", n)
+		}
+		start(t, first)
+		c := w.ended(t, sid)
+		if c.Status != roomreel.CompositionFailed || c.Failure.Code != twilio.CompositionFailed || !strings.Contains(c.Failure.Detail, "ended 5 times") {
+			t.Errorf("the composition is %s with %+v", c.Status, c.Failure)
+		}
+		eventually(t, "callback of the failure", func() bool { return slices.Contains(told.events(), "composition-failed") })
+	})
+}
+
+// TestAssemble_LateAttemptTakesNoFilmAway hands a film over twice, as two attempts do that overlap.
+func TestAssemble_LateAttemptTakesNoFilmAway(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r := start(t, w.worker(t, nil))
+		room := w.room(t, "")
+		w.complete(t, room)
+		c := w.completed(t, w.compose(t, room, everyone))
+		late := filepath.Join(t.TempDir(), "film")
+		check(t, os.WriteFile(late, []byte("film"), 0o600))
+		if err := r.handOver(t.Context(), c, store.FilmResult{Size: 4, Duration: 1, Bitrate: 1}, late); roomreel.CodeOf(err) != roomreel.Conflict {
+			t.Errorf("a late film: %v", err)
+		}
+		w.offset.Add(int64(25 * time.Hour))
+		check(t, r.expire(t.Context(), queue.Job{}))
+		check(t, r.deleteObjects(t.Context(), queue.Job{Job: store.Job{SID: string(c.SID)}}))
+		if info, err := w.vault.Stat(t.Context(), c.Media.Key); err != nil || info.Size != c.Size {
+			t.Errorf("the film after a day: %+v, %v", info, err)
+		}
+		films := 0
+		for _, name := range files(t, w.beside("vault")) {
+			if strings.Contains(name, string(c.SID)) {
+				films++
+			}
+		}
+		if films != 1 {
+			t.Errorf("the media store holds %d films of the composition, want one", films)
+		}
+	})
 }
 
 func TestRenderTask_ResumesAfterADeath(t *testing.T) {
