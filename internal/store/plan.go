@@ -116,7 +116,7 @@ func (s *Store) SavePlan(ctx context.Context, sid roomreel.CompositionSID, attem
 		}
 		var taskRows, chunkRows [][]any
 		for _, task := range tasks {
-			taskRows = append(taskRows, []any{sid, task.Number, task.Kind, "waiting", 0, ""})
+			taskRows = append(taskRows, []any{sid, task.Number, task.Kind, "waiting", attempt * attemptsOfPlan, ""})
 			for _, chunk := range task.Chunks {
 				chunkRows = append(chunkRows, []any{sid, chunk.Number, task.Number, chunk.First, chunk.End, chunk.Cost, "waiting", "", 0})
 			}
@@ -136,6 +136,10 @@ func (s *Store) SavePlan(ctx context.Context, sid roomreel.CompositionSID, attem
 	})
 	return err
 }
+
+// attemptsOfPlan is how far apart the attempts at tasks begin in two plans of a composition. Keys of chunks carry the attempt,
+// so a composition that is planned again uses no key of the plan before, whose objects may just be deleted.
+const attemptsOfPlan = 1_000_000
 
 // insertBatch is how many rows one statement inserts: a day's film has thousands.
 const insertBatch = 100
