@@ -359,7 +359,7 @@ func TestRescue_GivesUpAJobThatEndsItsNodeEachTime(t *testing.T) {
 	})
 }
 
-func TestRescue_DiscardsWhatNobodyGivesUp(t *testing.T) {
+func TestRescue_DiscardsAJobWithoutGiveUp(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store) {
 		log := &logText{line: make(chan string, 100)}
 		q := open(t, s, Kind{Task: never}, func(c *Config) {
