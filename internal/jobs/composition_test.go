@@ -154,16 +154,6 @@ func (w *world) crashed(t *testing.T, r *Worker) {
 	}
 }
 
-// exec runs a statement on the database and returns how many rows it changed.
-func (w *world) exec(t *testing.T, text string) (rows int64) {
-	t.Helper()
-	check(t, w.store.InTx(t.Context(), func(tx *store.Tx) (err error) {
-		rows, err = tx.Exec(t.Context(), text)
-		return err
-	}))
-	return rows
-}
-
 // TestUpgrade_GoesOnWithWhatAnEarlierVersionLeft has a composition in progress as version 0.1.0 left it, which stored no plan,
 // and a deletion under the name that it had there.
 func TestUpgrade_GoesOnWithWhatAnEarlierVersionLeft(t *testing.T) {
