@@ -10,6 +10,7 @@ import (
 	"roomreel"
 	"roomreel/internal/media"
 	"roomreel/internal/media/matroska"
+	"roomreel/internal/media/mp4"
 	"roomreel/internal/media/ogg"
 )
 
@@ -24,6 +25,7 @@ type format struct {
 
 var formats = []format{
 	{matroska.Is, matroska.ReadIndex},
+	{mp4.Is, mp4.ReadIndex},
 	{ogg.Is, ogg.ReadIndex},
 }
 

@@ -10,7 +10,7 @@ import (
 	"roomreel/internal/media"
 )
 
-// Write writes a film of H.264 pictures and AAC sound to w in one pass, moov first. Memory is for tables only.
+// Write writes a film of H.264 video and AAC audio to w in one pass, moov first. Memory is for tables only.
 //
 // H.264 payloads are read twice: their start codes become lengths, so sizes are known only once all have been seen.
 // Every track is shown from film time 0 for exactly Length ticks. Chunk offsets are 64 bits wide when the file needs it.
@@ -34,41 +34,41 @@ func Write(w io.Writer, tracks []media.OutputTrack) error {
 }
 
 // head returns all that comes before the payload.
-func (f *film) head() []byte {
-	ftyp := box("ftyp", []byte("isom"), u32(0x200), []byte("isomiso2avc1mp41"))
+func (w *writer) head() []byte {
+	ftyp := newBox("ftyp", []byte("isom"), u32(0x200), []byte("isomiso2avc1mp41"))
 	// A moov's size does not depend on the offsets in it, so it is made twice, or thrice when they need 64 bits.
 	const mdat = 16 // bytes of the longest mdat header
-	size := int64(len(ftyp)+len(f.moov())+mdat) + f.bytes
+	size := int64(len(ftyp)+len(w.moov())+mdat) + w.bytes
 	if size > math.MaxUint32 {
-		f.wide = true
+		w.wide = true
 	}
-	header := append(u32(uint32(f.bytes+8)), "mdat"...)
-	if f.bytes+8 > math.MaxUint32 {
-		header = binary.BigEndian.AppendUint64(append(u32(1), "mdat"...), uint64(f.bytes+mdat))
+	header := append(u32(uint32(w.bytes+8)), "mdat"...)
+	if w.bytes+8 > math.MaxUint32 {
+		header = binary.BigEndian.AppendUint64(append(u32(1), "mdat"...), uint64(w.bytes+mdat))
 	}
-	f.place(int64(len(ftyp) + len(f.moov()) + len(header)))
-	return append(append(ftyp, f.moov()...), header...)
+	w.place(int64(len(ftyp) + len(w.moov()) + len(header)))
+	return append(append(ftyp, w.moov()...), header...)
 }
 
-func (f *film) writePayload(out *bufio.Writer) error {
-	readers := make([]*bufio.Reader, len(f.tracks))
-	converters := make([]pictures, len(f.tracks))
-	for i := range f.tracks {
-		t := &f.tracks[i]
+func (w *writer) writePayload(out *bufio.Writer) error {
+	readers := make([]*bufio.Reader, len(w.tracks))
+	frames := make([]frameReader, len(w.tracks))
+	for i := range w.tracks {
+		t := &w.tracks[i]
 		r, err := t.Open()
 		if err != nil {
 			return fmt.Errorf("track %d: open payload: %w", i+1, err)
 		}
 		defer r.Close()
 		readers[i] = bufio.NewReaderSize(r, 64<<10)
-		converters[i] = pictures{t: t, r: readers[i]}
+		frames[i] = frameReader{t: t, r: readers[i]}
 	}
-	for _, c := range f.chunks {
-		t := &f.tracks[c.track]
+	for _, c := range w.chunks {
+		t := &w.tracks[c.track]
 		for i := c.first; i < c.first+c.count; i++ {
 			var err error
 			if t.Video() {
-				err = f.writePicture(out, &converters[c.track], t.sizes[i])
+				err = w.writeFrame(out, &frames[c.track], t.sizes[i])
 			} else if _, err = io.CopyN(out, readers[c.track], int64(t.sizes[i])); err != nil {
 				err = fmt.Errorf("sample %d: %w", i, unexpected(err))
 			}
@@ -80,13 +80,13 @@ func (f *film) writePayload(out *bufio.Writer) error {
 	return nil
 }
 
-func (f *film) writePicture(out *bufio.Writer, p *pictures, size uint32) error {
+func (w *writer) writeFrame(out *bufio.Writer, p *frameReader, size uint32) error {
 	b, err := p.next()
 	if err != nil {
 		return err
 	}
 	if len(b) != int(size) {
-		return fmt.Errorf("picture %d changed between two readings", p.i-1)
+		return fmt.Errorf("frame %d changed between two readings", p.i-1)
 	}
 	_, err = out.Write(b)
 	return err

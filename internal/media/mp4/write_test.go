@@ -49,8 +49,8 @@ func opener(b []byte) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
 }
 
-// pictures264 encodes n pictures with B-frames at num/den pictures a second.
-func pictures264(t testing.TB, n int, num, den int64) media.OutputTrack {
+// videoH264 encodes n frames with B-frames at num/den frames a second.
+func videoH264(t testing.TB, n int, num, den int64) media.OutputTrack {
 	t.Helper()
 	dir := t.TempDir()
 	made, stream := filepath.Join(dir, "made.mp4"), filepath.Join(dir, "made.h264")
@@ -97,8 +97,8 @@ func pictures264(t testing.TB, n int, num, den int64) media.OutputTrack {
 	return track
 }
 
-// soundAAC encodes an expression of t in seconds, n samples of it, in stereo.
-func soundAAC(t testing.TB, expression string, n int64) media.OutputTrack {
+// audioAAC encodes an expression of t in seconds, n samples of it, in stereo.
+func audioAAC(t testing.TB, expression string, n int64) media.OutputTrack {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sound.aac")
 	run(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "aevalsrc="+expression+":s=48000", "-af", fmt.Sprintf("atrim=end_sample=%d", n),
@@ -145,7 +145,7 @@ func probe(t testing.TB, path string) []stream {
 
 func TestWrite_BothTracksBeginAtZeroAndLastExactly(t *testing.T) {
 	tests := map[string]struct {
-		pictures int
+		frames   int
 		num, den int64
 		samples  int64
 		want     []stream
@@ -161,7 +161,7 @@ func TestWrite_BothTracksBeginAtZeroAndLastExactly(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			path := write(t, pictures264(t, test.pictures, test.num, test.den), soundAAC(t, "sin(2*PI*440*t)", test.samples))
+			path := write(t, videoH264(t, test.frames, test.num, test.den), audioAAC(t, "sin(2*PI*440*t)", test.samples))
 			got := probe(t, path)
 			if d := cmp.Diff(test.want, got); d != "" {
 				t.Error(d)
@@ -171,8 +171,8 @@ func TestWrite_BothTracksBeginAtZeroAndLastExactly(t *testing.T) {
 	}
 }
 
-func TestWrite_PicturesAreThoseOfTheStream(t *testing.T) {
-	track := pictures264(t, 60, 25, 1)
+func TestWrite_FramesAreThoseOfTheStream(t *testing.T) {
+	track := videoH264(t, 60, 25, 1)
 	path := write(t, track)
 	r, _ := track.Open()
 	b, _ := io.ReadAll(r)
@@ -184,13 +184,13 @@ func TestWrite_PicturesAreThoseOfTheStream(t *testing.T) {
 		return string(run(t, "ffmpeg", "-v", "error", "-i", path, "-fps_mode", "passthrough", "-f", "rawvideo", "-c:v", "rawvideo", "-f", "md5", "-"))
 	}
 	if a, b := sum(raw), sum(path); a != b {
-		t.Errorf("pictures differ: %s %s", a, b)
+		t.Errorf("frames differ: %s %s", a, b)
 	}
 }
 
 func TestWrite_SoundIsSampleExact(t *testing.T) {
 	const click, n = 60000, 96123
-	path := write(t, soundAAC(t, fmt.Sprintf("'0.9*between(t*48000,%d,%d)'", click, click+200), n))
+	path := write(t, audioAAC(t, fmt.Sprintf("'0.9*between(t*48000,%d,%d)'", click, click+200), n))
 	pcm := run(t, "ffmpeg", "-v", "warning", "-xerror", "-i", path, "-f", "f32le", "-ac", "1", "-")
 	// ffmpeg 5.1 ends a film at the end of an AAC frame, whatever edit list and durations say.
 	if got := len(pcm) / 4; got < n || got >= n+1024 {
@@ -209,7 +209,7 @@ func TestWrite_SoundIsSampleExact(t *testing.T) {
 }
 
 func TestReadInfo_SaysWhatWasWritten(t *testing.T) {
-	path := write(t, pictures264(t, 77, 25, 1), soundAAC(t, "sin(2*PI*440*t)", 147840))
+	path := write(t, videoH264(t, 77, 25, 1), audioAAC(t, "sin(2*PI*440*t)", 147840))
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestReadInfo_SaysWhatWasWritten(t *testing.T) {
 }
 
 func TestWrite_InterleavesBySeconds(t *testing.T) {
-	f, err := plan([]media.OutputTrack{pictures264(t, 77, 25, 1), soundAAC(t, "sin(2*PI*440*t)", 147840)})
+	f, err := plan([]media.OutputTrack{videoH264(t, 77, 25, 1), audioAAC(t, "sin(2*PI*440*t)", 147840)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func TestWrite_InterleavesBySeconds(t *testing.T) {
 		}
 		got = append(got, [2]int{c.track, c.count})
 	}
-	// Two pictures are decoded before film time 0, as are the 1024 samples of priming.
+	// Two frames are decoded before film time 0, as are the 1024 samples of priming.
 	want := [][2]int{{0, 27}, {1, 48}, {0, 25}, {1, 47}, {0, 25}, {1, 47}, {1, 4}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -328,7 +328,7 @@ func TestWrite_FilmsBeyond4GiBHaveWideOffsets(t *testing.T) {
 }
 
 func TestWrite_RefusesWhatItCannotExpress(t *testing.T) {
-	good := soundAAC(t, "sin(2*PI*440*t)", 48000)
+	good := audioAAC(t, "sin(2*PI*440*t)", 48000)
 	tests := map[string]struct {
 		change func(t *media.OutputTrack)
 		want   string
@@ -353,7 +353,7 @@ func TestWrite_RefusesWhatItCannotExpress(t *testing.T) {
 }
 
 func FuzzReadInfo(f *testing.F) {
-	path := write(f, soundAAC(f, "sin(2*PI*440*t)", 4800))
+	path := write(f, audioAAC(f, "sin(2*PI*440*t)", 4800))
 	b, err := os.ReadFile(path)
 	if err != nil {
 		f.Fatal(err)
@@ -374,14 +374,14 @@ func FuzzReadInfo(f *testing.F) {
 
 var sets = []byte{0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x0a, 0x11, 0, 0, 1, 0x68, 0xce}
 
-func TestWrite_RefusesPicturesThatDoNotFit(t *testing.T) {
+func TestWrite_RefusesFramesThatDoNotFit(t *testing.T) {
 	tests := map[string]struct {
 		picture []byte
 		want    string
 	}{
-		"other_sets": {[]byte{0, 0, 1, 0x67, 0x42, 0xc0, 0x0b, 0x11, 0, 0, 1, 0x65, 7}, "picture 0: its parameter sets differ"},
-		"lengths":    {[]byte{0, 0, 0, 2, 0x65, 7}, "picture 0: it is not an Annex B byte stream"},
-		"no_slice":   {sets, "picture 0: it holds no slice"},
+		"other_sets": {[]byte{0, 0, 1, 0x67, 0x42, 0xc0, 0x0b, 0x11, 0, 0, 1, 0x65, 7}, "frame 0: its parameter sets differ"},
+		"lengths":    {[]byte{0, 0, 0, 2, 0x65, 7}, "frame 0: it is not an Annex B byte stream"},
+		"no_slice":   {sets, "frame 0: it holds no slice"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -3,7 +3,7 @@ package mp4
 import "encoding/binary"
 
 // box returns a box with the given parts as its body. Boxes built this way stay below 4 GiB; mdat is written apart.
-func box(kind string, parts ...[]byte) []byte {
+func newBox(kind string, parts ...[]byte) []byte {
 	n := 8
 	for _, p := range parts {
 		n += len(p)
@@ -18,8 +18,8 @@ func box(kind string, parts ...[]byte) []byte {
 }
 
 // fullBox is a box with a version and flags.
-func fullBox(kind string, version byte, flags uint32, parts ...[]byte) []byte {
-	return box(kind, append([][]byte{u32(uint32(version)<<24 | flags)}, parts...)...)
+func newFullBox(kind string, version byte, flags uint32, parts ...[]byte) []byte {
+	return newBox(kind, append([][]byte{u32(uint32(version)<<24 | flags)}, parts...)...)
 }
 
 func u8(v ...byte) []byte { return v }
@@ -61,7 +61,7 @@ func (t *table) add(v ...uint32) {
 	t.n++
 }
 
-func (t *table) box(kind string) []byte { return fullBox(kind, 0, 0, u32(t.n), t.rows) }
+func (t *table) box(kind string) []byte { return newFullBox(kind, 0, 0, u32(t.n), t.rows) }
 
 // runs is a table of (count, value) rows, equal neighbours merged.
 type runs struct {

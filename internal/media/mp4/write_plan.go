@@ -13,36 +13,36 @@ import (
 )
 
 const (
-	// soundScale is the timescale that pictures share with sound where it divides evenly: then one movie timescale
-	// expresses every duration.
-	soundScale = 48000
+	// commonScale is the timescale that video shares with audio where it divides evenly: then one movie timescale expresses
+	// every duration.
+	commonScale = 48000
 
-	// fineScale is the least timescale of pictures at other rates.
+	// fineScale is the least timescale of video at other rates.
 	fineScale = 10000
 
 	// maxMovieScale bounds the least common multiple of the tracks' timescales.
 	maxMovieScale = 1_000_000_000
 
-	// maxSample bounds what is held of a picture while it is converted.
+	// maxSample bounds what is held in memory of a frame while it is converted.
 	maxSample = 64 << 20
 )
 
-// film is a file before it is written.
-type film struct {
-	tracks []track
+// writer is a file before it is written.
+type writer struct {
+	tracks []writerTrack
 	scale  int64 // movie timescale
 	chunks []chunk
 	bytes  int64 // of all payload
 	wide   bool  // chunk offsets need 64 bits
 }
 
-type track struct {
+type writerTrack struct {
 	media.OutputTrack
 	scale int64 // timescale
 	tick  int64 // units of scale in a tick
 	avc   h264.Config
 	sizes []uint32 // bytes of each sample in the file
-	start int64    // ticks of media that come before what is seen or heard
+	start int64    // ticks of media that are decoded and not seen or heard
 	total int64    // ticks of all samples
 }
 
@@ -52,11 +52,11 @@ type chunk struct {
 	offset              int64
 }
 
-func plan(tracks []media.OutputTrack) (*film, error) {
+func plan(tracks []media.OutputTrack) (*writer, error) {
 	if len(tracks) == 0 {
 		return nil, errors.New("a film has at least one track")
 	}
-	f := &film{scale: 1}
+	f := &writer{scale: 1}
 	for i, t := range tracks {
 		p, err := planTrack(t)
 		if err != nil {
@@ -75,8 +75,8 @@ func plan(tracks []media.OutputTrack) (*film, error) {
 	return f, nil
 }
 
-func planTrack(t media.OutputTrack) (track, error) {
-	p := track{OutputTrack: t}
+func planTrack(t media.OutputTrack) (writerTrack, error) {
+	p := writerTrack{OutputTrack: t}
 	switch {
 	case t.Codec != "h264" && t.Codec != "aac":
 		return p, fmt.Errorf("mp4 films hold h264 and aac, not %q", t.Codec)
@@ -127,9 +127,9 @@ func planTrack(t media.OutputTrack) (track, error) {
 	return p, err
 }
 
-// trim lets the last sound sample last no longer than what is heard of it, and drops samples of which nothing is heard:
+// trim lets the last sample of audio last no longer than what is heard of it, and drops samples of which nothing is heard:
 // some players end with the media and not with the edit list.
-func (t *track) trim() error {
+func (t *writerTrack) trim() error {
 	over := t.total - t.start - t.Length
 	if over < 0 {
 		return fmt.Errorf("its samples last %d ticks, less than delay %d and length %d", t.total, t.Delay, t.Length)
@@ -149,27 +149,27 @@ func (t *track) trim() error {
 }
 
 // planScale chooses the timescale: a multiple of TickDen.
-func (t *track) planScale() {
+func (t *writerTrack) planScale() {
 	g := gcd(t.TickNum, t.TickDen)
 	num, den := t.TickNum/g, t.TickDen/g
 	k := int64(1)
 	switch {
-	case soundScale%den == 0 && t.Video():
-		k = soundScale / den
+	case commonScale%den == 0 && t.Video():
+		k = commonScale / den
 	case t.Video() && den < fineScale:
 		k = (fineScale + den - 1) / den
 	}
 	t.scale, t.tick = den*k, num*k
 }
 
-// convertedSizes reads all pictures once to learn how large they are with lengths in place of start codes.
-func (t *track) convertedSizes() ([]uint32, error) {
+// convertedSizes reads all frames once to learn how large they are with lengths in place of start codes.
+func (t *writerTrack) convertedSizes() ([]uint32, error) {
 	r, err := t.Open()
 	if err != nil {
 		return nil, fmt.Errorf("open payload: %w", err)
 	}
 	defer r.Close()
-	p := pictures{t: t, r: bufio.NewReaderSize(r, 64<<10)}
+	p := frameReader{t: t, r: bufio.NewReaderSize(r, 64<<10)}
 	sizes := make([]uint32, len(t.Samples))
 	for i := range t.Samples {
 		b, err := p.next()
@@ -181,32 +181,32 @@ func (t *track) convertedSizes() ([]uint32, error) {
 	return sizes, nil
 }
 
-// pictures reads Annex B pictures one by one and converts them. Its buffers are reused.
-type pictures struct {
-	t       *track
+// frameReader reads Annex B frames one by one and converts them. Its buffers are reused.
+type frameReader struct {
+	t       *writerTrack
 	r       *bufio.Reader
 	i       int
 	in, out []byte
 }
 
-func (p *pictures) next() ([]byte, error) {
+func (p *frameReader) next() ([]byte, error) {
 	size := int(p.t.Samples[p.i].Size)
 	if size > maxSample {
-		return nil, fmt.Errorf("picture %d has %d bytes, more than %d", p.i, size, maxSample)
+		return nil, fmt.Errorf("frame %d has %d bytes, more than %d", p.i, size, maxSample)
 	}
 	if cap(p.in) < size {
 		p.in = make([]byte, size)
 	}
 	p.in = p.in[:size]
 	if _, err := io.ReadFull(p.r, p.in); err != nil {
-		return nil, fmt.Errorf("picture %d: read payload: %w", p.i, unexpected(err))
+		return nil, fmt.Errorf("frame %d: read payload: %w", p.i, unexpected(err))
 	}
 	out, err := p.t.avc.Convert(p.out[:0], p.in)
 	if err == nil && len(out) == 0 {
 		err = errors.New("it holds no slice")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("picture %d: %w", p.i, err)
+		return nil, fmt.Errorf("frame %d: %w", p.i, err)
 	}
 	p.out = out
 	p.i++
@@ -221,14 +221,14 @@ func unexpected(err error) error {
 	return err
 }
 
-// planChunks groups each track's samples by the second of film time in which they are decoded, tracks in turn.
-func (f *film) planChunks() {
-	next := make([]int, len(f.tracks))
-	ticks := make([]int64, len(f.tracks))
+// planChunks groups each track's samples by the second of film time in which they are decoded, one track after the other.
+func (w *writer) planChunks() {
+	next := make([]int, len(w.tracks))
+	ticks := make([]int64, len(w.tracks))
 	for second := int64(1); ; second++ {
 		left := false
-		for i := range f.tracks {
-			t := &f.tracks[i]
+		for i := range w.tracks {
+			t := &w.tracks[i]
 			c := chunk{track: i, first: next[i]}
 			for next[i] < len(t.Samples) && (ticks[i]-t.start)*t.TickNum < second*t.TickDen {
 				ticks[i] += int64(t.Samples[next[i]].Len)
@@ -236,7 +236,7 @@ func (f *film) planChunks() {
 				c.count++
 			}
 			if c.count > 0 {
-				f.chunks = append(f.chunks, c)
+				w.chunks = append(w.chunks, c)
 			}
 			left = left || next[i] < len(t.Samples)
 		}
@@ -247,19 +247,19 @@ func (f *film) planChunks() {
 }
 
 // place sets the offsets of all chunks, payload beginning at byte at.
-func (f *film) place(at int64) {
-	for i := range f.chunks {
-		c := &f.chunks[i]
+func (w *writer) place(at int64) {
+	for i := range w.chunks {
+		c := &w.chunks[i]
 		c.offset = at
-		for _, n := range f.tracks[c.track].sizes[c.first : c.first+c.count] {
+		for _, n := range w.tracks[c.track].sizes[c.first : c.first+c.count] {
 			at += int64(n)
 		}
 	}
 }
 
 // inMovie converts ticks of t to the movie timescale; the scale was chosen so that nothing is lost.
-func (f *film) inMovie(t *track, ticks int64) uint64 {
-	return uint64(ticks * t.tick * (f.scale / t.scale))
+func (w *writer) inMovie(t *writerTrack, ticks int64) uint64 {
+	return uint64(ticks * t.tick * (w.scale / t.scale))
 }
 
 func gcd(a, b int64) int64 {

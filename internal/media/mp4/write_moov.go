@@ -11,18 +11,18 @@ var matrix = u32(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 // Language code "und", packed as 14496-12 has it.
 const undetermined = 0x55C4
 
-func (f *film) moov() []byte {
+func (w *writer) moov() []byte {
 	var longest uint64
-	for i := range f.tracks {
-		longest = max(longest, f.inMovie(&f.tracks[i], f.tracks[i].Length))
+	for i := range w.tracks {
+		longest = max(longest, w.inMovie(&w.tracks[i], w.tracks[i].Length))
 	}
-	version, times := timesAnd(u32(uint32(f.scale)), longest)
-	parts := [][]byte{fullBox("mvhd", version, 0, times,
-		u32(0x10000), u16(0x100, 0), u32(0, 0), matrix, make([]byte, 24), u32(uint32(len(f.tracks)+1)))}
-	for i := range f.tracks {
-		parts = append(parts, f.trak(i))
+	version, times := timesAnd(u32(uint32(w.scale)), longest)
+	parts := [][]byte{newFullBox("mvhd", version, 0, times,
+		u32(0x10000), u16(0x100, 0), u32(0, 0), matrix, make([]byte, 24), u32(uint32(len(w.tracks)+1)))}
+	for i := range w.tracks {
+		parts = append(parts, w.trak(i))
 	}
-	return box("moov", parts...)
+	return newBox("moov", parts...)
 }
 
 // timesAnd returns creation and modification time (none), what stands between them and the duration, and the duration,
@@ -34,44 +34,44 @@ func timesAnd(between []byte, duration uint64) (version byte, b []byte) {
 	return 0, append(append(make([]byte, 8), between...), u32(uint32(duration))...)
 }
 
-func (f *film) trak(i int) []byte {
-	t := &f.tracks[i]
+func (w *writer) trak(i int) []byte {
+	t := &w.tracks[i]
 	const enabledInMovie = 3
-	version, times := timesAnd(u32(uint32(i+1), 0), f.inMovie(t, t.Length))
+	version, times := timesAnd(u32(uint32(i+1), 0), w.inMovie(t, t.Length))
 	group, volume := uint16(0), uint16(0)
 	if !t.Video() {
 		group, volume = 1, 0x100
 	}
-	tkhd := fullBox("tkhd", version, enabledInMovie, times, u32(0, 0), u16(0, group, volume, 0), matrix,
+	tkhd := newFullBox("tkhd", version, enabledInMovie, times, u32(0, 0), u16(0, group, volume, 0), matrix,
 		u32(uint32(t.Width)<<16, uint32(t.Height)<<16))
-	return box("trak", tkhd, box("edts", f.elst(t)), f.mdia(i))
+	return newBox("trak", tkhd, newBox("edts", w.elst(t)), w.mdia(i))
 }
 
-// elst shows Length ticks from the first that is to be seen or heard on.
-func (f *film) elst(t *track) []byte {
-	length, start := f.inMovie(t, t.Length), uint64(t.start*t.tick)
+// elst shows Length ticks, from the first that is seen or heard.
+func (w *writer) elst(t *writerTrack) []byte {
+	length, start := w.inMovie(t, t.Length), uint64(t.start*t.tick)
 	if length > math.MaxUint32 || start > math.MaxInt32 {
-		return fullBox("elst", 1, 0, u32(1), u64(length, start), u16(1, 0))
+		return newFullBox("elst", 1, 0, u32(1), u64(length, start), u16(1, 0))
 	}
-	return fullBox("elst", 0, 0, u32(1, uint32(length), uint32(start)), u16(1, 0))
+	return newFullBox("elst", 0, 0, u32(1, uint32(length), uint32(start)), u16(1, 0))
 }
 
-func (f *film) mdia(i int) []byte {
-	t := &f.tracks[i]
+func (w *writer) mdia(i int) []byte {
+	t := &w.tracks[i]
 	version, times := timesAnd(u32(uint32(t.scale)), uint64(t.total*t.tick))
-	mdhd := fullBox("mdhd", version, 0, times, u16(undetermined, 0))
-	kind, name, header := "soun", "Sound\x00", fullBox("smhd", 0, 0, u16(0, 0))
+	mdhd := newFullBox("mdhd", version, 0, times, u16(undetermined, 0))
+	kind, name, header := "soun", "Sound\x00", newFullBox("smhd", 0, 0, u16(0, 0))
 	if t.Video() {
-		kind, name, header = "vide", "Pictures\x00", fullBox("vmhd", 0, 1, u16(0, 0, 0, 0))
+		kind, name, header = "vide", "Pictures\x00", newFullBox("vmhd", 0, 1, u16(0, 0, 0, 0))
 	}
-	hdlr := fullBox("hdlr", 0, 0, u32(0), []byte(kind), u32(0, 0, 0), []byte(name))
+	hdlr := newFullBox("hdlr", 0, 0, u32(0), []byte(kind), u32(0, 0, 0), []byte(name))
 	const selfContained = 1
-	dinf := box("dinf", fullBox("dref", 0, 0, u32(1), fullBox("url ", 0, selfContained)))
-	return box("mdia", mdhd, hdlr, box("minf", header, dinf, f.stbl(i)))
+	dinf := newBox("dinf", newFullBox("dref", 0, 0, u32(1), newFullBox("url ", 0, selfContained)))
+	return newBox("mdia", mdhd, hdlr, newBox("minf", header, dinf, w.stbl(i)))
 }
 
-func (f *film) stbl(i int) []byte {
-	t := &f.tracks[i]
+func (w *writer) stbl(i int) []byte {
+	t := &w.tracks[i]
 	var stts, ctts runs
 	var stss table
 	shifted := false
@@ -85,33 +85,33 @@ func (f *film) stbl(i int) []byte {
 		}
 		sizes = binary.BigEndian.AppendUint32(sizes, t.sizes[n])
 	}
-	parts := [][]byte{fullBox("stsd", 0, 0, u32(1), t.sampleEntry()), stts.box("stts")}
+	parts := [][]byte{newFullBox("stsd", 0, 0, u32(1), t.sampleEntry()), stts.box("stts")}
 	if shifted {
 		parts = append(parts, ctts.box("ctts"))
 	}
 	if t.Video() {
 		parts = append(parts, stss.box("stss"))
 	}
-	parts = append(parts, f.stsc(i), fullBox("stsz", 0, 0, u32(0, uint32(len(t.sizes))), sizes), f.offsets(i))
+	parts = append(parts, w.stsc(i), newFullBox("stsz", 0, 0, u32(0, uint32(len(t.sizes))), sizes), w.offsets(i))
 	if !t.Video() {
 		parts = append(parts, rollGroups(len(t.Samples))...)
 	}
-	return box("stbl", parts...)
+	return newBox("stbl", parts...)
 }
 
 // rollGroups say that AAC is right only one sample after decoding began.
 func rollGroups(samples int) [][]byte {
 	return [][]byte{
-		fullBox("sgpd", 1, 0, []byte("roll"), u32(2, 1), u16(0xFFFF)),
-		fullBox("sbgp", 0, 0, []byte("roll"), u32(1, uint32(samples), 1)),
+		newFullBox("sgpd", 1, 0, []byte("roll"), u32(2, 1), u16(0xFFFF)),
+		newFullBox("sbgp", 0, 0, []byte("roll"), u32(1, uint32(samples), 1)),
 	}
 }
 
 // stsc says how many samples each chunk has.
-func (f *film) stsc(track int) []byte {
+func (w *writer) stsc(track int) []byte {
 	var t table
 	number, last := uint32(0), -1
-	for _, c := range f.chunks {
+	for _, c := range w.chunks {
 		if c.track != track {
 			continue
 		}
@@ -124,38 +124,38 @@ func (f *film) stsc(track int) []byte {
 	return t.box("stsc")
 }
 
-func (f *film) offsets(track int) []byte {
+func (w *writer) offsets(track int) []byte {
 	var rows []byte
 	n := uint32(0)
-	for _, c := range f.chunks {
+	for _, c := range w.chunks {
 		if c.track != track {
 			continue
 		}
 		n++
-		if f.wide {
+		if w.wide {
 			rows = binary.BigEndian.AppendUint64(rows, uint64(c.offset))
 		} else {
 			rows = binary.BigEndian.AppendUint32(rows, uint32(c.offset))
 		}
 	}
-	if f.wide {
-		return fullBox("co64", 0, 0, u32(n), rows)
+	if w.wide {
+		return newFullBox("co64", 0, 0, u32(n), rows)
 	}
-	return fullBox("stco", 0, 0, u32(n), rows)
+	return newFullBox("stco", 0, 0, u32(n), rows)
 }
 
-func (t *track) sampleEntry() []byte {
+func (t *writerTrack) sampleEntry() []byte {
 	entry := append(make([]byte, 6), u16(1)...) // reserved, data reference
 	if t.Video() {
 		const dpi72 = 0x480000
-		return box("avc1", entry, make([]byte, 16), u16(uint16(t.Width), uint16(t.Height)), u32(dpi72, dpi72, 0),
-			u16(1), make([]byte, 32), u16(24, 0xFFFF), box("avcC", t.avc.Record()))
+		return newBox("avc1", entry, make([]byte, 16), u16(uint16(t.Width), uint16(t.Height)), u32(dpi72, dpi72, 0),
+			u16(1), make([]byte, 32), u16(24, 0xFFFF), newBox("avcC", t.avc.Record()))
 	}
-	return box("mp4a", entry, make([]byte, 8), u16(uint16(t.Channels), 16), u32(0), u32(uint32(t.Rate)<<16), t.esds())
+	return newBox("mp4a", entry, make([]byte, 8), u16(uint16(t.Channels), 16), u32(0), u32(uint32(t.Rate)<<16), t.esds())
 }
 
 // esds describes the AAC stream. Source: ISO/IEC 14496-1, 7.2.6.
-func (t *track) esds() []byte {
+func (t *writerTrack) esds() []byte {
 	const (
 		esDescriptor, decoderConfig, specificInfo, slConfig = 3, 4, 5, 6
 
@@ -170,7 +170,7 @@ func (t *track) esds() []byte {
 	seconds := float64(t.total*t.TickNum) / float64(t.TickDen)
 	rate := uint32(min(float64(bytes)*8/max(seconds, 1e-3), math.MaxUint32))
 	config := descriptor(decoderConfig, u8(aac, audioStream), u32(largest)[1:], u32(rate, rate), descriptor(specificInfo, t.Private))
-	return fullBox("esds", 0, 0, descriptor(esDescriptor, u16(0), u8(0), config, descriptor(slConfig, u8(mp4File))))
+	return newFullBox("esds", 0, 0, descriptor(esDescriptor, u16(0), u8(0), config, descriptor(slConfig, u8(mp4File))))
 }
 
 // descriptor returns an MPEG-4 descriptor, its size in four bytes as most writers have it.

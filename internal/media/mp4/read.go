@@ -1,0 +1,390 @@
+package mp4
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"slices"
+	"time"
+
+	mp4ff "github.com/Eyevinn/mp4ff/mp4"
+
+	"roomreel"
+	"roomreel/internal/media"
+)
+
+// Is says whether a file that begins with these bytes is MP4 or QuickTime.
+func Is(head []byte) bool {
+	if len(head) < 8 {
+		return false
+	}
+	switch string(head[4:8]) {
+	case "ftyp", "styp", "moov", "moof", "mdat", "free", "skip", "wide", "sidx", "uuid", "emsg", "prft", "pnot":
+		return true
+	}
+	return false
+}
+
+// ReadIndex makes the index of an MP4 file: with its tables before or after the media, in fragments, or both. See
+// demux.ReadIndex.
+func ReadIndex(r io.ReaderAt, size int64, kind roomreel.TrackKind) (*media.Index, media.Container, error) {
+	f := reader{source: source{r: r, size: size}, kind: kind}
+	if err := f.all(); err != nil {
+		return nil, "", err
+	}
+	x, err := f.finish()
+	return x, media.MP4, err
+}
+
+// reader makes the index of one track of a file.
+type reader struct {
+	source
+	kind    roomreel.TrackKind
+	refusal error // why no track was usable in the movies so far
+	build   *media.Builder
+	movie   *movie // the last
+	first   *movie
+	track   *track // of movie; nil when that does not hold the track
+	indexed *track // of first
+
+	payload   int64         // bytes of the packets so far
+	end       int64         // of the last packet in the file
+	floor     int64         // packets before it are known already
+	last      time.Duration // how long the last packet of audio lasts by the container's word
+	truncated bool
+}
+
+// all reads the boxes of the file.
+func (f *reader) all() error {
+	var last box
+	found := int64(0) // where the search for a fragment led last
+	for pos := int64(0); pos < f.size; {
+		b, err := f.box(pos, f.size)
+		if err != nil {
+			return err
+		}
+		fits := printable(b.kind) && b.end <= f.size
+		if fits {
+			last = b
+			if err := f.top(b); err != nil {
+				return err
+			}
+		}
+		if pos = b.end; fits && !b.open {
+			continue
+		}
+		// What is here is garbage, reaches beyond the end of the file, or does not say where it ends. Fragments may follow, also
+		// within the last good box when its size is wrong.
+		from := max(last.body, found)
+		if printable(b.kind) {
+			from = b.body
+		}
+		next, err := f.find(from)
+		if err != nil {
+			return err
+		}
+		if next < 0 {
+			f.truncated = f.truncated || !fits
+			return nil
+		}
+		pos, found = next, next+8
+	}
+	return nil
+}
+
+// printable says whether a box's type is one that a file may have.
+func printable(kind string) bool {
+	for i := range len(kind) {
+		if c := kind[i]; (c < ' ' || c > '~') && c != 0xA9 {
+			return false
+		}
+	}
+	return kind != ""
+}
+
+// find returns where the next fragment or movie begins, from a position on; -1 when there is none.
+func (f *reader) find(from int64) (int64, error) {
+	for pos := from; ; {
+		b, err := f.bytes(pos, window)
+		if err != nil {
+			return 0, err
+		}
+		for i := 0; i+16 <= len(b); {
+			n := bytes.Index(b[i:], []byte("moo"))
+			if n < 0 {
+				break
+			}
+			i += n
+			if i >= 4 && i+12 <= len(b) {
+				if kinds := string(b[i:i+4]) + string(b[i+8:i+12]); kinds == "moofmfhd" || kinds == "moovmvhd" {
+					return pos + int64(i) - 4, nil
+				}
+			}
+			i++
+		}
+		if pos += int64(len(b)) - 16; len(b) < window {
+			return -1, nil
+		}
+	}
+}
+
+// top reads one of the boxes that a file consists of.
+func (f *reader) top(b box) error {
+	switch b.kind {
+	case "moov":
+		return f.readMovie(b)
+	case "moof":
+		if f.movie != nil {
+			return f.fragment(b)
+		}
+	}
+	return nil
+}
+
+// readMovie reads a moov box. The first that holds a usable track decides; in later ones, as when files were appended to each
+// other, the track of the same kind and codec goes on.
+func (f *reader) readMovie(b box) error {
+	m, err := f.source.movie(b)
+	if err != nil {
+		return err
+	}
+	f.movie, f.track, f.floor = m, nil, f.end
+	if f.build == nil {
+		candidates := make([]media.Candidate, len(m.tracks))
+		for i, t := range m.tracks {
+			candidates[i] = t.Candidate
+		}
+		i, err := media.Choose(candidates, f.kind)
+		if err != nil {
+			if f.refusal == nil {
+				f.refusal = err
+			}
+			return nil
+		}
+		f.track, f.first = m.tracks[i], m
+		f.indexed = f.track
+		f.build = media.NewBuilder(f.track.index)
+	} else {
+		for _, t := range m.tracks {
+			if f.track == nil && t.Kind == f.indexed.Kind && t.Codec == f.indexed.Codec && t.Unreadable == "" {
+				f.track = t
+			}
+		}
+		f.build.Restart()
+	}
+	for _, t := range m.tracks {
+		if t.edited && m.fragmented && t.shown > 10*int64(t.scale) {
+			t.edited = false // priming and reordering are shorter
+		}
+	}
+	return f.readTables()
+}
+
+// readTables adds the packets of the track that are not in fragments, and notes when the other tracks begin.
+func (f *reader) readTables() error {
+	for _, t := range f.movie.tracks {
+		if count, err := f.bytes(t.boxes["stts"].body+4, 4); err != nil {
+			return err
+		} else if t == f.track || t.Kind == "" || t.boxes["stts"].kind == "" || len(count) < 4 || binary.BigEndian.Uint32(count) == 0 {
+			continue
+		}
+		t.begun = true
+		if ctts := t.boxes["ctts"]; ctts.kind != "" {
+			row, err := f.bytes(ctts.body+8, 8)
+			if err != nil {
+				return err
+			}
+			if len(row) == 8 {
+				t.start = int64(int32(binary.BigEndian.Uint32(row[4:])))
+			}
+		}
+	}
+	if f.track == nil {
+		return nil
+	}
+	b, err := f.tables(f.track)
+	if err == errBox {
+		f.truncated = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	first := 0
+	if f.track.edited && b.sizes.SampleNumber > 0 {
+		first = b.first(f.track)
+	}
+	whole := b.each(func(i int, s sample) bool {
+		f.track.next = s.decode + int64(s.length)
+		if i >= first {
+			err = f.add(s)
+		}
+		return err == nil
+	})
+	if err == errBox || !whole {
+		f.truncated = true
+		return nil
+	}
+	return err
+}
+
+// add adds a packet of the track. The error is errBox when packets lie over each other.
+func (f *reader) add(s sample) error {
+	t := f.track
+	if !t.begun {
+		t.begun, t.start = true, s.shown()
+		if delay := media.Samples(t.shown-t.start, int64(t.scale)); t.edited && !t.index.Video && len(f.build.Index.Packets) == 0 {
+			f.build.Index.CodecDelay = min(max(delay, f.build.Index.CodecDelay), media.MaxDelay)
+		}
+	}
+	const row = 4 // bytes of a table that a packet takes at least
+	f.payload += int64(s.size) + row
+	switch {
+	case f.payload > f.size+row*16:
+		return errBox
+	case s.size > media.MaxPacketSize || s.pos < f.floor:
+		return nil
+	case s.pos+int64(s.size) > f.size:
+		f.truncated = true
+		return nil
+	}
+	front, err := f.bytes(s.pos, min(int(s.size), f.build.Front()))
+	if err != nil {
+		return err
+	}
+	at := s.shown()
+	if t.edited {
+		at -= t.shown
+		if t.index.Video {
+			at = max(at, 0)
+		}
+	}
+	f.end, f.last = max(f.end, s.pos+int64(s.size)), media.Samples(int64(s.length), int64(t.scale))
+	p := media.Packet{Time: media.Samples(at, int64(t.scale)), Pos: s.pos, Size: int(s.size), Key: s.key}
+	if !t.index.Video {
+		p.Duration = f.last
+	}
+	return f.build.Add(p, front)
+}
+
+// fragment reads a moof box.
+func (f *reader) fragment(moof box) error {
+	end := moof.pos // of the data of the track fragment before
+	return f.each(moof, func(b box) error {
+		if b.kind != "traf" {
+			return nil
+		}
+		var (
+			head *mp4ff.TfhdBox
+			t    *track
+			base int64
+		)
+		err := f.each(b, func(b box) error {
+			switch {
+			case b.kind == "tfhd":
+				h, err := decode[mp4ff.TfhdBox](&f.source, b, mp4ff.DecodeTfhdSR)
+				if err != nil {
+					return f.tolerate(err)
+				}
+				head, base = h, end
+				if i := slices.IndexFunc(f.movie.tracks, func(t *track) bool { return t.id == h.TrackID && t.Kind != "" }); i >= 0 {
+					t = f.movie.tracks[i]
+				}
+				switch {
+				case h.HasBaseDataOffset():
+					base = int64(min(h.BaseDataOffset, uint64(maxUnits)))
+				case h.Flags&mp4ff.TfhdDefaultBaseIsMoofFlag != 0:
+					base = moof.pos
+				}
+				end = base
+			case b.kind == "tfdt" && t != nil:
+				d, err := decode[mp4ff.TfdtBox](&f.source, b, mp4ff.DecodeTfdtSR)
+				if err == nil {
+					t.next = int64(min(d.BaseMediaDecodeTime(), uint64(maxUnits)))
+				}
+				return f.tolerate(err)
+			case b.kind == "trun" && head != nil:
+				run, err := decode[mp4ff.TrunBox](&f.source, b, mp4ff.DecodeTrunSR)
+				if err != nil {
+					return f.tolerate(err)
+				}
+				if end, err = f.run(t, head, run, base, end); err == errBox {
+					f.truncated = true
+				}
+				return f.tolerate(err)
+			}
+			return nil
+		})
+		return err
+	})
+}
+
+// run reads a run of samples, and returns where their data ends.
+func (f *reader) run(t *track, head *mp4ff.TfhdBox, run *mp4ff.TrunBox, base, pos int64) (int64, error) {
+	if run.HasDataOffset() {
+		pos = base + int64(run.DataOffset)
+	}
+	var defaults *mp4ff.TrexBox
+	if t != nil {
+		defaults = &t.defaults
+	}
+	run.AddSampleDefaultValues(head, defaults)
+	for _, r := range run.Samples {
+		if t != nil {
+			s := sample{
+				decode: t.next, shift: int64(r.CompositionTimeOffset), length: r.Dur, pos: pos, size: r.Size,
+				key: r.Flags&nonSync == 0,
+			}
+			t.next = min(t.next+int64(r.Dur), maxUnits)
+			if t == f.track {
+				if err := f.add(s); err != nil {
+					return pos, err
+				}
+			} else if !t.begun {
+				t.begun, t.start = true, s.shown()
+			}
+		}
+		pos += int64(r.Size)
+	}
+	return pos, nil
+}
+
+// nonSync is the flag of a sample that is no keyframe.
+const nonSync = 0x10000
+
+// finish concludes at the end of the file.
+func (f *reader) finish() (*media.Index, error) {
+	switch {
+	case f.build == nil && f.refusal != nil:
+		return nil, f.refusal
+	case f.build == nil:
+		return nil, media.Invalid("the file has no track list (moov): it is only the first part of a file, or its recorder did not finish it")
+	}
+	// The container may end the last packet of audio early.
+	if all := f.build.Index.Packets; len(all) > 0 && !f.build.Index.Video && f.last > 0 {
+		last := &all[len(all)-1]
+		last.Duration = min(last.Duration, f.last)
+	}
+	x, err := f.build.Finish(f.size, f.truncated)
+	if err != nil {
+		return nil, err
+	}
+	start := f.first.begins(f.indexed)
+	earliest := start
+	for _, t := range f.first.tracks {
+		if t.begun {
+			earliest = min(earliest, f.first.begins(t))
+		}
+	}
+	x.Start = start - earliest
+	return x, nil
+}
+
+// begins returns when a track is first seen or heard, by the movie's clock.
+func (m *movie) begins(t *track) time.Duration {
+	at := t.start
+	if t.edited {
+		at = max(at-t.shown, 0)
+	}
+	return media.Samples(t.delayed, int64(m.scale)) + media.Samples(at, int64(t.scale))
+}

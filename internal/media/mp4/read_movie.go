@@ -1,0 +1,298 @@
+package mp4
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	mp4ff "github.com/Eyevinn/mp4ff/mp4"
+
+	"roomreel"
+	"roomreel/internal/media"
+	"roomreel/internal/media/bitstream"
+)
+
+// movie is what a moov box says.
+type movie struct {
+	scale, duration uint64 // of the movie header
+	tracks          []*track
+	fragmented      bool
+}
+
+// track is a trak box.
+type track struct {
+	media.Candidate
+	index media.Index // without packets
+	id    uint32
+	scale uint32 // units of time in a second; at least 1
+	boxes map[string]box
+
+	delayed  int64 // units of the movie's scale before the track begins
+	edited   bool  // an edit says which media time is shown first:
+	shown    int64
+	length   uint64 // of the edits, in the movie's scale
+	edits    int
+	defaults mp4ff.TrexBox
+
+	// Of fragments:
+	next int64 // decode time of the next sample
+	data int64 // where the data of the last run ends
+
+	begun bool  // a sample was seen
+	start int64 // when its first sample is presented, in units of scale
+}
+
+// the boxes of a track that are decoded when they are needed, and those that hold them.
+var trackBoxes = map[string]bool{
+	"mdia": true, "minf": true, "stbl": true, "edts": true,
+	"tkhd": false, "mdhd": false, "hdlr": false, "elst": false, "stsd": false, "stts": false, "ctts": false, "stsc": false,
+	"stsz": false, "stco": false, "co64": false, "stss": false,
+}
+
+// movie reads a moov box.
+func (s *source) movie(moov box) (*movie, error) {
+	m := &movie{scale: 1}
+	defaults := map[uint32]mp4ff.TrexBox{}
+	err := s.each(moov, func(b box) error {
+		switch b.kind {
+		case "mvhd":
+			header, err := decode[mp4ff.MvhdBox](s, b, mp4ff.DecodeMvhdSR)
+			if err == nil && header.Timescale > 0 {
+				m.scale, m.duration = uint64(header.Timescale), header.Duration
+			}
+			return s.tolerate(err)
+		case "trak":
+			t := &track{scale: 1, boxes: map[string]box{}}
+			m.tracks = append(m.tracks, t)
+			if len(m.tracks) > maxTracks {
+				return media.Invalid("the file has more than %d tracks", maxTracks)
+			}
+			if err := s.collect(b, t.boxes); err != nil {
+				return err
+			}
+			return s.track(t)
+		case "mvex":
+			m.fragmented = true
+			return s.each(b, func(b box) error {
+				if b.kind != "trex" {
+					return nil
+				}
+				d, err := decode[mp4ff.TrexBox](s, b, mp4ff.DecodeTrexSR)
+				if err == nil && len(defaults) < maxTracks {
+					defaults[d.TrackID] = *d
+				}
+				return s.tolerate(err)
+			})
+		}
+		return nil
+	})
+	for _, t := range m.tracks {
+		t.defaults = defaults[t.id]
+	}
+	return m, err
+}
+
+const maxTracks = 1000
+
+// collect notes where the boxes of a track are.
+func (s *source) collect(b box, boxes map[string]box) error {
+	return s.each(b, func(b box) error {
+		inner, known := trackBoxes[b.kind]
+		if _, again := boxes[b.kind]; !known || again {
+			return nil
+		}
+		boxes[b.kind] = b
+		if inner {
+			return s.collect(b, boxes)
+		}
+		return nil
+	})
+}
+
+// track reads the headers of a track. A damaged one makes the track unreadable.
+func (s *source) track(t *track) error {
+	damage := func(what string) {
+		if t.Unreadable == "" {
+			t.Unreadable = "its " + what + " is damaged"
+		}
+	}
+	handler, err := decode[mp4ff.HdlrBox](s, t.boxes["hdlr"], mp4ff.DecodeHdlrSR)
+	if err == nil {
+		switch handler.HandlerType {
+		case "vide":
+			t.Kind = roomreel.Video
+		case "soun":
+			t.Kind = roomreel.Audio
+		}
+	} else if err != errBox {
+		return err
+	}
+	if t.Kind == "" {
+		return nil
+	}
+	header, err := decode[mp4ff.TkhdBox](s, t.boxes["tkhd"], mp4ff.DecodeTkhdSR)
+	if err == nil {
+		t.id = header.TrackID
+	} else if err != errBox {
+		return err
+	}
+	mdhd, err := decode[mp4ff.MdhdBox](s, t.boxes["mdhd"], mp4ff.DecodeMdhdSR)
+	switch {
+	case err != nil && err != errBox:
+		return err
+	case err != nil || mdhd.Timescale == 0:
+		damage("media header")
+	default:
+		t.scale = mdhd.Timescale
+	}
+	elst, err := decode[mp4ff.ElstBox](s, t.boxes["elst"], mp4ff.DecodeElstSR)
+	if err == nil {
+		t.edit(elst.Entries)
+	} else if err != errBox {
+		return err
+	}
+	stsd, err := s.load(t.boxes["stsd"])
+	if err == errBox || err == nil && len(stsd) < 8 {
+		damage("sample description")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	first := true
+	parts(stsd[8:], func(kind string, body []byte) {
+		if first {
+			t.entry(kind, body)
+		}
+		first = false
+	})
+	if first {
+		damage("sample description")
+	}
+	return nil
+}
+
+// edit reads an edit list: empty edits delay the track, and the first other one says which media time is shown first. What
+// comes after is not followed; recorders write one edit.
+func (t *track) edit(list []mp4ff.ElstEntry) {
+	t.edits = len(list)
+	for _, e := range list {
+		if e.MediaTime >= 0 {
+			t.edited, t.shown, t.length = true, min(e.MediaTime, maxUnits), e.SegmentDuration
+			return
+		}
+		t.delayed = min(t.delayed+int64(min(e.SegmentDuration, uint64(maxUnits))), maxUnits)
+	}
+}
+
+// maxUnits bounds times, so that their sums do not overflow.
+const maxUnits = int64(1) << 60
+
+// entry reads a sample description.
+func (t *track) entry(kind string, b []byte) {
+	t.Name = kind
+	video := t.Kind == roomreel.Video
+	header := 78
+	if !video {
+		header = 28
+		if len(b) >= header {
+			header += map[uint16]int{1: 16, 2: 36}[binary.BigEndian.Uint16(b[8:])] // QuickTime's versions
+		}
+	}
+	if len(b) < header {
+		t.Unreadable = "its sample description is damaged"
+		return
+	}
+	x := &t.index
+	x.Video = video
+	if video {
+		x.Width, x.Height = int(binary.BigEndian.Uint16(b[24:])), int(binary.BigEndian.Uint16(b[26:]))
+	} else {
+		x.Channels = min(int(binary.BigEndian.Uint16(b[16:])), media.MaxChannels)
+		x.Rate = int(binary.BigEndian.Uint16(b[24:]))
+	}
+	config := map[string][]byte{}
+	var find func(kind string, body []byte)
+	find = func(kind string, body []byte) {
+		switch kind {
+		case "avcC", "dOps", "esds":
+			config[kind] = body
+		case "wave": // QuickTime puts esds into it
+			parts(body, find)
+		}
+	}
+	parts(b[header:], find)
+	switch {
+	case kind == "encv" || kind == "enca":
+		t.Codec, t.Unreadable = kind, "its packets are encrypted"
+	case video:
+		t.videoEntry(kind, config)
+	default:
+		t.audioEntry(kind, config)
+	}
+	x.Codec = t.Codec
+}
+
+func (t *track) videoEntry(kind string, config map[string][]byte) {
+	switch kind {
+	case "avc1", "avc3":
+		t.Codec, t.index.Private = "h264", config["avcC"]
+		if len(t.index.Private) < 7 {
+			t.Unreadable = "it has no decoder configuration (avcC)"
+		}
+	case "vp08":
+		t.Codec = "vp8"
+	case "vp09":
+		t.Codec = "vp9"
+	}
+}
+
+func (t *track) audioEntry(kind string, config map[string][]byte) {
+	x := &t.index
+	switch kind {
+	case "Opus":
+		t.Codec = "opus"
+		head := opusHead(config["dOps"])
+		opus, ok := bitstream.ParseOpusHead(head)
+		if !ok {
+			t.Unreadable = "it has no Opus header (dOps)"
+			return
+		}
+		x.Private, x.Rate, x.Channels = head, bitstream.OpusRate, opus.Channels
+		x.CodecDelay = media.Samples(int64(opus.PreSkip), bitstream.OpusRate)
+	case "mp4a":
+		esds, err := decodeBody[mp4ff.EsdsBox]("esds", config["esds"], mp4ff.DecodeEsdsSR)
+		if err != nil || esds.DecConfigDescriptor == nil {
+			t.Codec, t.Unreadable = "aac", "it has no decoder configuration (esds)"
+			return
+		}
+		const mpeg4, mpeg2Main, mpeg2SSR = 0x40, 0x66, 0x68
+		if kind := esds.DecConfigDescriptor.ObjectType; kind != mpeg4 && (kind < mpeg2Main || kind > mpeg2SSR) {
+			t.Name = fmt.Sprintf("mp4a with object type 0x%02X", kind)
+			return
+		}
+		t.Codec = "aac"
+		if info := esds.DecConfigDescriptor.DecSpecificInfo; info != nil {
+			x.Private = info.DecConfig
+		}
+		if len(x.Private) < 2 {
+			t.Unreadable = "it has no AudioSpecificConfig"
+			return
+		}
+		if aac, ok := bitstream.ParseAAC(x.Private); ok {
+			x.Rate, x.Channels = aac.Rate, aac.Channels
+		}
+	}
+}
+
+// opusHead makes an Ogg identification header of a dOps box. Source: RFC 7845, 5.1, and "Encapsulation of Opus in ISO Base
+// Media File Format", 4.3.2.
+func opusHead(dops []byte) []byte {
+	if len(dops) < 11 {
+		return nil
+	}
+	b := append([]byte("OpusHead"), 1, dops[1])
+	b = binary.LittleEndian.AppendUint16(b, binary.BigEndian.Uint16(dops[2:]))
+	b = binary.LittleEndian.AppendUint32(b, binary.BigEndian.Uint32(dops[4:]))
+	b = binary.LittleEndian.AppendUint16(b, binary.BigEndian.Uint16(dops[8:]))
+	return append(b, dops[10:]...)
+}
