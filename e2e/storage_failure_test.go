@@ -285,7 +285,7 @@ func TestDelete_DuringADelivery(t *testing.T) {
 	close(proceed)
 	s.eventually(t, "the objects that arrived after the deletion are deleted", func() bool {
 		return slices.ContainsFunc(s.proxy.Requests(), func(r s3test.Request) bool {
-			return r.Method == http.MethodDelete && strings.HasSuffix(r.Path, recording+".mka") && !strings.Contains(r.Path, "/work/")
+			return r.Method == http.MethodDelete && strings.Contains(r.Path, recording+".") && strings.HasSuffix(r.Path, ".mka") && !strings.Contains(r.Path, "/work/")
 		})
 	})
 	s.eventually(t, "only the other objects remain in the media store", func() bool { return len(s.objects(t, "media/")) == len(kept) })
