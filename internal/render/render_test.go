@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		exit(childMain(page, behave))
 	}
 	if len(os.Args) > 1 && os.Args[1] == "parent" {
-		middleman()
+		runParent()
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		if plainDir != "" {
@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 // behave is the test child's work. The plan's codec names it.
 func behave(plan protocol.Plan, c *protocol.Conn) (protocol.Stats, error) {
 	if plan.Audio != nil {
-		return protocol.Stats{}, errors.New("no ear")
+		return protocol.Stats{}, errors.New("this child does video only")
 	}
 	p := plan.Video
 	stats := protocol.Stats{Tracks: make([]protocol.TrackStats, len(p.Tracks))}
@@ -50,12 +50,12 @@ func behave(plan protocol.Plan, c *protocol.Conn) (protocol.Stats, error) {
 		return stats, err
 	}
 	switch p.Encoder.Codec {
-	case "silent":
+	case "exit":
 		syscall.Exit(0)
 	case "garbage":
 		os.Stdout.WriteString("\x00\x01garbage, as a library's printf makes it")
 		select {}
-	case "huge":
+	case "oversized":
 		os.Stdout.Write([]byte{'D', 0xff, 0xff, 0xff, 0xff})
 		select {}
 	case "fail":
@@ -63,8 +63,8 @@ func behave(plan protocol.Plan, c *protocol.Conn) (protocol.Stats, error) {
 		return stats, errors.New("libx264: no such preset")
 	case "panic":
 		c.WorkingOn(1)
-		panic("decoder lost its way")
-	case "hungry":
+		panic("decoder failed")
+	case "allocate":
 		var kept [][]byte
 		for {
 			b := make([]byte, 16<<20)
@@ -74,10 +74,10 @@ func behave(plan protocol.Plan, c *protocol.Conn) (protocol.Stats, error) {
 			kept = append(kept, b)
 			c.WorkingOn(len(kept) % 2)
 		}
-	case "lie":
+	case "wrong stats":
 		stats.Frames = 1 << 20
 		return stats, nil
-	case "deaf":
+	case "read nothing":
 		c.Progress(int64(os.Getpid()))
 		c.Flush()
 		select {}
@@ -89,10 +89,10 @@ func behave(plan protocol.Plan, c *protocol.Conn) (protocol.Stats, error) {
 				return stats, err
 			}
 			c.WorkingOn(in.Track)
-			if string(in.Data) == "poison" {
-				return stats, poison()
+			if string(in.Data) == "crash" {
+				return stats, crash()
 			}
-			if string(in.Data) == "report" {
+			if string(in.Data) == "hang" {
 				c.Progress(-1)
 				c.Flush()
 				select {}
@@ -118,14 +118,14 @@ func behave(plan protocol.Plan, c *protocol.Conn) (protocol.Stats, error) {
 	return stats, nil
 }
 
-func poison() error {
+func crash() error {
 	var nowhere *int
 	return fmt.Errorf("%d", *nowhere)
 }
 
-// middleman is a parent that a test kills. It runs a child that never ends and says its process ID.
-func middleman() {
-	Run(context.Background(), Command{Path: os.Args[2]}, videoPlan("deaf", 1), endless(nil), &recorder{
+// runParent is the main function of a parent that a test kills. It runs a child that never ends.
+func runParent() {
+	Run(context.Background(), Command{Path: os.Args[2]}, videoPlan("read nothing", 1), endless(nil), &recorder{
 		progress: func(int64) error {
 			fmt.Println("ready")
 			return nil
@@ -211,8 +211,8 @@ func testCommand(t testing.TB) Command {
 	return Command{Path: path}
 }
 
-// ownCopy is this program where everybody may execute it: go test keeps it in a folder of its user's own, and a child that
-// becomes nobody could not start there.
+// ownCopy is this program in a folder that every user can read. go test keeps it in a private folder, where a child that
+// runs as another user could not start.
 var ownCopy = sync.OnceValues(func() (string, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -269,7 +269,7 @@ func TestRun_NamesTheTrackThatKilled(t *testing.T) {
 	n := 0
 	next := func() (protocol.Packet, error) {
 		if n++; n == 6 {
-			return protocol.Packet{Track: 1, Data: []byte("poison")}, nil
+			return protocol.Packet{Track: 1, Data: []byte("crash")}, nil
 		}
 		return protocol.Packet{Track: 0}, nil
 	}
@@ -286,7 +286,7 @@ func TestRun_KillInTheMiddleNamesTrackAndSignal(t *testing.T) {
 	n := 0
 	next := func() (protocol.Packet, error) {
 		if n++; n == 5 {
-			return protocol.Packet{Track: 1, Data: []byte("report")}, nil
+			return protocol.Packet{Track: 1, Data: []byte("hang")}, nil
 		}
 		return protocol.Packet{Track: 0, Data: make([]byte, 4096)}, nil
 	}
@@ -327,7 +327,7 @@ func TestRun_FindsStoppedChildren(t *testing.T) {
 	r := &recorder{}
 	r.progress = func(int64) error { return syscall.Kill(onlyChild(t), syscall.SIGSTOP) }
 	begin := time.Now()
-	_, err := Run(t.Context(), c, videoPlan("deaf", 1), endless(make([]byte, 1000)), r)
+	_, err := Run(t.Context(), c, videoPlan("read nothing", 1), endless(make([]byte, 1000)), r)
 	if exit := exitError(t, err); !exit.Stalled || exit.OutOfMemory {
 		t.Errorf("got %+v", exit)
 	}
@@ -358,7 +358,7 @@ func TestRun_BackPressureBoundsWhatIsSent(t *testing.T) {
 	c.StallTimeout = 200 * time.Millisecond
 	sent := 0
 	next := func() (protocol.Packet, error) { sent++; return protocol.Packet{Data: make([]byte, 64<<10)}, nil }
-	_, err := Run(t.Context(), c, videoPlan("deaf", 1), next, &recorder{})
+	_, err := Run(t.Context(), c, videoPlan("read nothing", 1), next, &recorder{})
 	if exit := exitError(t, err); !exit.Stalled {
 		t.Errorf("got %+v", exit)
 	}
@@ -369,10 +369,10 @@ func TestRun_BackPressureBoundsWhatIsSent(t *testing.T) {
 
 func TestRun_RefusesAnswersThatCannotBe(t *testing.T) {
 	for codec, want := range map[string]string{
-		"garbage": "unknown message kind",
-		"huge":    "at most",
-		"silent":  "before it sent its stats",
-		"lie":     "stats: 1048576 frames",
+		"garbage":     "unknown message kind",
+		"oversized":   "at most",
+		"exit":        "before it sent its stats",
+		"wrong stats": "stats: 1048576 frames",
 	} {
 		t.Run(codec, func(t *testing.T) {
 			_, err := Run(t.Context(), testCommand(t), videoPlan(codec, 1), packets(0, ""), &recorder{})
@@ -394,7 +394,7 @@ func TestRun_KeepsWhatTheChildSaid(t *testing.T) {
 		t.Errorf("got %q, want %q", exit.Error(), want)
 	}
 	_, err = Run(t.Context(), testCommand(t), videoPlan("panic", 1), packets(0, ""), &recorder{})
-	if exit := exitError(t, err); exit.Code != 2 || exit.Track != 1 || !strings.Contains(exit.Stderr, "lost its way") {
+	if exit := exitError(t, err); exit.Code != 2 || exit.Track != 1 || !strings.Contains(exit.Stderr, "decoder failed") {
 		t.Errorf("got %+v", exit)
 	}
 }
@@ -402,7 +402,7 @@ func TestRun_KeepsWhatTheChildSaid(t *testing.T) {
 func TestRun_LimitsMemory(t *testing.T) {
 	c := testCommand(t)
 	c.MemoryLimit = 256 << 20
-	_, err := Run(t.Context(), c, videoPlan("hungry", 1), packets(0, ""), &recorder{})
+	_, err := Run(t.Context(), c, videoPlan("allocate", 1), packets(0, ""), &recorder{})
 	if exit := exitError(t, err); !exit.OutOfMemory || exit.Track < 0 {
 		t.Errorf("got %+v", exit)
 	}
@@ -413,7 +413,7 @@ func TestRun_EndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var cancelled time.Time
 	r := &recorder{progress: func(int64) error { cancelled = time.Now(); cancel(reason); return nil }}
-	_, err := Run(ctx, testCommand(t), videoPlan("deaf", 1), endless(nil), r)
+	_, err := Run(ctx, testCommand(t), videoPlan("read nothing", 1), endless(nil), r)
 	if !errors.Is(err, reason) {
 		t.Errorf("got %v", err)
 	}
@@ -425,7 +425,7 @@ func TestRun_EndsWithItsContext(t *testing.T) {
 func TestRun_EndsAtItsTimeout(t *testing.T) {
 	c := testCommand(t)
 	c.Timeout = 300 * time.Millisecond
-	_, err := Run(t.Context(), c, videoPlan("deaf", 1), endless(nil), &recorder{})
+	_, err := Run(t.Context(), c, videoPlan("read nothing", 1), endless(nil), &recorder{})
 	if exit := exitError(t, err); !exit.TimedOut {
 		t.Errorf("got %+v", exit)
 	}

@@ -123,9 +123,9 @@ func mix(conn Conn, m *mixer, tracks []*track) error {
 
 // packetWriter sends packets and progress to the parent.
 type packetWriter struct {
-	conn Conn
-	done int64 // samples that are encoded
-	told int64 // samples at the last progress
+	conn     Conn
+	done     int64 // samples that are encoded
+	reported int64 // of them, at the last progress
 }
 
 // packet sends one packet. pts and length are in samples.
@@ -136,10 +136,10 @@ func (w *packetWriter) packet(pts, length int64, data []byte) error {
 // progress says that n more samples are encoded. The parent learns it once a second of audio, and at the end.
 func (w *packetWriter) progress(n int64, end bool) error {
 	w.done += n
-	if w.done-w.told < timeline.SampleRate && !end {
+	if w.done-w.reported < timeline.SampleRate && !end {
 		return nil
 	}
-	w.told = w.done
+	w.reported = w.done
 	return w.conn.Progress(w.done)
 }
 

@@ -153,14 +153,14 @@ func TestMix_PlacesOpusToTheSample(t *testing.T) {
 					}
 				}
 				sameWithin(t, clicks(m.stereo), want, 1)
-				heard := 0 // packets that begin before the end
+				counted := 0 // packets that begin before the end
 				for _, p := range packets {
 					if p.Time < 2*time.Second+track.CodecDelay {
-						heard++
+						counted++
 					}
 				}
-				if f := m.tracks[0]; f.Errors != 0 || f.Decoded != heard || f.Packets != heard {
-					t.Errorf("stats: %+v, want %d packets", f, heard)
+				if f := m.tracks[0]; f.Errors != 0 || f.Decoded != counted || f.Packets != counted {
+					t.Errorf("stats: %+v, want %d packets", f, counted)
 				}
 			})
 		}
@@ -225,7 +225,7 @@ func TestMix_KeepsItsPlaceOverDamage(t *testing.T) {
 	}
 }
 
-func TestMix_StretchesEvenly(t *testing.T) {
+func TestMix_ChangesSpeedEvenly(t *testing.T) {
 	codectest.NoLeaks(t)
 	plan := protocol.AudioPlan{To: 3 * timeline.SampleRate}
 	packets := addTrack(&plan, opus(t, 2, "-ac 2"), 500)
@@ -366,14 +366,14 @@ func TestRun_EncodesExactlyWithItsPriming(t *testing.T) {
 				if stats.Samples != samples || p.done != samples || end < int64(p.header.Delay)+samples {
 					t.Errorf("%d samples, progress to %d, packets for %d", stats.Samples, p.done, end)
 				}
-				heard := listen(t, encoder.Codec, p)[2*p.header.Delay:]
+				decoded := listen(t, encoder.Codec, p)[2*p.header.Delay:]
 				var want []int
 				for k := range 4 {
 					if place := 12000 + 24000*k; place < int(samples) {
 						want = append(want, place)
 					}
 				}
-				sameWithin(t, clicks(heard), want, 1)
+				sameWithin(t, clicks(decoded), want, 1)
 			})
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // Conn is a child's connection with its parent. One goroutine may call Next and WorkingOn while another calls the rest.
 type Conn struct {
 	in   *bufio.Reader
-	mu   sync.Mutex // guards out
+	mu   sync.Mutex // for out
 	out  *bufio.Writer
 	page *Page
 	end  bool

@@ -24,7 +24,7 @@ type Mode string
 const (
 	Auto    Mode = "auto"    // use every protection that the kernel grants
 	Require Mode = "require" // run no child when a protection is missing
-	Off     Mode = "off"     // use none, for debuggers: whoever takes over a codec then has the service's rights
+	Off     Mode = "off"     // use none, for debuggers: an attacker who takes over a codec has the service's rights
 )
 
 // Protection is a set of parts of the sandbox, one bit each.
