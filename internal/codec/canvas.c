@@ -31,7 +31,7 @@ void rr_canvas_black(AVFrame *canvas, int x, int y, int w, int h)
 	}
 }
 
-// narrow turns full-range samples into those of the limited range in which films are made (BT.601, 8 bits).
+// narrow converts full-range samples to the limited range of BT.601 with 8 bits, which films have.
 static void narrow(uint8_t *p, int stride, int w, int h, int chroma)
 {
 	uint8_t table[256];

@@ -49,7 +49,7 @@ func (c *Canvas) Draw(f *Frame, x, y, w, h int) error {
 	return nil
 }
 
-// mustHold panics when a rectangle is odd or not inside the canvas: C would write beside it.
+// mustHold panics when a rectangle is odd or not inside the canvas, where C would write past the end.
 func (c *Canvas) mustHold(x, y, w, h int) {
 	if (x|y|w|h)&1 != 0 || x < 0 || y < 0 || w < 2 || h < 2 || x > c.Width-w || y > c.Height-h {
 		panic(fmt.Sprintf("codec: rectangle %dx%d at %d,%d on a canvas of %dx%d", w, h, x, y, c.Width, c.Height))

@@ -1,9 +1,9 @@
 // Package codec is the only place with cgo: a small binding of libavcodec's decoders and encoders and of libyuv's scaler.
 //
-// It knows nothing of rooms and films. It opens codecs by name from a short list of its own, never by guessing from
-// data, with one thread unless asked otherwise, and refuses frames that are too large. It uses only what has not
-// changed from FFmpeg 4 to 8: sending and receiving packets and frames, and options by name. Everything that is opened must be
-// closed, [Open] counts; C never keeps a pointer into Go's memory. Start with [VideoDecoder] and [VideoEncoder].
+// It knows nothing of rooms and films. It opens codecs by name, from a short list of its own, with one thread by default, and
+// refuses frames that are too large. It uses only the parts of libavcodec that are the same from FFmpeg 4 to 8: sending and
+// receiving packets and frames, and options by name. The caller must close all that it opens, and [Open] counts it. C never
+// keeps a pointer into Go's memory. Start with [VideoDecoder], [AudioDecoder], [VideoEncoder] and [AudioEncoder].
 package codec
 
 /*
@@ -26,17 +26,17 @@ import (
 	"sync/atomic"
 )
 
-// MaxSide and MaxPixels bound every frame, decoded or encoded: 4096x2304, or the same turned on its side. It is what
-// level 5.1 of H.264 allows, and keeps one frame below 15 MB.
+// MaxSide and MaxPixels bound every frame, decoded or encoded: 4096x2304 or 2304x4096. That is what level 5.1 of H.264 allows,
+// and keeps one frame below 15 MB.
 const (
 	MaxSide   = 4096
 	MaxPixels = 4096 * 2304
 )
 
-// ErrTooLarge reports a frame over [MaxSide] or [MaxPixels], or a size of nothing.
+// ErrTooLarge reports a frame over [MaxSide] or [MaxPixels], or an empty one.
 var ErrTooLarge = fmt.Errorf("frame is empty or larger than %d pixels", MaxPixels)
 
-// ErrDamaged reports a frame that the decoder had to make up in part. It is never shown.
+// ErrDamaged reports a frame of which the decoder concealed a part. It is never shown.
 var ErrDamaged = errors.New("frame is damaged")
 
 // ErrUnsupported reports a codec outside the list, or a frame in a format that cannot be drawn.
@@ -79,7 +79,7 @@ func Version() []string {
 	}
 }
 
-// quiet keeps the libraries from writing about every damaged packet to standard error: errors are returned.
+// quiet stops the libraries from logging every damaged packet to standard error. Errors are returned.
 var quiet = sync.OnceFunc(func() { C.av_log_set_level(C.AV_LOG_FATAL) })
 
 // CheckSize returns [ErrTooLarge] unless frames of the given size may be decoded and encoded.

@@ -95,7 +95,7 @@ int rr_receive_frame(AVCodecContext *d, AVFrame *f, rr_frame_info *info)
 	return 0;
 }
 
-// Channels in the order in which libavcodec stores them, as its layout masks number them.
+// Channels in the order of the bits of libavcodec's layout masks, which is also the order of its planes.
 enum { FL, FR, FC, LFE, BL, BR, FLC, FRC, BC, SL, SR, POSITIONS };
 
 // share says how much of a channel the left and the right side get: what ITU-R BS.775 mixes down to stereo. LFE is dropped.
@@ -125,6 +125,8 @@ static int mix_down(const AVFrame *f, float *stereo)
 	for (int p = 0; p < POSITIONS; p++) {
 		if (!(mask >> p & 1))
 			continue;
+		if (plane >= CHANNELS(f))
+			return AVERROR_PATCHWELCOME;
 		const float *from = (const float *)f->extended_data[plane++];
 		for (int i = 0; i < f->nb_samples; i++) {
 			stereo[2 * i] += share[p][0] * from[i];

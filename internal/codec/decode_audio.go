@@ -14,10 +14,11 @@ import (
 )
 
 // audioDecoders are libavcodec's names of the decoders, by our names of their codecs. libopus is the reference decoder:
-// each packet yields exactly the samples that it stands for, where libavcodec's own holds some back.
+// it returns all samples of a packet at once, and libavcodec's own Opus decoder holds some back.
 var audioDecoders = map[string]string{"opus": "libopus", "aac": "aac", "pcmu": "pcm_mulaw", "pcma": "pcm_alaw"}
 
-// maxPacketSamples bounds what one packet may decode to: far more than the 120 ms of Opus, for PCM in large blocks.
+// maxPacketSamples bounds how many samples one packet may decode to. It is far more than the 120 ms of Opus, for PCM in large
+// blocks.
 const maxPacketSamples = 1 << 20
 
 // AudioDecoder decodes one audio track. Not for concurrent use.

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// pipeSize is the most that an unprivileged process may ask for by default (fs.pipe-max-size).
+	// pipeSize is the largest pipe that an unprivileged process may have by default (fs.pipe-max-size).
 	pipeSize = 1 << 20
 
 	// waitDelay is how long a dead child's stderr may stay open before the parent closes it.
@@ -81,7 +81,7 @@ func startIn(ctx context.Context, c Command, isolation sandbox.Isolation) (_ *pr
 
 	p := &process{in: in, out: out, stderr: new(tail), page: page, isolation: isolation, exited: make(chan *os.ProcessState, 1)}
 	cmd := exec.CommandContext(ctx, c.Path)
-	cmd.Env = []string{} // nil would hand down ours
+	cmd.Env = []string{} // nil would pass on the service's
 	cmd.Dir = "/"
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, p.stderr
 	cmd.ExtraFiles = []*os.File{page.File} // becomes protocol.PageFD
@@ -98,8 +98,8 @@ func startIn(ctx context.Context, c Command, isolation sandbox.Isolation) (_ *pr
 
 	started := make(chan error)
 	go func() {
-		// The kernel sends the parent-death signal when the thread that made the child ends, not the process. The
-		// thread is therefore kept until the child is gone.
+		// The kernel sends the parent-death signal when the thread that started the child ends, not the process. So this
+		// goroutine keeps its thread until the child is gone.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -145,7 +145,7 @@ func (c Command) orders() protocol.Orders {
 	return o
 }
 
-// pipe makes a pipe that holds a second of film rather than 64 KiB of it, where the kernel allows.
+// pipe makes a pipe of pipeSize, where the kernel allows it, instead of 64 KiB: it holds a second of film.
 func pipe() (r, w *os.File, err error) {
 	r, w, err = os.Pipe()
 	if err != nil {

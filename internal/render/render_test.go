@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,7 +25,7 @@ import (
 	"roomreel/internal/render/sandbox"
 )
 
-// TestMain makes this test binary its own child: a process that was handed a page is one.
+// TestMain makes this test binary its own child: it is one when it inherits a page.
 func TestMain(m *testing.M) {
 	if page, err := protocol.InheritPage(); err == nil {
 		exit(childMain(page, behave))
@@ -39,7 +41,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// behave is the test child's work. The plan's codec names it.
+// behave is what the test child does. The codec of the plan's encoder names it.
 func behave(plan protocol.Plan, c *protocol.Conn) (protocol.Stats, error) {
 	if plan.Audio != nil {
 		return protocol.Stats{}, errors.New("this child does video only")
@@ -184,7 +186,13 @@ func endless(data []byte) func() (protocol.Packet, error) {
 
 var plainDir string // of the child's program, to be removed at the end
 
-// buildPlain makes a test binary without the race detector, whose shadow memory no limit could hold.
+// built reports whether this test binary was built with a flag.
+func built(flag string) bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.ContainsFunc(info.Settings, func(s debug.BuildSetting) bool { return s.Key == flag && s.Value == "true" })
+}
+
+// buildPlain makes a test binary without the race detector, whose shadow memory exceeds every limit.
 var buildPlain = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "render-child")
 	if err != nil {
@@ -202,7 +210,7 @@ var buildPlain = sync.OnceValues(func() (string, error) {
 func testCommand(t testing.TB) Command {
 	t.Helper()
 	path, err := ownCopy()
-	if raceEnabled {
+	if built("-race") {
 		path, err = buildPlain()
 	}
 	if err != nil {

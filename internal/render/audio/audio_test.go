@@ -269,7 +269,7 @@ func TestMix_PlacesAACToTheSample(t *testing.T) {
 	}
 }
 
-// SBR doubles the rate of AAC, which only the decoder knows. Here a track is told half of the true rate instead.
+// SBR doubles the rate of AAC, which only the decoder knows. Here a track begins with half of the true rate instead.
 func TestMix_FollowsADecoderThatDoublesTheRate(t *testing.T) {
 	codectest.NoLeaks(t)
 	recorded := codectest.Make(t, "-f lavfi -i aevalsrc=0.8*eq(mod(n\\,24000)\\,12000):s=48000:d=2 -c:a aac -b:a 128k")

@@ -7,50 +7,48 @@ import (
 )
 
 const (
-	// ceiling is the largest sample that passes untouched; louder sums are turned down to it. It leaves 0.18 dB for
-	// what lossy encoders add.
+	// ceiling is the largest sample that passes unchanged. Louder sums are turned down to it. It leaves 0.18 dB for what
+	// lossy encoders add.
 	ceiling = 0.98
 
-	// ahead is how early the limiter begins to turn down, in samples: 5 ms, too short to hear as a fade, long enough
-	// not to click.
+	// ahead is the attack time in samples, 5 ms: too short to be heard as a fade, long enough not to click.
 	ahead = 240
 
-	// release is the time constant with which it turns up again, in samples: 250 ms, slower than syllables, so that
-	// speech does not pump.
+	// release is the time constant of the release in samples, 250 ms: slower than syllables, so that speech does not pump.
 	release = timeline.SampleRate / 4
 )
 
-// limiter keeps samples within the ceiling. While they are, it changes nothing, to the bit. When a louder one comes
-// near, both channels are turned down along a smooth curve that reaches the needed gain exactly there, and up again
-// slowly. What comes out has as many samples as went in, at the same places.
+// limiter keeps samples within the ceiling. It looks ahead: before a louder sample, the gain of both channels falls along a
+// smooth curve that reaches the needed value at that sample, and then rises slowly. Samples within the ceiling, with none
+// louder near, pass unchanged to the bit. The output has as many samples as the input, at the same places.
 type limiter struct {
 	out sink
 
-	held   []float32 // the last `ahead` samples, a ring of stereo pairs that wait
-	needs  []float64 // lowest gain needed from each of the last `ahead` samples on, released: a ring
+	held   []float32 // the last `ahead` samples, which are not written yet: a ring of stereo pairs
+	gains  []float64 // gain with release after each of the last `ahead` samples: a ring. Their mean is applied
 	minima minima    // lowest gain needed in the last `ahead` samples
-	gain   float64   // needs' newest entry
-	sum    float64   // of needs
-	active int       // entries of needs that are not 1
+	gain   float64   // newest entry of gains
+	sum    float64   // of gains
+	active int       // entries of gains that are not 1
 	at     int       // ring position
 	seen   int64     // samples so far
-	calm   int64     // samples since one last needed a lower gain
+	quiet  int64     // samples since the last one above the ceiling
 	decay  float64
 	block  []float32
 }
 
 func newLimiter(out sink) *limiter {
 	l := &limiter{
-		out: out, held: make([]float32, 2*ahead), needs: make([]float64, ahead),
+		out: out, held: make([]float32, 2*ahead), gains: make([]float64, ahead),
 		minima: newMinima(ahead), gain: 1, sum: ahead, decay: 1 - math.Exp(-1.0/release),
 	}
-	for i := range l.needs {
-		l.needs[i] = 1
+	for i := range l.gains {
+		l.gains[i] = 1
 	}
 	return l
 }
 
-// write takes interleaved stereo samples, all of them numbers, and hands on those that came `ahead` samples earlier.
+// write takes interleaved stereo samples, all of them finite, and writes those that came `ahead` samples earlier.
 func (l *limiter) write(stereo []float32) error {
 	l.block = l.block[:0]
 	if l.isResting() && within(stereo) {
@@ -63,8 +61,8 @@ func (l *limiter) write(stereo []float32) error {
 	return l.flush()
 }
 
-// isResting reports whether samples have been within the ceiling for so long that the gain is 1 and stays so.
-func (l *limiter) isResting() bool { return l.calm > ahead && l.gain == 1 && l.active == 0 }
+// isResting reports whether no sample was above the ceiling for so long that the gain is 1 and no longer rises.
+func (l *limiter) isResting() bool { return l.quiet > ahead && l.gain == 1 && l.active == 0 }
 
 // within reports whether all samples are within the ceiling.
 func within(stereo []float32) bool {
@@ -76,7 +74,7 @@ func within(stereo []float32) bool {
 	return true
 }
 
-// pass delays samples, and does in a fraction of the time what step does with them while the limiter rests.
+// pass delays samples. While the limiter rests, it has the same effect as step and is many times quicker.
 func (l *limiter) pass(stereo []float32) {
 	for i := 0; i < len(stereo); i += 2 {
 		l.block = append(l.block, l.held[2*l.at], l.held[2*l.at+1])
@@ -92,9 +90,9 @@ func (l *limiter) step(left, right float32) {
 	need := 1.0
 	if loudest := max(left, -left, right, -right); loudest > ceiling {
 		need = ceiling / float64(loudest)
-		l.calm = -1
+		l.quiet = -1
 	}
-	l.calm++
+	l.quiet++
 	lowest := l.minima.push(need)
 	if lowest < l.gain {
 		l.gain = lowest
@@ -105,8 +103,8 @@ func (l *limiter) step(left, right float32) {
 		}
 		l.gain = min(l.gain, lowest)
 	}
-	old := l.needs[l.at]
-	l.needs[l.at] = l.gain
+	old := l.gains[l.at]
+	l.gains[l.at] = l.gain
 	l.sum += l.gain - old
 	if old != 1 {
 		l.active--
@@ -132,18 +130,18 @@ func (l *limiter) step(left, right float32) {
 	}
 }
 
-// clip is the last resort against rounding.
+// clip removes what rounding puts above the ceiling.
 func clip(v float64) float32 { return float32(min(max(v, -ceiling), ceiling)) }
 
-// end hands on the samples that wait.
+// end writes the samples that are held.
 func (l *limiter) end() error {
 	l.block = l.block[:0]
-	waiting := min(l.seen, ahead)
+	held := min(l.seen, ahead)
 	l.seen = max(l.seen, ahead)
 	// With fewer than `ahead` samples in all, the ring's unused part comes out first.
-	skip := ahead - int(waiting)
+	skip := ahead - int(held)
 	if skip > 0 {
-		l.at = int(waiting)
+		l.at = int(held)
 	}
 	for range ahead {
 		l.step(0, 0)
@@ -162,8 +160,8 @@ func (l *limiter) flush() error {
 	return l.out.write(l.block)
 }
 
-// minima finds the smallest of the last n values in constant time per value, on average: a queue of those that may
-// still become the smallest.
+// minima finds the smallest of the last n values, in constant time per value on average. It is a queue of the values that
+// are smaller than all later ones.
 type minima struct {
 	n      int
 	count  int64
@@ -183,7 +181,7 @@ func (m *minima) push(v float64) float64 {
 		m.head++
 	}
 	m.count++
-	if m.head > m.n { // let go of the passed part
+	if m.head > m.n { // free the part before head
 		m.values = m.values[:copy(m.values, m.values[m.head:])]
 		m.places = m.places[:copy(m.places, m.places[m.head:])]
 		m.head = 0

@@ -7,11 +7,11 @@ import (
 )
 
 const (
-	halfTaps = 16  // input samples on each side of an output sample that shape it
-	phases   = 256 // places between two input samples for which the kernel is tabulated; others are interpolated
+	halfTaps = 16  // input samples on each side from which an output sample is made
+	phases   = 256 // of the kernel's table: places between two input samples. Between them, the kernel is interpolated
 )
 
-// kernel is a sinc under a Kaiser window, by phase. Its cutoff is 0.95 of half the input rate: images lie 80 dB down.
+// kernel is a sinc with a Kaiser window, by phase. Its cutoff is 0.95 of half the input rate. Images are 80 dB below.
 var kernel = sync.OnceValue(func() *[phases + 1][2 * halfTaps]float32 {
 	const cutoff, beta = 0.95, 8.0
 	table := new([phases + 1][2 * halfTaps]float32)
@@ -72,7 +72,7 @@ func newResampler(in, out, start int64) *resampler {
 	case r.in == r.out:
 		r.next = start
 	default:
-		// Output sample k is made of input samples from floor(k*in/out) - halfTaps + 1 on.
+		// The first tap of output sample k is input sample floor(k*in/out) - halfTaps + 1.
 		r.next = r.outputAt(start + halfTaps - 1)
 	}
 	return r
@@ -98,7 +98,7 @@ func gcd(a, b int64) int64 {
 	return a
 }
 
-// push appends to dst the output that the input so far determines.
+// push takes more input, and appends to dst the output whose taps are all known.
 func (r *resampler) push(dst, stereo []float32) []float32 {
 	if r.in == r.out {
 		return append(dst, stereo...)
@@ -108,7 +108,7 @@ func (r *resampler) push(dst, stereo []float32) []float32 {
 	for {
 		hi, lo := bits.Mul64(uint64(r.next), uint64(r.in)) // position next*in/out, exactly
 		if hi >= uint64(r.out) {
-			return dst // farther than any input reaches
+			return dst // beyond any input
 		}
 		quotient, rest := bits.Div64(hi, lo, uint64(r.out))
 		whole, fraction := int64(min(quotient, math.MaxInt64/4)), float64(rest)/float64(r.out)
@@ -144,7 +144,7 @@ func (r *resampler) forget(whole int64) {
 	r.base += drop
 }
 
-// end appends to dst what the silence after the input determines.
+// end appends to dst the rest of the output, whose taps reach into the silence after the input.
 func (r *resampler) end(dst []float32) []float32 {
 	if r.in == r.out {
 		return dst

@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// FuzzMessage claims: whatever arrives, reading ends, allocates no more than arrives plus a step, and what parses is
-// written back so that it parses the same.
+// FuzzMessage checks that reading ends whatever arrives, and that a message that was parsed is the same after it is written
+// and parsed again.
 func FuzzMessage(f *testing.F) {
 	var b bytes.Buffer
 	w := bufio.NewWriter(&b)

@@ -43,8 +43,8 @@ func (c *canvas) shows(scene int, cells []protocol.Cell, tracks []*source) bool 
 }
 
 // draw brings the canvas up to date: it draws cells whose frame changed, and cells on top of them, in draw order. A source
-// without a frame leaves its cell as it is, so that what lies underneath is seen. workingOn is told whose frame is being
-// drawn.
+// without a frame leaves its cell as it is, so that what lies underneath is visible. workingOn is called with the track whose
+// frame is being drawn.
 func (c *canvas) draw(scene int, cells []protocol.Cell, tracks []*source, workingOn func(int)) error {
 	if c.scene != scene {
 		c.pixels.Black(0, 0, c.pixels.Width, c.pixels.Height)
@@ -98,8 +98,8 @@ func (c *canvas) border(cell, fit rect) {
 	}
 }
 
-// contain returns the largest even rectangle, centred in the cell, of the frame's proportions (to the nearest even
-// number of pixels): what CSS calls object-fit: contain.
+// contain fits a frame into a cell as CSS object-fit: contain does. It returns the largest even rectangle in the centre of the
+// cell that has the frame's proportions, to the nearest even number of pixels.
 func contain(cell protocol.Cell, f *codec.Frame) rect {
 	w, h := int64(f.Width)*int64(f.AspectNum), int64(f.Height)*int64(f.AspectDen)
 	fitW, fitH := int64(cell.W), int64(cell.H)

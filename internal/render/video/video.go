@@ -18,8 +18,8 @@ import (
 	"roomreel/internal/timeline"
 )
 
-// Conn is the connection with the parent, as *protocol.Conn is. Next and Serving are called from one goroutine and the
-// rest from another, at the same time.
+// Conn is the connection with the parent, as *protocol.Conn is. One goroutine calls Next and WorkingOn while another calls the
+// rest.
 type Conn interface {
 	Next() (protocol.Packet, error) // io.EOF after the last
 	WorkingOn(track int)            // -1 for none
@@ -64,7 +64,7 @@ func Run(plan protocol.VideoPlan, conn Conn) (protocol.Stats, error) {
 	return stats, nil
 }
 
-// checkPlan refuses plans that would draw outside the canvas or never end. Our own parent makes none.
+// checkPlan refuses plans that would draw outside the canvas or never end.
 func checkPlan(p protocol.VideoPlan) error {
 	if err := codec.CheckSize(p.Width, p.Height); err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 // ringSize is how many canvases there are: one is encoded, one is drawn on, one waits between the two.
 const ringSize = 3
 
-// errStopped tells the composer that the writer has failed; the writer knows why.
+// errStopped tells the composer that the writer has failed. writer.err says why.
 var errStopped = errors.New("encoder stopped")
 
 // step is one thing for the writer to do with a canvas: encode it as the next frame, or release it.
@@ -109,7 +109,7 @@ func (w *writer) run() {
 	defer close(w.stopped)
 	for s := range w.steps {
 		if s.release {
-			w.free <- s.canvas // holds all canvases
+			w.free <- s.canvas // never blocks: it has room for all canvases
 			continue
 		}
 		if w.err = w.frame(s.canvas); w.err != nil {
