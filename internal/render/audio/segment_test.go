@@ -349,13 +349,13 @@ func TestMix_OpusSegmentsJoinWithoutAClick(t *testing.T) {
 // sample all the same. Without noise substitution (PNS), whose noise differs each time, nothing differs.
 func TestMix_AACSegmentsEqualTheWhole(t *testing.T) {
 	codectest.NoLeaks(t)
-	const samples = 30 * timeline.SampleRate
-	for _, options := range []string{"-ac 1 -ar 44100", "-ac 2 -ar 48000", "-ac 1 -ar 22050", "-ac 2 -ar 32000", "-ac 2 -ar 11025"} {
-		s := recordedSource(codectest.Make(t, fmt.Sprintf(speech, 30)+"-c:a aac -aac_pns 0 "+options), 321)
+	const samples = 10 * timeline.SampleRate
+	for _, options := range []string{"-ac 1 -ar 44100", "-ac 2 -ar 48000", "-ac 1 -ar 22050"} {
+		s := recordedSource(codectest.Make(t, fmt.Sprintf(speech, 10)+"-c:a aac -aac_pns 0 "+options), 321)
 		s.runs[0].Length += 77 // drifted a little
 		plan, packets := segment([]source{s}, 0, samples, 0, protocol.Encoder{})
 		whole := mixPlan(t, plan, packets).stereo
-		for border := int64(1000); border < 30*timeline.SampleRate; border += 231_337 {
+		for border := int64(1000); border < 10*timeline.SampleRate; border += 131_337 {
 			plan, packets := segment([]source{s}, border, border+timeline.SampleRate/4, protocol.AudioPreroll, protocol.Encoder{})
 			part := mixPlan(t, plan, packets).stereo
 			for i := range part {
