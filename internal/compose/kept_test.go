@@ -38,7 +38,7 @@ func TestLocal_CarriesOutKeptPlans(t *testing.T) {
 				t.Errorf("the film has %d samples", heard)
 			}
 			for _, track := range result.Report.Tracks {
-				if track.Errors > 0 || track.Lost || track.Shown+int(track.Heard) == 0 {
+				if track.Errors > 0 || track.Lost || track.Shown+int(track.Audible) == 0 {
 					t.Errorf("%+v", track)
 				}
 			}

@@ -198,7 +198,7 @@ func TestLocal_AudioInTasksIsTheAudioOfOne(t *testing.T) {
 			t.Errorf("%s: samples differ by %.5f at %.3f s", format, worst, at)
 		}
 		for _, track := range result.Report.Tracks {
-			if track.Heard < 27 || track.Heard > 31.5 || track.Errors > 0 {
+			if track.Audible < 27 || track.Audible > 31.5 || track.Errors > 0 {
 				t.Errorf("%s: %+v", format, track)
 			}
 		}

@@ -47,7 +47,7 @@ type ReportTrack struct {
 	Decoded     int     `json:"decoded"`
 	Errors      int     `json:"errors"`
 	Shown       int     `json:"frames_shown,omitempty"`
-	Heard       float64 `json:"heard_seconds,omitempty"`
+	Audible     float64 `json:"heard_seconds,omitempty"`
 	Sizes       int     `json:"size_changes,omitempty"`
 	DriftMillis float64 `json:"drift_ms,omitempty"`
 	Truncated   bool    `json:"truncated,omitempty"`
@@ -82,7 +82,7 @@ func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 			Recording: string(t.Recording), Participant: t.Identity, Name: t.Name, Kind: string(t.Kind), Codec: t.Codec,
 			Used: t.Used, Length: t.Length.Seconds(),
 			Packets: t.Packets, Decoded: stats.Decoded, Errors: stats.Errors, Shown: stats.Shown,
-			Heard: float64(stats.Samples) / timeline.SampleRate, Sizes: stats.Sizes,
+			Audible: float64(stats.Samples) / timeline.SampleRate, Sizes: stats.Sizes,
 			DriftMillis: float64(t.Drift.Microseconds()) / 1000, Truncated: t.Truncated, Lost: lost,
 		}
 		if t.Used {

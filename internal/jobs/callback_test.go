@@ -54,10 +54,10 @@ func (r *receiver) set(down bool) {
 	r.down = down
 }
 
-// ending makes a room with two events to tell: that it was created, and that it ended.
-func (w *world) ending(t *testing.T, told *receiver) roomreel.Room {
+// endedRoom makes a room with two events to deliver: that it was created, and that it ended.
+func (w *world) endedRoom(t *testing.T, received *receiver) roomreel.Room {
 	t.Helper()
-	room, err := w.app.CreateRoom(t.Context(), w.account, app.CreateRoom{StatusCallback: told.url})
+	room, err := w.app.CreateRoom(t.Context(), w.account, app.CreateRoom{StatusCallback: received.url})
 	check(t, err)
 	w.complete(t, room)
 	return room
@@ -75,19 +75,19 @@ func snoozed(t *testing.T, err error) time.Duration {
 
 func TestCallbacks_KeepTheirOrderThroughFailures(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		r, told := w.worker(t, nil), listen(t)
-		told.set(true)
-		room := w.ending(t, told)
+		r, received := w.worker(t, nil), listen(t)
+		received.set(true)
+		room := w.endedRoom(t, received)
 		job := queue.Job{Job: store.Job{SID: string(room.SID)}}
 		wait := snoozed(t, r.callback(t.Context(), job))
-		told.set(false)
-		if again := snoozed(t, r.callback(t.Context(), job)); again > wait || len(told.events()) > 0 {
-			t.Errorf("snoozed for %v, then for %v and %v delivered, want nothing before its time", wait, again, told.events())
+		received.set(false)
+		if again := snoozed(t, r.callback(t.Context(), job)); again > wait || len(received.events()) > 0 {
+			t.Errorf("snoozed for %v, then for %v and %v delivered, want nothing before its time", wait, again, received.events())
 		}
 		w.offset.Add(int64(wait))
 		check(t, r.callback(t.Context(), job))
-		if got := told.events(); !slices.Equal(got, []string{"room-created", "room-ended"}) {
-			t.Errorf("told %v", got)
+		if got := received.events(); !slices.Equal(got, []string{"room-created", "room-ended"}) {
+			t.Errorf("received %v", got)
 		}
 		log, err := w.store.Deliveries(t.Context(), w.account, string(room.SID), store.Page{Size: 10})
 		check(t, err)
@@ -99,9 +99,9 @@ func TestCallbacks_KeepTheirOrderThroughFailures(t *testing.T) {
 
 func TestCallbacks_AreGivenUpAfterADayAndRedeliveredByHand(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		r, told := w.worker(t, nil), listen(t)
-		told.set(true)
-		room := w.ending(t, told)
+		r, received := w.worker(t, nil), listen(t)
+		received.set(true)
+		room := w.endedRoom(t, received)
 		job := queue.Job{Job: store.Job{SID: string(room.SID)}}
 		begun := w.store.Now()
 		attempts := 0
@@ -120,36 +120,36 @@ func TestCallbacks_AreGivenUpAfterADayAndRedeliveredByHand(t *testing.T) {
 		}
 		log, err := w.store.Deliveries(t.Context(), w.account, string(room.SID), store.Page{Size: 1000})
 		check(t, err)
-		told.set(false)
+		received.set(false)
 		for _, attempt := range log.Items {
 			if attempt.Sequence == 0 && attempt.Attempt == 1 {
 				check(t, w.app.Redeliver(t.Context(), w.account, attempt.EventID))
 			}
 		}
 		check(t, r.callback(t.Context(), job))
-		if got := told.events(); !slices.Equal(got, []string{"room-created"}) {
-			t.Errorf("told %v, want what was asked for", got)
+		if got := received.events(); !slices.Equal(got, []string{"room-created"}) {
+			t.Errorf("received %v, want what was asked for", got)
 		}
 	})
 }
 
 func TestCallbacks_AreOneNodesAtATime(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		r, told := w.worker(t, nil), listen(t)
-		room := w.ending(t, told)
+		r, received := w.worker(t, nil), listen(t)
+		room := w.endedRoom(t, received)
 		job := queue.Job{Job: store.Job{SID: string(room.SID)}}
 		held, err := w.store.AcquireEventLease(t.Context(), job.SID, "another", eventLease)
 		if err != nil || !held {
 			t.Fatal(held, err)
 		}
 		snoozed(t, r.callback(t.Context(), job))
-		if got := told.events(); len(got) > 0 {
-			t.Errorf("told %v while another node was at it", got)
+		if got := received.events(); len(got) > 0 {
+			t.Errorf("received %v while another node was at it", got)
 		}
 		check(t, w.store.RemoveNode(t.Context(), "another")) // it died
 		check(t, r.callback(t.Context(), job))
-		if got := told.events(); len(got) != 2 {
-			t.Errorf("told %v", got)
+		if got := received.events(); len(got) != 2 {
+			t.Errorf("received %v", got)
 		}
 	})
 }
@@ -157,9 +157,9 @@ func TestCallbacks_AreOneNodesAtATime(t *testing.T) {
 // TestCallbacks_EndWithTheirResource removes a resource whose callback is still to be delivered.
 func TestCallbacks_EndWithTheirResource(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		r, told := w.worker(t, nil), listen(t)
-		told.set(true)
-		room := w.room(t, told.url)
+		r, received := w.worker(t, nil), listen(t)
+		received.set(true)
+		room := w.room(t, received.url)
 		all, err := w.store.RecordingsOf(t.Context(), room.SID)
 		check(t, err)
 		job := queue.Job{Job: store.Job{SID: string(all[0].SID)}}
@@ -186,10 +186,10 @@ func TestKeyedMutex_HolderLooksOnceMore(t *testing.T) {
 
 func TestHooks_MakeOneCompositionForEachRoom(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		r, told := w.worker(t, nil), listen(t)
+		r, received := w.worker(t, nil), listen(t)
 		on, off := true, false
 		film := everyone
-		film.StatusCallback = told.url
+		film.StatusCallback = received.url
 		hook, err := w.app.CreateHook(t.Context(), w.account, app.CreateHook{FriendlyName: "all", Enabled: &on, FilmParams: film})
 		check(t, err)
 		_, err = w.app.CreateHook(t.Context(), w.account, app.CreateHook{FriendlyName: "none", Enabled: &off, FilmParams: film})
@@ -209,10 +209,10 @@ func TestHooks_MakeOneCompositionForEachRoom(t *testing.T) {
 			t.Fatalf("compositions %+v, want one of the hook", made)
 		}
 		w.completed(t, made[0].SID)
-		eventually(t, "callback of the film", func() bool { return slices.Contains(told.events(), "composition-available") })
-		events := told.events()
+		eventually(t, "callback of the film", func() bool { return slices.Contains(received.events(), "composition-available") })
+		events := received.events()
 		if events[0] != "composition-enqueued" || events[1] != "composition-started" || count(events, "composition-available") != 1 {
-			t.Errorf("told %v", events)
+			t.Errorf("received %v", events)
 		}
 	})
 }

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 // Files beside a child.
 const (
 	diaryFile  = "diary"  // one line for each child, written by it
-	gateFile   = "gate"   // a FIFO: a picture child that is done with a chunk waits until somebody opens it for writing
+	gateFile   = "gate"   // a FIFO: a video child that is done with a chunk waits until the test opens it for writing
 	crashFile  = "crash"  // VP9 crashes its decoder
 	brokenFile = "broken" // no child gets anywhere
 )
@@ -39,7 +39,7 @@ const (
 // diary is what a child says of itself.
 type diary struct {
 	Pid    int
-	Chunks []protocol.Chunk // none for the sound
+	Chunks []protocol.Chunk // none for audio
 }
 
 func child(plan protocol.Plan, conn *protocol.Conn) (protocol.Stats, error) {

@@ -23,9 +23,9 @@ func (w *Worker) deleteObjects(ctx context.Context, job queue.Job) error {
 
 func (w *Worker) blobs(s store.BlobStore) blob.Store {
 	if s == store.WorkingStore {
-		return w.Work
+		return w.Working
 	}
-	return w.Vault
+	return w.Media
 }
 
 // expire removes what has had its time.

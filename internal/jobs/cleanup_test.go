@@ -30,7 +30,7 @@ func (s *undeletable) Delete(ctx context.Context, key string) error {
 
 func TestDelete_IsTriedUntilNothingIsLeft(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		r := w.worker(t, func(q *queue.Config, c *Config) { c.Vault = &undeletable{c.Vault, 1} })
+		r := w.worker(t, func(q *queue.Config, c *Config) { c.Media = &undeletable{c.Media, 1} })
 		room := w.room(t, "")
 		all, err := w.store.RecordingsOf(t.Context(), room.SID)
 		check(t, err)
@@ -40,7 +40,7 @@ func TestDelete_IsTriedUntilNothingIsLeft(t *testing.T) {
 			t.Error("a blob that is still there counts as deleted")
 		}
 		check(t, r.deleteObjects(t.Context(), job))
-		if _, err := w.vault.Stat(t.Context(), all[0].Media.Key); !errors.Is(err, blob.ErrNotExist) {
+		if _, err := w.media.Stat(t.Context(), all[0].Media.Key); !errors.Is(err, blob.ErrNotExist) {
 			t.Errorf("the media is still there: %v", err)
 		}
 		left, err := w.store.PendingDeletions(t.Context(), job.SID)
@@ -78,7 +78,7 @@ func TestReserved_ObjectsAreDeletedWhenNothingRefersToThem(t *testing.T) {
 		check(t, err)
 		key := objectkey.Working(lost.AccountSID, lost.SID, "chunk-00000", 1)
 		check(t, r.reserve(t.Context(), string(sid), store.PendingDeletion{Store: store.WorkingStore, Key: key}))
-		_, err = w.work.Put(t.Context(), key, strings.NewReader(""), 0, blob.PutOptions{})
+		_, err = w.working.Put(t.Context(), key, strings.NewReader(""), 0, blob.PutOptions{})
 		check(t, err) // and here its process dies
 		w.offset.Add(int64(25 * time.Hour))
 		check(t, r.expire(t.Context(), queue.Job{}))

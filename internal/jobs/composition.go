@@ -105,7 +105,7 @@ func (w *Worker) storePlan(ctx context.Context, film *plan.Plan, key string) (st
 		pipe.CloseWithError(err)
 		done <- written{checksum, err}
 	}()
-	info, err := w.Work.Put(ctx, key, r, -1, blob.PutOptions{ContentType: "application/octet-stream"})
+	info, err := w.Working.Put(ctx, key, r, -1, blob.PutOptions{ContentType: "application/octet-stream"})
 	r.CloseWithError(err) // lets go of a writer that the store stopped reading from
 	result := <-done
 	return store.PlanRef{Key: key, Size: info.Size, Version: plan.Version, Checksum: result.checksum}, errors.Join(err, result.err)
@@ -175,7 +175,7 @@ type openedPlan struct {
 }
 
 func (w *Worker) openPlan(ctx context.Context, ref store.PlanRef) (*openedPlan, error) {
-	reader := blob.NewReaderAt(ctx, w.Work, ref.Key, ref.Size)
+	reader := blob.NewReaderAt(ctx, w.Working, ref.Key, ref.Size)
 	file, err := plan.Open(reader, ref.Size, ref.Checksum)
 	if err != nil {
 		reader.Close()
@@ -214,11 +214,11 @@ func (s *sources) close() {
 
 // index opens a recording's packet index.
 func (s *sources) index(r roomreel.Recording) (*media.IndexFile, error) {
-	info, err := s.Vault.Stat(s.ctx, r.Index)
+	info, err := s.Media.Stat(s.ctx, r.Index)
 	if err != nil {
 		return nil, err
 	}
-	reader := blob.NewReaderAt(s.ctx, s.Vault, r.Index, info.Size)
+	reader := blob.NewReaderAt(s.ctx, s.Media, r.Index, info.Size)
 	s.opened = append(s.opened, reader)
 	return media.OpenIndex(reader, info.Size)
 }
@@ -252,9 +252,9 @@ func (s *sources) open(sid roomreel.RecordingSID) (compose.Recording, error) {
 func (w *Worker) source(ctx context.Context, recording roomreel.Recording, started time.Time) (*blob.ReaderAt, error) {
 	switch media := recording.Media; {
 	case media.Key != "" && media.Envelope == nil:
-		return blob.NewReaderAt(ctx, w.Vault, media.Key, recording.Size), nil
+		return blob.NewReaderAt(ctx, w.Media, media.Key, recording.Size), nil
 	case media.CopyKey != "" && started.Before(media.CopyExpires):
-		return blob.NewReaderAt(ctx, w.Work, media.CopyKey, recording.Size), nil
+		return blob.NewReaderAt(ctx, w.Working, media.CopyKey, recording.Size), nil
 	}
 	return nil, &roomreel.Error{
 		Code: roomreel.Invalid, Twilio: twilio.RecordingsDeleted,
@@ -328,11 +328,11 @@ func (w *Worker) handOver(ctx context.Context, c roomreel.Composition, finished 
 	}
 	defer file.Close()
 	at := store.PendingDeletion{Store: store.WorkingStore, Key: objectkey.NewWorking(c.AccountSID, c.SID, "film")}
-	target, options := w.Work, blob.PutOptions{}
+	target, options := w.Working, blob.PutOptions{}
 	direct := c.Destination == (roomreel.Destination{})
 	if direct {
 		at = store.PendingDeletion{Store: store.MediaStore, Key: objectkey.Media(c.AccountSID, c.SID, string(c.Spec.Format))}
-		target, options = w.Vault, blob.PutOptions{ContentType: twilio.FilmContentType(c.Spec.Format)}
+		target, options = w.Media, blob.PutOptions{ContentType: twilio.FilmContentType(c.Spec.Format)}
 	}
 	if err := w.reserve(ctx, string(c.SID), at); err != nil {
 		return err

@@ -25,9 +25,9 @@ import (
 func TestComposition_FromAskedToCompleted(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		start(t, w.worker(t, nil))
-		told := listen(t)
+		received := listen(t)
 		film := everyone
-		film.StatusCallback = told.url
+		film.StatusCallback = received.url
 		room := w.room(t, "")
 		sid := w.compose(t, room, film)
 		w.complete(t, room)
@@ -39,14 +39,14 @@ func TestComposition_FromAskedToCompleted(t *testing.T) {
 		if report.Frames != 101 || report.Chunks != 4 || len(report.Warnings) > 0 {
 			t.Errorf("report %+v", report)
 		}
-		eventually(t, "callback of the film", func() bool { return slices.Contains(told.events(), "composition-available") })
-		events := told.events()
+		eventually(t, "callback of the film", func() bool { return slices.Contains(received.events(), "composition-available") })
+		events := received.events()
 		if events[0] != "composition-started" || events[len(events)-1] != "composition-available" {
-			t.Errorf("told %v, want composition-started first and composition-available last", events)
+			t.Errorf("received %v, want composition-started first and composition-available last", events)
 		}
 		for _, event := range events[1 : len(events)-1] {
 			if event != "composition-progress" {
-				t.Errorf("told %v", events)
+				t.Errorf("received %v", events)
 			}
 		}
 	})
@@ -57,13 +57,13 @@ func TestComposition_OfAudioAloneAndOfVideoAlone(t *testing.T) {
 		start(t, w.worker(t, nil))
 		room := w.room(t, "")
 		w.complete(t, room)
-		heard := w.compose(t, room, app.FilmParams{AudioSources: []string{"*"}, Format: "webm"})
-		seen := w.compose(t, room, app.FilmParams{VideoLayout: everyone.VideoLayout, Resolution: "160x120"})
-		if report := reported(t, w.completed(t, heard)); !slices.Equal(report.Streams, []string{"opus"}) {
-			t.Errorf("sound alone has streams %v", report.Streams)
+		audioOnly := w.compose(t, room, app.FilmParams{AudioSources: []string{"*"}, Format: "webm"})
+		videoOnly := w.compose(t, room, app.FilmParams{VideoLayout: everyone.VideoLayout, Resolution: "160x120"})
+		if report := reported(t, w.completed(t, audioOnly)); !slices.Equal(report.Streams, []string{"opus"}) {
+			t.Errorf("audio alone has streams %v", report.Streams)
 		}
-		if report := reported(t, w.completed(t, seen)); !slices.Equal(report.Streams, []string{"vp8"}) {
-			t.Errorf("pictures alone have streams %v", report.Streams)
+		if report := reported(t, w.completed(t, videoOnly)); !slices.Equal(report.Streams, []string{"vp8"}) {
+			t.Errorf("video alone has streams %v", report.Streams)
 		}
 	})
 }
@@ -124,7 +124,7 @@ func TestComposition_StopsSoonAndLeavesNothingWhenDeleted(t *testing.T) {
 		start(t, w.worker(t, nil))
 		room := w.room(t, "")
 		w.complete(t, room)
-		before := len(files(t, w.beside("vault")))
+		before := len(files(t, w.beside("media")))
 		sid := w.compose(t, room, everyone)
 		gate := w.atGate(t)
 		defer gate.Close()
@@ -138,7 +138,7 @@ func TestComposition_StopsSoonAndLeavesNothingWhenDeleted(t *testing.T) {
 			t.Errorf("the child worked for another %v", took)
 		}
 		w.nothingLeft(t)
-		eventually(t, "vault as before", func() bool { return len(files(t, w.beside("vault"))) == before })
+		eventually(t, "media store as before", func() bool { return len(files(t, w.beside("media"))) == before })
 		if c, err := w.store.CompositionBySID(t.Context(), sid); err != nil || c.Status != roomreel.CompositionDeleted {
 			t.Errorf("the composition is %s, %v", c.Status, err)
 		}
@@ -185,7 +185,7 @@ func TestUpgrade_GoesOnWithWhatAnEarlierVersionLeft(t *testing.T) {
 		start(t, second)
 		w.completed(t, sid)
 		eventually(t, "end of the deleted recording's media", func() bool {
-			_, err := w.vault.Stat(t.Context(), all[0].Media.Key)
+			_, err := w.media.Stat(t.Context(), all[0].Media.Key)
 			return errors.Is(err, blob.ErrNotExist)
 		})
 		if n := w.exec(t, `UPDATE river_job SET kind = kind WHERE kind IN ('stretch', 'erase') AND state <> 'completed'`); n > 0 {
@@ -198,9 +198,9 @@ func TestUpgrade_GoesOnWithWhatAnEarlierVersionLeft(t *testing.T) {
 func TestComposition_FailsWhenItsJobEndsEachNode(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		first := w.worker(t, nil)
-		told := listen(t)
+		received := listen(t)
 		film := everyone
-		film.StatusCallback = told.url
+		film.StatusCallback = received.url
 		room := w.room(t, "")
 		w.complete(t, room)
 		sid := w.compose(t, room, film)
@@ -216,7 +216,7 @@ func TestComposition_FailsWhenItsJobEndsEachNode(t *testing.T) {
 		if c.Status != roomreel.CompositionFailed || c.Failure.Code != twilio.CompositionFailed || !strings.Contains(c.Failure.Detail, "ended 5 times") {
 			t.Errorf("the composition is %s with %+v", c.Status, c.Failure)
 		}
-		eventually(t, "callback of the failure", func() bool { return slices.Contains(told.events(), "composition-failed") })
+		eventually(t, "callback of the failure", func() bool { return slices.Contains(received.events(), "composition-failed") })
 	})
 }
 
@@ -235,11 +235,11 @@ func TestAssemble_LateAttemptTakesNoFilmAway(t *testing.T) {
 		w.offset.Add(int64(25 * time.Hour))
 		check(t, r.expire(t.Context(), queue.Job{}))
 		check(t, r.deleteObjects(t.Context(), queue.Job{Job: store.Job{SID: string(c.SID)}}))
-		if info, err := w.vault.Stat(t.Context(), c.Media.Key); err != nil || info.Size != c.Size {
+		if info, err := w.media.Stat(t.Context(), c.Media.Key); err != nil || info.Size != c.Size {
 			t.Errorf("the film after a day: %+v, %v", info, err)
 		}
 		films := 0
-		for _, name := range files(t, w.beside("vault")) {
+		for _, name := range files(t, w.beside("media")) {
 			if strings.Contains(name, string(c.SID)) {
 				films++
 			}
@@ -284,11 +284,11 @@ func TestRenderTask_KeepsTheStatsOfEarlierAttempts(t *testing.T) {
 		start(t, r)
 		room := w.room(t, "")
 		w.complete(t, room)
-		pictures := app.FilmParams{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"}
-		sid := w.compose(t, room, pictures)
+		video := app.FilmParams{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"}
+		sid := w.compose(t, room, video)
 		gate := w.atGate(t)
 		w.published(t, sid, 1)
-		other := w.compose(t, room, pictures)
+		other := w.compose(t, room, video)
 		eventually(t, "wait of the second composition", func() bool { return r.othersWait(t.Context()) })
 		check(t, os.Remove(w.beside(crashFile))) // the rest of it could be decoded
 		w.openGate(t, gate)
@@ -419,8 +419,8 @@ func TestRenderTask_YieldsToOthers(t *testing.T) {
 		start(t, r)
 		room := w.room(t, "")
 		w.complete(t, room)
-		pictures := app.FilmParams{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"}
-		long := w.compose(t, room, pictures)
+		video := app.FilmParams{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "160x120"}
+		long := w.compose(t, room, video)
 		gate := w.atGate(t)
 		short := w.compose(t, room, app.FilmParams{VideoLayout: everyone.VideoLayout, Format: "mp4", Resolution: "64x64"})
 		eventually(t, "wait of the second composition", func() bool { return r.othersWait(t.Context()) })

@@ -46,7 +46,7 @@ type delivery struct {
 }
 
 // inOneRequest is a size up to which a bucket takes an object in one request, so that a process that dies leaves nothing
-// there. Larger ones go in parts, which somebody has to remove.
+// there. Larger ones go in parts, which must be removed.
 const inOneRequest = 5 << 20
 
 // send takes media to its destination, sealed when the destination asks for it, and returns where it is. Without an error the
@@ -60,7 +60,7 @@ func (w *Worker) send(ctx context.Context, d delivery) (roomreel.Media, error) {
 	if closer, ok := blob.As[io.Closer](target); ok && d.destination.S3URL != "" {
 		defer closer.Close()
 	}
-	body, err := w.Work.Get(ctx, d.copyKey, 0, -1)
+	body, err := w.Working.Get(ctx, d.copyKey, 0, -1)
 	if err != nil {
 		return media, &copyError{err}
 	}
@@ -103,7 +103,7 @@ func (w *Worker) send(ctx context.Context, d delivery) (roomreel.Media, error) {
 // destination returns the store that media goes to, and its key there.
 func (w *Worker) destination(ctx context.Context, d delivery) (blob.Store, string, error) {
 	if d.destination.S3URL == "" {
-		return w.Vault, d.mediaKey, nil
+		return w.Media, d.mediaKey, nil
 	}
 	id, secret, err := w.App.KeyPair(ctx, d.account, d.destination.CredentialSID)
 	if roomreel.CodeOf(err) == roomreel.NotFound {

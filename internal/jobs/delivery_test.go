@@ -47,11 +47,11 @@ func sending(t *testing.T, w *world, target blob.Store) (*Worker, delivery) {
 	check(t, err)
 	aws, err := w.app.CreateCredential(t.Context(), w.account, roomreel.AWSCredential, app.CreateCredential{Credentials: "AKIA:secret"})
 	check(t, err)
-	_, err = w.work.Put(t.Context(), "film", bytes.NewReader([]byte("what was said")), 13, blob.PutOptions{})
+	_, err = w.working.Put(t.Context(), "film", bytes.NewReader([]byte("what was said")), 13, blob.PutOptions{})
 	check(t, err)
 	r := w.worker(t, func(_ *queue.Config, c *Config) {
-		c.Vault, c.Seal = target, seal.Twilio
-		c.OpenBucket = func(string, string, string) (blob.Store, error) { return struct{ blob.Store }{target}, nil } // nobody is to close it
+		c.Media, c.Seal = target, seal.Twilio
+		c.OpenBucket = func(string, string, string) (blob.Store, error) { return struct{ blob.Store }{target}, nil } // the test closes it
 	})
 	return r, delivery{
 		account: w.account, sid: "CJ1", extension: "mp4", contentType: "video/mp4", copyKey: "film", size: 13,
@@ -73,7 +73,7 @@ func TestSend_SaysWhoseMistakeItIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, storetest.SQLite(t))
-			r, p := sending(t, w, refusing{w.vault, test.err})
+			r, p := sending(t, w, refusing{w.media, test.err})
 			_, err := r.send(t.Context(), p)
 			var customers *customerError
 			if !errors.Is(err, test.err) || errors.As(err, &customers) != (test.number != 0) || test.number != 0 && customers.number != test.number {
@@ -81,7 +81,7 @@ func TestSend_SaysWhoseMistakeItIs(t *testing.T) {
 			}
 			p.destination.CredentialSID, p.destination.S3URL = "", ""
 			if _, err := r.send(t.Context(), p); !errors.Is(err, test.err) || errors.As(err, &customers) {
-				t.Errorf("to the vault, which is not the customer's: %v", err)
+				t.Errorf("to the media store, which is not the customer's: %v", err)
 			}
 		})
 	}
@@ -90,7 +90,7 @@ func TestSend_SaysWhoseMistakeItIs(t *testing.T) {
 // TestSend_NeedsAPublicKey has a key in the database that no version of the API would have taken.
 func TestSend_NeedsAPublicKey(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	r, p := sending(t, w, w.vault)
+	r, p := sending(t, w, w.media)
 	keys, err := keyring.Open(filepath.Join(w.folder, "keys"))
 	check(t, err)
 	bad := roomreel.Credential{SID: roomreel.NewSID[roomreel.CredentialSID](), AccountSID: w.account, Kind: roomreel.PublicKey}
@@ -111,11 +111,11 @@ func TestSend_NeedsAPublicKey(t *testing.T) {
 
 func TestSend_NamesObjectsByTheTemplate(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
-	r, p := sending(t, w, w.vault)
+	r, p := sending(t, w, w.media)
 	r.ObjectKey = "films/{sid}/{account}.{ext}"
 	_, err := r.send(t.Context(), p)
 	check(t, err)
-	info, err := w.vault.Stat(t.Context(), "films/CJ1/"+string(w.account)+".mp4")
+	info, err := w.media.Stat(t.Context(), "films/CJ1/"+string(w.account)+".mp4")
 	if err != nil || info.Size != 16 {
 		t.Errorf("in the bucket there are %+v, %v; want 13 bytes sealed in 16", info, err)
 	}
@@ -125,7 +125,7 @@ func TestDeliverRecording_ReportsWhyItWaits(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ctx := t.Context()
 		var bucket blob.Store
-		r, p := sending(t, w, w.vault)
+		r, p := sending(t, w, w.media)
 		r.OpenBucket = func(string, string, string) (blob.Store, error) { return bucket, nil }
 		check(t, w.store.SetSettings(ctx, roomreel.Settings{
 			AccountSID: w.account, Kind: roomreel.RecordingSettings, FriendlyName: "bucket", AWSStorageEnabled: true,
@@ -149,7 +149,7 @@ func TestDeliverRecording_ReportsWhyItWaits(t *testing.T) {
 			check(t, err)
 			return after
 		}
-		refuses := func(err error) blob.Store { return refusing{w.vault, err} }
+		refuses := func(err error) blob.Store { return refusing{w.media, err} }
 
 		for name, test := range map[string]struct {
 			err  error
@@ -163,17 +163,17 @@ func TestDeliverRecording_ReportsWhyItWaits(t *testing.T) {
 				t.Errorf("%s: %s, %+v; want processing, %d", name, got.Status, got.Failure, test.want)
 			}
 		}
-		if got := deliver(struct{ blob.Store }{w.vault}); got.Status != roomreel.RecordingCompleted || got.Failure != (roomreel.Failure{}) {
+		if got := deliver(struct{ blob.Store }{w.media}); got.Status != roomreel.RecordingCompleted || got.Failure != (roomreel.Failure{}) {
 			t.Errorf("delivered at last: %s, %+v; want completed and no failure", got.Status, got.Failure)
 		}
 
 		recording = uploaded()
-		check(t, w.work.Delete(ctx, recording.Media.CopyKey))
-		if got := deliver(struct{ blob.Store }{w.vault}); got.Failure.Code != twilio.RecordingFailed {
+		check(t, w.working.Delete(ctx, recording.Media.CopyKey))
+		if got := deliver(struct{ blob.Store }{w.media}); got.Failure.Code != twilio.RecordingFailed {
 			t.Errorf("without its working copy: %+v, want %d", got.Failure, twilio.RecordingFailed)
 		}
 		w.offset.Add(int64(2 * time.Hour)) // over the deadline
-		if got := deliver(struct{ blob.Store }{w.vault}); got.Status != roomreel.RecordingFailed || got.Failure.Code != twilio.RecordingFailed {
+		if got := deliver(struct{ blob.Store }{w.media}); got.Status != roomreel.RecordingFailed || got.Failure.Code != twilio.RecordingFailed {
 			t.Errorf("without its working copy, at the deadline: %s, %+v; want failed, %d", got.Status, got.Failure, twilio.RecordingFailed)
 		}
 		recording = uploaded()

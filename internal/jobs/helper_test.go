@@ -59,8 +59,8 @@ type world struct {
 	offset  *atomic.Int64 // of its clock
 	store   *store.Store
 	app     *app.App
-	vault   *dir.Store
-	work    *dir.Store
+	media   *dir.Store
+	working *dir.Store
 	folder  string
 	account roomreel.AccountSID
 }
@@ -81,11 +81,11 @@ func newWorld(t *testing.T, config store.Config) *world {
 	w := &world{config: config, offset: new(atomic.Int64), folder: t.TempDir()}
 	w.config.Now = func() time.Time { return time.Now().Add(time.Duration(w.offset.Load())) }
 	w.store = storetest.Open(t, w.config)
-	w.vault, w.work = w.open(t, "vault"), w.open(t, "work")
+	w.media, w.working = w.open(t, "media"), w.open(t, "working")
 	keys, err := keyring.Open(filepath.Join(w.folder, "keys"))
 	check(t, err)
 	w.app = app.New(app.Config{
-		Store: w.store, Keys: keys, Media: w.vault, Working: w.work, Scratch: w.folder, Log: slog.New(slog.DiscardHandler),
+		Store: w.store, Keys: keys, Media: w.media, Working: w.working, Scratch: w.folder, Log: slog.New(slog.DiscardHandler),
 	})
 	account, _, err := w.app.CreateAccount(t.Context(), "test")
 	check(t, err)
@@ -118,7 +118,7 @@ func (w *world) worker(t *testing.T, change func(*queue.Config, *Config)) *Worke
 	options := plan.Options{FPS: 25, Chunk: time.Second, Parallel: 1, Encoder: plan.Standard}
 	settings := queue.Config{Store: w.store, Log: log, Role: "all", Alone: true, Renders: 2}
 	config := Config{
-		Store: w.store, App: w.app, Vault: w.vault, Work: w.work, Sender: sender, Log: log, Scratch: w.beside("films"),
+		Store: w.store, App: w.app, Media: w.media, Working: w.working, Sender: sender, Log: log, Scratch: w.beside("films"),
 		Render: render.Command{Path: w.beside("child"), Mode: sandbox.Off}, Options: options, DeliverFor: time.Hour,
 	}
 	if change != nil {
@@ -199,7 +199,7 @@ func (w *world) completed(t *testing.T, sid roomreel.CompositionSID) roomreel.Co
 	if c.Status != roomreel.CompositionCompleted {
 		t.Fatalf("the composition is %s: %+v", c.Status, c.Failure)
 	}
-	info, err := w.vault.Stat(t.Context(), c.Media.Key)
+	info, err := w.media.Stat(t.Context(), c.Media.Key)
 	check(t, err)
 	if info.Size != c.Size || c.Size == 0 || c.Bitrate == 0 || c.Progress != 100 {
 		t.Errorf("the film has %d bytes, the composition says %+v", info.Size, c)
@@ -214,10 +214,10 @@ func (w *world) nothingLeft(t *testing.T) {
 	var left []string
 	defer func() {
 		if t.Failed() {
-			t.Logf("the work store holds %v", left)
+			t.Logf("the working store holds %v", left)
 		}
 	}()
-	eventually(t, "empty work store", func() bool { left = files(t, w.beside("work")); return len(left) == 0 })
+	eventually(t, "empty working store", func() bool { left = files(t, w.beside("working")); return len(left) == 0 })
 	if left := files(t, w.beside("films")); len(left) > 0 {
 		t.Errorf("scratch holds %v", left)
 	}
@@ -258,8 +258,8 @@ func (w *world) published(t *testing.T, sid roomreel.CompositionSID, n int) (don
 	return done
 }
 
-// children lists the children so far, those of pictures alone.
-func (w *world) children(t *testing.T) (pictures []diary) {
+// children lists the video children so far.
+func (w *world) children(t *testing.T) (video []diary) {
 	t.Helper()
 	text, err := os.ReadFile(w.beside(diaryFile))
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -269,13 +269,13 @@ func (w *world) children(t *testing.T) (pictures []diary) {
 		var d diary
 		check(t, json.Unmarshal([]byte(line), &d))
 		if len(d.Chunks) > 0 {
-			pictures = append(pictures, d)
+			video = append(video, d)
 		}
 	}
-	return pictures
+	return video
 }
 
-// gate makes picture children wait after each chunk.
+// gate makes video children wait after each chunk.
 func (w *world) gate(t *testing.T) {
 	t.Helper()
 	check(t, syscall.Mkfifo(w.beside(gateFile), 0o600))

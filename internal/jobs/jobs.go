@@ -30,8 +30,8 @@ type Config struct {
 	Store      *store.Store
 	Queue      *queue.Queue
 	App        *app.App
-	Vault      blob.Store                                              // the media store
-	Work       blob.Store                                              // the working store: what compositions leave on their way, encrypted at rest
+	Media      blob.Store                                              // the media store
+	Working    blob.Store                                              // the working store: what compositions leave on their way, encrypted at rest
 	OpenBucket func(url, accessKey, secret string) (blob.Store, error) // a customer's bucket
 	Sender     *webhook.Sender
 	Render     render.Command
@@ -68,8 +68,8 @@ func New(config Config) *Worker {
 		config.timeSlice = timeSlice
 	}
 	w := &Worker{Config: config}
-	w.Vault, w.Work = watchStore(config.Vault), watchStore(config.Work)
-	w.composer = &compose.Composer{Render: config.Render, Store: w.Work, Log: config.Log}
+	w.Media, w.Working = watchStore(config.Media), watchStore(config.Working)
+	w.composer = &compose.Composer{Render: config.Render, Store: w.Working, Log: config.Log}
 	config.Queue.OnNodeGone(w.removeScratch)
 
 	// The aliases are names of earlier versions.

@@ -76,7 +76,7 @@ func TestPrepare_PlansCompositionsOfOldVersionsAgain(t *testing.T) {
 		sid := w.planned(t, r)
 		ref, err := w.store.PlanRef(t.Context(), sid)
 		check(t, err)
-		check(t, w.work.Delete(t.Context(), ref.Key))
+		check(t, w.working.Delete(t.Context(), ref.Key))
 		w.exec(t, `UPDATE composition_plan SET object_key = '', version = 0 WHERE composition_sid = $1`, sid)
 		w.exec(t, `UPDATE chunk SET status = 'done', object_key = 'old-chunk' WHERE composition_sid = $1 AND number = 0`, sid)
 		check(t, r.Prepare(t.Context()))
@@ -103,8 +103,8 @@ func TestComposition_OfAudioInSeveralTasks(t *testing.T) {
 		start(t, r)
 		report := reported(t, w.completed(t, sid))
 		for _, track := range report.Tracks {
-			if track.Kind == string(roomreel.Audio) && math.Abs(track.Heard-4) > 0.05 {
-				t.Errorf("%s is heard for %v s, want 4", track.Name, track.Heard)
+			if track.Kind == string(roomreel.Audio) && math.Abs(track.Audible-4) > 0.05 {
+				t.Errorf("%s is audible for %v s, want 4", track.Name, track.Audible)
 			}
 		}
 		if report.Frames != 101 || len(report.Warnings) > 0 {

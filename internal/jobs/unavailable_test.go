@@ -41,18 +41,18 @@ func (s failingStore) Get(ctx context.Context, key string, offset, length int64)
 // TestUnavailable_CountsNoAttempt lets the stores fail more often than a job is tried.
 func TestUnavailable_CountsNoAttempt(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		var vault, work atomic.Int64
+		var media, working atomic.Int64
 		r := w.worker(t, func(_ *queue.Config, c *Config) {
-			c.attempts, c.Vault, c.Work = 1, failingStore{w.vault, &vault}, failingStore{w.work, &work}
+			c.attempts, c.Media, c.Working = 1, failingStore{w.media, &media}, failingStore{w.working, &working}
 		})
 		room := w.room(t, "")
-		vault.Store(2)
-		work.Store(2)
+		media.Store(2)
+		working.Store(2)
 		start(t, r)
 		w.complete(t, room)
 		c := w.ended(t, w.compose(t, room, everyone))
-		if c.Status != roomreel.CompositionCompleted || vault.Load() >= 0 || work.Load() >= 0 {
-			t.Errorf("the composition is %s with %+v; %d and %d failures are left", c.Status, c.Failure, vault.Load(), work.Load())
+		if c.Status != roomreel.CompositionCompleted || media.Load() >= 0 || working.Load() >= 0 {
+			t.Errorf("the composition is %s with %+v; %d and %d failures are left", c.Status, c.Failure, media.Load(), working.Load())
 		}
 	})
 }
@@ -60,7 +60,7 @@ func TestUnavailable_CountsNoAttempt(t *testing.T) {
 func TestUnavailable_IsOnlyTheStoresFailure(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
 	var left atomic.Int64
-	s := watchStore(failingStore{w.work, &left})
+	s := watchStore(failingStore{w.working, &left})
 	broken := errors.New("the child died")
 	_, err := s.Put(t.Context(), "a", io.MultiReader(errReader{broken}), -1, blob.PutOptions{})
 	var unavailable *unavailableError
@@ -96,7 +96,7 @@ func TestWatchStore_HidesNoAbility(t *testing.T) {
 		t.Error("a bucket keeps objects open")
 	}
 	w := newWorld(t, storetest.SQLite(t))
-	if _, ok := blob.As[blob.Opener](watchStore(w.vault)); !ok {
+	if _, ok := blob.As[blob.Opener](watchStore(w.media)); !ok {
 		t.Error("a folder does not keep objects open")
 	}
 }

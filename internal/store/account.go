@@ -60,7 +60,7 @@ func (s *Store) CreateAPIKey(ctx context.Context, key roomreel.APIKey, hash []by
 	})
 }
 
-// APIKey returns a key, whoever's it is, and the hash of its secret.
+// APIKey returns a key of any account, and the hash of its secret.
 func (s *Store) APIKey(ctx context.Context, sid roomreel.APIKeySID) (key roomreel.APIKey, hash []byte, err error) {
 	err = s.read().QueryRow(ctx, `SELECT sid, account_sid, name, created, secret_hash FROM api_key WHERE sid = $1`, sid).
 		Scan(&key.SID, &key.AccountSID, &key.Name, instant{&key.Created}, &hash)

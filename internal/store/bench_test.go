@@ -151,7 +151,7 @@ func fill(b *testing.B, s *store.Store, rows int) library {
 			SELECT 'CJ0000000000000000000000' || CAST(1000000000 + (i * 2654435761) % 4294967296 AS TEXT), ` + owner + `, ` + name + `, '',
 			CASE WHEN i <= 25 THEN 'enqueued' WHEN dice < 60 THEN 'completed' WHEN dice < 80 THEN 'deleted' WHEN dice < 95 THEN 'failed' ELSE 'processing' END,
 			'{"grid":{"x_pos":0,"y_pos":0,"z_pos":0,"width":null,"height":null,"max_columns":null,"max_rows":null,"cells_excluded":[],"reuse":"show_oldest","video_sources":["*"],"video_sources_excluded":[]}}',
-			'["*"]', '[]', '1280x720', 'mp4', TRUE, 'https://example.com/told', 'POST', created, created, created, 0,
+			'["*"]', '[]', '1280x720', 'mp4', TRUE, 'https://example.com/status', 'POST', created, created, created, 0,
 			100, 841, 3964300, 38000000000, '{}', '{}', '{}', '', 1
 			FROM (SELECT i, ` + created + ` AS created, (i * 17 + i / 100) % 100 AS dice, CASE WHEN (i * 31) % 100 < 30 THEN 1 ELSE 1 + i / 10 END AS room FROM n) AS c`,
 	} {

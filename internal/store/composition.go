@@ -88,8 +88,8 @@ func (s *Store) HookFailed(ctx context.Context, room roomreel.RoomSID, hook room
 			return err
 		}
 		id := string(room) + string(hook.SID)
-		var told int
-		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM event WHERE id = $1`, id).Scan(&told); err != nil || told > 0 {
+		var known int
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM event WHERE id = $1`, id).Scan(&known); err != nil || known > 0 {
 			return err
 		}
 		return s.emit(ctx, tx, roomreel.Event{
@@ -111,7 +111,7 @@ func (s *Store) Composition(ctx context.Context, acct roomreel.AccountSID, sid r
 	return c, nil
 }
 
-// CompositionBySID returns a composition, whoever's it is, for jobs. Workers look at its Status while they work: one that
+// CompositionBySID returns a composition of any account, for jobs. Workers look at its Status while they work: one that
 // is deleted or failed needs no more of it.
 func (s *Store) CompositionBySID(ctx context.Context, sid roomreel.CompositionSID) (roomreel.Composition, error) {
 	return s.composition(ctx, s.read(), sid, "")
@@ -147,7 +147,7 @@ func (f CompositionFilter) where(acct roomreel.AccountSID) where {
 	return w
 }
 
-// change runs do on a composition that nobody else changes meanwhile.
+// change runs do on a composition that is locked meanwhile.
 func (s *Store) change(ctx context.Context, sid roomreel.CompositionSID, do func(tx *Tx, c *roomreel.Composition) error) (c roomreel.Composition, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		if c, err = s.composition(ctx, tx, sid, s.forUpdate); err != nil {
@@ -230,7 +230,7 @@ func (s *Store) StartComposition(ctx context.Context, sid roomreel.CompositionSI
 	return c, attempt, err
 }
 
-// SetProgress notes how much is done, in percent. It never goes back, and every tenth is told to the callback.
+// SetProgress notes how much is done, in percent. It never goes back, and the callback hears of every tenth.
 func (s *Store) SetProgress(ctx context.Context, sid roomreel.CompositionSID, percent int) error {
 	_, err := s.change(ctx, sid, func(tx *Tx, c *roomreel.Composition) error {
 		before := c.Progress

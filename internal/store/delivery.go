@@ -77,7 +77,7 @@ type EventStatus string
 const (
 	EventPending   EventStatus = "pending"
 	EventDelivered EventStatus = "delivered"
-	EventFailed    EventStatus = "failed" // given up, until somebody asks to redeliver it
+	EventFailed    EventStatus = "failed" // given up, until a caller asks to redeliver it
 )
 
 // RecordDelivery writes down an attempt and what it makes of the event. When the event is done with, the next one of its

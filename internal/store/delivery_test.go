@@ -70,7 +70,7 @@ func TestEvents_SayWhatTwilioSays(t *testing.T) {
 		if diff := cmp.Diff(want, p.Event.Params); diff != "" {
 			t.Error(diff)
 		}
-		wantEqual(t, "callback", p.Event.Callback, told)
+		wantEqual(t, "callback", p.Event.Callback, statusCallback)
 	})
 }
 

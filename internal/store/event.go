@@ -9,8 +9,8 @@ import (
 	"roomreel/internal/twilio"
 )
 
-// emit writes an event in the transaction that made it true and enqueues its callback. Nobody hears of a resource without
-// a callback, so for such a resource there is nothing to write.
+// emit writes an event in the transaction that made it true and enqueues its callback. For a resource without a callback it
+// writes nothing.
 func (s *Store) emit(ctx context.Context, tx *Tx, e roomreel.Event) error {
 	if e.Callback.URL == "" {
 		return nil

@@ -13,7 +13,7 @@ import (
 // Source: twilio.com/docs/video/api/compositions-resource and recordings-resource, "Delete".
 const KeepDeleted = 30 * 24 * time.Hour
 
-// expireBatch bounds how many rows one transaction removes, so that nobody waits long for it.
+// expireBatch bounds how many rows one transaction removes, so that no other transaction waits long for it.
 const expireBatch = 500
 
 // Expire removes what has had its time by now: deleted recordings and compositions after Config.KeepDeleted, the events

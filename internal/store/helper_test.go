@@ -38,12 +38,12 @@ func (f *fixture) newAccount(t *testing.T) roomreel.AccountSID {
 	return account.SID
 }
 
-var told = roomreel.Callback{URL: "https://example.com/told", Method: "POST"}
+var statusCallback = roomreel.Callback{URL: "https://example.com/status", Method: "POST"}
 
 func (f *fixture) room(t *testing.T, name string) roomreel.Room {
 	t.Helper()
 	r, err := f.CreateRoom(t.Context(), roomreel.Room{
-		SID: roomreel.NewSID[roomreel.RoomSID](), AccountSID: f.account, UniqueName: name, Type: "group", StatusCallback: told,
+		SID: roomreel.NewSID[roomreel.RoomSID](), AccountSID: f.account, UniqueName: name, Type: "group", StatusCallback: statusCallback,
 	})
 	check(t, err)
 	return r
@@ -92,7 +92,7 @@ func (f *fixture) composition(t *testing.T, room roomreel.Room) roomreel.Composi
 	t.Helper()
 	c, err := f.CreateComposition(t.Context(), roomreel.Composition{
 		SID: roomreel.NewSID[roomreel.CompositionSID](), AccountSID: room.AccountSID, RoomSID: room.SID,
-		Spec: roomreel.FilmSpec{VideoLayout: "{}", AudioSources: []string{"*"}, Resolution: "640x480", Format: roomreel.MP4, Trim: true, StatusCallback: told},
+		Spec: roomreel.FilmSpec{VideoLayout: "{}", AudioSources: []string{"*"}, Resolution: "640x480", Format: roomreel.MP4, Trim: true, StatusCallback: statusCallback},
 	}, nil)
 	check(t, err)
 	return c

@@ -183,11 +183,11 @@ type table[T any] struct {
 // looks once in the other direction.
 func list[T any](ctx context.Context, q querier, t table[T], w where, page Page) (List[T], error) {
 	var result List[T]
-	onward, cursor := older, page.After
+	direction, cursor := older, page.After
 	if page.Before != nil {
-		onward, cursor = newer, page.Before
+		direction, cursor = newer, page.Before
 	}
-	found, err := query(ctx, q, t, w, onward, cursor, page.Size+1)
+	found, err := query(ctx, q, t, w, direction, cursor, page.Size+1)
 	if err != nil || len(found) == 0 {
 		return result, err
 	}
@@ -195,12 +195,12 @@ func list[T any](ctx context.Context, q querier, t table[T], w where, page Page)
 	if more {
 		found = found[:page.Size]
 	}
-	if onward == newer {
+	if direction == newer {
 		slices.Reverse(found)
 	}
 	result.Items = found
 	first, last := t.cursor(found[0]), t.cursor(found[len(found)-1])
-	if onward == newer {
+	if direction == newer {
 		if more {
 			result.Previous = &first
 		}

@@ -79,7 +79,7 @@ func (s *Store) Tracks(ctx context.Context, participant roomreel.ParticipantSID,
 	return list(ctx, s.read(), trackTable, w, page)
 }
 
-// Track returns one track of a participant by SID or name. Of two with the same name, one of sound and one of pictures,
+// Track returns one track of a participant by SID or name. Of two with the same name, one of audio and one of video,
 // it returns the older.
 func (s *Store) Track(ctx context.Context, participant roomreel.ParticipantSID, sidOrName string) (roomreel.PublishedTrack, error) {
 	if !storable(sidOrName) {

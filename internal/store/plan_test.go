@@ -108,7 +108,7 @@ func TestSavePlan_EnqueuesAFewTasksAtATime(t *testing.T) {
 	})
 }
 
-// The audio is encoded once, after all its tasks, whoever finishes last; a film of a day has thousands of chunks.
+// The audio is encoded once, after all its tasks, whichever finishes last; a film of a day has thousands of chunks.
 func TestFinishTask_EncodesAudioAfterAllItsTasks(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		room := f.room(t, "")
@@ -314,7 +314,7 @@ func TestCreateComposition_AHookMakesOnePerRoom(t *testing.T) {
 		room := f.room(t, "r")
 		hook, err := f.CreateHook(ctx, roomreel.Hook{
 			SID: roomreel.NewSID[roomreel.HookSID](), AccountSID: f.account, FriendlyName: "all",
-			Spec: roomreel.FilmSpec{Format: roomreel.MP4, StatusCallback: told},
+			Spec: roomreel.FilmSpec{Format: roomreel.MP4, StatusCallback: statusCallback},
 		})
 		check(t, err)
 		sids := make([]roomreel.CompositionSID, 6)

@@ -234,7 +234,7 @@ func (s *Store) Recording(ctx context.Context, acct roomreel.AccountSID, sid roo
 	return r, nil
 }
 
-// RecordingBySID returns a recording, whoever's it is, for jobs.
+// RecordingBySID returns a recording of any account, for jobs.
 func (s *Store) RecordingBySID(ctx context.Context, sid roomreel.RecordingSID) (roomreel.Recording, error) {
 	return recordingBySID(ctx, s.read(), sid, "")
 }

@@ -148,7 +148,7 @@ func TestExpire_RemindsOfWhatWasReserved(t *testing.T) {
 	})
 }
 
-// A delivery that is repeated for days reserves its blob at every attempt: it is not to be erased under the last one.
+// A delivery that is repeated for days may reserve a key again: the object must not be deleted under the last attempt.
 func TestReserve_AnewIsYoungAgain(t *testing.T) {
 	now := time.Now()
 	config := storetest.SQLite(t)

@@ -113,7 +113,7 @@ func (f RoomFilter) where(acct roomreel.AccountSID) where {
 	return w
 }
 
-// lockRoom returns a room that nobody else changes until the transaction ends. Rooms are locked before anything else, so
+// lockRoom returns a room and locks it until the transaction ends. Rooms are locked before anything else, so
 // that two transactions never wait for each other.
 func (s *Store) lockRoom(ctx context.Context, tx *Tx, acct roomreel.AccountSID, sid roomreel.RoomSID) (roomreel.Room, error) {
 	r, err := scanRoom(tx.QueryRow(ctx, `SELECT `+roomColumns+` FROM room WHERE account_sid = $1 AND sid = $2`+s.forUpdate, acct, sid))
@@ -186,7 +186,7 @@ func (s *Store) askHooks(ctx context.Context, tx *Tx, r roomreel.Room) error {
 	return s.queue.Enqueue(ctx, tx, Job{Kind: JobHook, SID: string(r.SID)})
 }
 
-// RoomBySID returns a room, whoever's it is, for jobs.
+// RoomBySID returns a room of any account, for jobs.
 func (s *Store) RoomBySID(ctx context.Context, sid roomreel.RoomSID) (roomreel.Room, error) {
 	r, err := scanRoom(s.read().QueryRow(ctx, `SELECT `+roomColumns+` FROM room WHERE sid = $1`, sid))
 	if isNoRow(err) {

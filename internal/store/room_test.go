@@ -44,7 +44,7 @@ func TestRoom_ReadsBackWhatWasWritten(t *testing.T) {
 		wrote, err := f.CreateRoom(t.Context(), roomreel.Room{
 			SID: roomreel.NewSID[roomreel.RoomSID](), AccountSID: f.account, UniqueName: "n", Type: "group", EmptyRoomTimeout: 1,
 			MaxParticipants: 50, EnableTurn: true, VideoCodecs: []string{"VP8"}, MediaRegion: "de1",
-			Rules: []roomreel.RecordingRule{{Type: "include", All: true}}, StatusCallback: told,
+			Rules: []roomreel.RecordingRule{{Type: "include", All: true}}, StatusCallback: statusCallback,
 		})
 		check(t, err)
 		read, err := f.Room(t.Context(), f.account, string(wrote.SID))
