@@ -382,7 +382,7 @@ func largeRecording(t testing.TB, bytes int64) string {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if err := matroska.WriteWebM(file, []media.OutputTrack{track}); err != nil {
+	if err := (matroska.WebM{}).Write(file, []media.OutputTrack{track}); err != nil {
 		t.Fatal(err)
 	}
 	return file.Name()

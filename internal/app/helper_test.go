@@ -137,7 +137,7 @@ func audioFile(t testing.TB, n int) []byte {
 		track.Samples = append(track.Samples, media.OutputSample{Size: uint32(len(packet)), Len: 960, Key: true})
 	}
 	var file bytes.Buffer
-	check(t, matroska.WriteWebM(&file, []media.OutputTrack{track}))
+	check(t, matroska.WebM{}.Write(&file, []media.OutputTrack{track}))
 	return file.Bytes()
 }
 

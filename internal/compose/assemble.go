@@ -38,11 +38,11 @@ func (c *Composer) assemble(ctx context.Context, film *plan.Summary, segments Se
 		}
 		tracks = append(tracks, track)
 	}
-	if film.Format == roomreel.MP4 {
-		return mp4.Write(w, tracks)
-	}
-	return matroska.WriteWebM(w, tracks)
+	return muxers[film.Format].Write(w, tracks)
 }
+
+// muxers write films of each format.
+var muxers = map[roomreel.Format]media.Muxer{roomreel.MP4: mp4.Faststart{}, roomreel.WebM: matroska.WebM{}}
 
 // videoTrack joins the chunks. They were encoded with the same settings, each begins with a keyframe that does not need
 // anything before it, and their headers must be the same to the byte: then the packets of all are one stream.

@@ -28,7 +28,7 @@ type Index struct {
 	Start      time.Duration // when the track begins in its file, from the file's earliest track; not used for placing
 	Rate       int           // audio
 	Channels   int           // audio
-	Width      int           // video: largest picture seen at a keyframe, else the header's
+	Width      int           // video: largest frame seen at a keyframe, else the header's
 	Height     int
 	Prefix     []byte // bytes that Matroska's header stripping took off the front of every packet
 	Truncated  bool   // the file ends in the middle of something

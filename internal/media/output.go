@@ -2,18 +2,26 @@ package media
 
 import "io"
 
+// Muxer writes encoded tracks into a container, ready to be played while it arrives.
+type Muxer interface {
+	// Write writes the tracks to w from front to back. Memory is for tables, or for a few seconds of payload. The error is a
+	// reader's or writer's, or says which rule of the container the tracks break; then nothing or part of a file was
+	// written.
+	Write(w io.Writer, tracks []OutputTrack) error
+}
+
 // OutputTrack is one encoded track, ready to be put into a container.
 //
-// Sample i is decoded at the sum of Len of the samples before it, and presented Shift ticks after that, less the shift
-// of the picture that is presented first: pictures always begin at film time 0. Of what sound samples decode to, players
-// skip Delay ticks and then play Length ticks.
+// Sample i is decoded at the sum of Len of the samples before it, and presented Shift ticks after that, less the shift of the
+// frame that is presented first: video always begins at film time 0. Of what audio samples decode to, players skip Delay
+// ticks and then play Length ticks.
 type OutputTrack struct {
 	Codec            string // h264, vp8, aac, opus
 	Private          []byte // h264: Annex B SPS and PPS; aac: AudioSpecificConfig; opus: OpusHead; vp8: empty
-	Width, Height    int    // pictures: pixels
-	Rate, Channels   int    // sound: samples per second
-	TickNum, TickDen int64  // one tick is TickNum/TickDen seconds: 1/25 for 25 pictures a second, 1/48000 for sound
-	Delay            int64  // ticks of priming at the front that players must skip; 0 for pictures
+	Width, Height    int    // video: pixels
+	Rate, Channels   int    // audio: samples per second
+	TickNum, TickDen int64  // one tick is TickNum/TickDen seconds: 1/25 for 25 frames a second, 1/48000 for audio
+	Delay            int64  // ticks of priming at the front that players must skip; 0 for video
 	Length           int64  // ticks that are seen or heard after Delay
 	Samples          []OutputSample
 
@@ -22,13 +30,13 @@ type OutputTrack struct {
 	Open func() (io.ReadCloser, error)
 }
 
-// OutputSample is one encoded picture or piece of sound, in decoding order.
+// OutputSample is one encoded frame or piece of audio, in decoding order.
 type OutputSample struct {
 	Size  uint32 // bytes that Open yields for it
 	Len   uint32 // ticks until the next sample is decoded
-	Shift int32  // ticks from decoding to presentation, before the first picture is moved to time 0; never negative
+	Shift int32  // ticks from decoding to presentation, before the first frame is moved to time 0; never negative
 	Key   bool   // decoding may begin here
 }
 
-// Video says whether the track holds pictures.
+// Video says whether the track is video.
 func (t *OutputTrack) Video() bool { return t.Codec == "h264" || t.Codec == "vp8" }

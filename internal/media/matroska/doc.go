@@ -3,7 +3,7 @@
 //
 // Reading is tolerant: a recording was made once and cannot be made again, so every whole packet that a damaged file still
 // holds is found. It is also bounded: one pass, no payload kept, no size claim believed. Start with [ReadIndex]. Writing is
-// exact: [WriteWebM] streams out in one pass, with the cues in front.
+// exact: [WebM] streams out in one pass, with the cues in front.
 //
 // What a file says about itself beyond its packets (durations, cues, tags, sizes of segments) is never trusted.
 package matroska

@@ -17,19 +17,23 @@ const (
 	// times reach 32 s.
 	clusterLength = 5000
 
-	// seekPreRoll is how much sound an Opus decoder needs before what it plays is right. Source: RFC 7845, 4.6.
+	// seekPreRoll is how much audio an Opus decoder needs before what it plays is right. Source: RFC 7845, 4.6.
 	seekPreRoll = 80 * time.Millisecond
 
 	writerName = "roomreel"
 )
 
-// WriteWebM writes a film of VP8 pictures and Opus sound to w in one pass, cues in front, so that players can seek
-// before all of it has arrived. Memory is for tables only; payload goes from Track.Open to w.
+// WebM is the muxer of films of VP8 video and Opus audio. It writes in one pass, with the cues in front, so that players can
+// seek before all of a film has arrived. Memory is for tables only.
 //
-// Times are rounded to the millisecond, which is what WebM's players expect; the film's duration is exact, and so is
-// the end of the sound, by a DiscardPadding. Sound samples that lie past Length as a whole are left out. The error is a
-// reader's or writer's, or says which rule the tracks break.
-func WriteWebM(w io.Writer, tracks []media.OutputTrack) error {
+// Times are rounded to the millisecond, which is what WebM's players expect. The film's duration is exact, and so is the
+// end of the audio, by a DiscardPadding. Audio samples that lie past Length as a whole are left out.
+type WebM struct{}
+
+var _ media.Muxer = WebM{}
+
+// Write implements media.Muxer.
+func (WebM) Write(w io.Writer, tracks []media.OutputTrack) error {
 	f, err := planWebM(tracks)
 	if err != nil {
 		return fmt.Errorf("write webm: %w", err)
@@ -47,13 +51,13 @@ func WriteWebM(w io.Writer, tracks []media.OutputTrack) error {
 	return nil
 }
 
-// film is a WebM file before it is written.
-type film struct {
-	tracks   []filmTrack
+// webmWriter is a WebM file before it is written.
+type webmWriter struct {
+	tracks   []webmTrack
 	clusters []cluster
 }
 
-type filmTrack struct {
+type webmTrack struct {
 	media.OutputTrack
 	discard int64 // ticks at the end of the last sample that are not heard
 	first   int64 // PTS of the first sample
@@ -74,11 +78,11 @@ type block struct {
 	time   int64 // milliseconds
 }
 
-func planWebM(tracks []media.OutputTrack) (*film, error) {
+func planWebM(tracks []media.OutputTrack) (*webmWriter, error) {
 	if len(tracks) == 0 || len(tracks) > 126 {
 		return nil, fmt.Errorf("a film has 1 to 126 tracks, not %d", len(tracks))
 	}
-	f := &film{}
+	f := &webmWriter{}
 	for i, t := range tracks {
 		ft, err := planTrack(t)
 		if err != nil {
@@ -90,8 +94,8 @@ func planWebM(tracks []media.OutputTrack) (*film, error) {
 	return f, nil
 }
 
-func planTrack(t media.OutputTrack) (filmTrack, error) {
-	ft := filmTrack{OutputTrack: t}
+func planTrack(t media.OutputTrack) (webmTrack, error) {
+	ft := webmTrack{OutputTrack: t}
 	switch {
 	case t.Codec != "vp8" && t.Codec != "opus":
 		return ft, fmt.Errorf("WebM films hold vp8 and opus, not %q", t.Codec)
@@ -127,29 +131,29 @@ func planTrack(t media.OutputTrack) (filmTrack, error) {
 }
 
 // millis converts ticks to milliseconds, rounded.
-func (t *filmTrack) millis(ticks int64) int64 {
+func (t *webmTrack) millis(ticks int64) int64 {
 	return (2*ticks*t.TickNum*1000 + t.TickDen) / (2 * t.TickDen)
 }
 
 // nanos converts ticks to nanoseconds, rounded.
-func (t *filmTrack) nanos(ticks int64) int64 {
+func (t *webmTrack) nanos(ticks int64) int64 {
 	whole, rest := ticks*t.TickNum/t.TickDen, ticks*t.TickNum%t.TickDen
 	return whole*int64(time.Second) + (rest*int64(time.Second)+t.TickDen/2)/t.TickDen
 }
 
-// blocks calls do for every sample of all tracks in the order of their times, pictures before sound.
-func (f *film) blocks(do func(b block) error) error {
-	next := make([]int, len(f.tracks))
-	ticks := make([]int64, len(f.tracks))
+// blocks calls do for every sample of all tracks in the order of their times, video before audio.
+func (w *webmWriter) blocks(do func(b block) error) error {
+	next := make([]int, len(w.tracks))
+	ticks := make([]int64, len(w.tracks))
 	for {
 		best := block{track: -1}
-		for i := range f.tracks {
-			t := &f.tracks[i]
+		for i := range w.tracks {
+			t := &w.tracks[i]
 			if next[i] == len(t.Samples) {
 				continue
 			}
 			at := t.millis(ticks[i])
-			if best.track < 0 || at < best.time || at == best.time && t.Video() && !f.tracks[best.track].Video() {
+			if best.track < 0 || at < best.time || at == best.time && t.Video() && !w.tracks[best.track].Video() {
 				best = block{track: i, sample: next[i], time: at}
 			}
 		}
@@ -159,45 +163,45 @@ func (f *film) blocks(do func(b block) error) error {
 		if err := do(best); err != nil {
 			return err
 		}
-		ticks[best.track] += int64(f.tracks[best.track].Samples[best.sample].Len)
+		ticks[best.track] += int64(w.tracks[best.track].Samples[best.sample].Len)
 		next[best.track]++
 	}
 }
 
 // planClusters finds where clusters begin and how large they are.
-func (f *film) planClusters() {
+func (w *webmWriter) planClusters() {
 	video := -1
-	for i := range f.tracks {
-		if f.tracks[i].Video() {
+	for i := range w.tracks {
+		if w.tracks[i].Video() {
 			video = i
 			break
 		}
 	}
-	_ = f.blocks(func(b block) error {
-		key := b.track == video && f.tracks[b.track].Samples[b.sample].Key
-		last := len(f.clusters) - 1
-		if last < 0 || key || b.time-f.clusters[last].time >= clusterLength {
+	_ = w.blocks(func(b block) error {
+		key := b.track == video && w.tracks[b.track].Samples[b.sample].Key
+		last := len(w.clusters) - 1
+		if last < 0 || key || b.time-w.clusters[last].time >= clusterLength {
 			c := cluster{time: b.time, size: int64(len(uintElement(idTimestamp, uint64(b.time))))}
 			if key || video < 0 {
 				c.cue = b.track + 1
 			}
-			f.clusters = append(f.clusters, c)
+			w.clusters = append(w.clusters, c)
 			last++
 		}
-		c := &f.clusters[last]
+		c := &w.clusters[last]
 		c.blocks++
-		c.size += int64(len(f.blockHead(b, c.time))) + int64(f.tracks[b.track].Samples[b.sample].Size) + int64(len(f.blockTail(b)))
+		c.size += int64(len(w.blockHead(b, c.time))) + int64(w.tracks[b.track].Samples[b.sample].Size) + int64(len(w.blockTail(b)))
 		return nil
 	})
 }
 
 // blockHead returns what comes before a sample's payload.
-func (f *film) blockHead(b block, clusterTime int64) []byte {
-	s := f.tracks[b.track].Samples[b.sample]
+func (w *webmWriter) blockHead(b block, clusterTime int64) []byte {
+	s := w.tracks[b.track].Samples[b.sample]
 	body := []byte{0x80 | byte(b.track+1), 0, 0, 0}
 	binary.BigEndian.PutUint16(body[1:], uint16(b.time-clusterTime))
 	size := int64(len(body)) + int64(s.Size)
-	tail := f.blockTail(b)
+	tail := w.blockTail(b)
 	if tail == nil {
 		if s.Key {
 			body[3] = blockKey
@@ -209,10 +213,10 @@ func (f *film) blockHead(b block, clusterTime int64) []byte {
 	return append(appendSize(appendID(nil, idBlockGroup), whole), inner...)
 }
 
-// blockTail returns what comes after a sample's payload: how much of the last sound is not heard. A block with a tail is
+// blockTail returns what comes after a sample's payload: how much of the last audio is not heard. A block with a tail is
 // a BlockGroup, one without is a SimpleBlock.
-func (f *film) blockTail(b block) []byte {
-	t := &f.tracks[b.track]
+func (w *webmWriter) blockTail(b block) []byte {
+	t := &w.tracks[b.track]
 	if t.discard == 0 || b.sample != len(t.Samples)-1 {
 		return nil
 	}
@@ -220,40 +224,40 @@ func (f *film) blockTail(b block) []byte {
 }
 
 // head returns all that comes before the first cluster.
-func (f *film) head() []byte {
+func (w *webmWriter) head() []byte {
 	header := element(idEBML,
 		uintElement(idEBMLVersion, 1), uintElement(idEBMLReadVersion, 1),
 		uintElement(idEBMLMaxIDLength, 4), uintElement(idEBMLMaxSizeLength, 8),
 		textElement(idDocType, "webm"), uintElement(idDocTypeVersion, 4), uintElement(idDocTypeReadVersion, 2),
 	)
-	info, tracks := f.info(), f.trackList()
+	info, tracks := w.info(), w.trackList()
 	// The sizes of the seek head and the cues do not depend on what they say, so they are made twice.
-	seek := f.seekHead(0, 0, 0)
-	cues := f.cues(0)
+	seek := w.seekHead(0, 0, 0)
+	cues := w.cues(0)
 	infoAt := int64(len(seek))
 	tracksAt := infoAt + int64(len(info))
 	cuesAt := tracksAt + int64(len(tracks))
 	clustersAt := cuesAt + int64(len(cues))
-	seek, cues = f.seekHead(infoAt, tracksAt, cuesAt), f.cues(clustersAt)
+	seek, cues = w.seekHead(infoAt, tracksAt, cuesAt), w.cues(clustersAt)
 	size := clustersAt
-	for _, c := range f.clusters {
+	for _, c := range w.clusters {
 		size += c.fileSize()
 	}
 	segment := appendWideSize(appendID(nil, idSegment), size, 8)
 	return bytes.Join([][]byte{header, segment, seek, info, tracks, cues}, nil)
 }
 
-func (f *film) seekHead(info, tracks, cues int64) []byte {
+func (w *webmWriter) seekHead(info, tracks, cues int64) []byte {
 	seek := func(id uint32, at int64) []byte {
 		return element(idSeek, element(idSeekID, appendID(nil, id)), wideElement(idSeekPosition, uint64(at)))
 	}
 	return element(idSeekHead, seek(idInfo, info), seek(idTracks, tracks), seek(idCues, cues))
 }
 
-func (f *film) info() []byte {
+func (w *webmWriter) info() []byte {
 	var longest float64
-	for i := range f.tracks {
-		t := &f.tracks[i]
+	for i := range w.tracks {
+		t := &w.tracks[i]
 		longest = max(longest, float64(t.Length*t.TickNum*1000)/float64(t.TickDen))
 	}
 	return element(idInfo,
@@ -263,15 +267,15 @@ func (f *film) info() []byte {
 	)
 }
 
-func (f *film) trackList() []byte {
+func (w *webmWriter) trackList() []byte {
 	var entries [][]byte
-	for i := range f.tracks {
-		entries = append(entries, f.tracks[i].entry(uint64(i+1)))
+	for i := range w.tracks {
+		entries = append(entries, w.tracks[i].entry(uint64(i+1)))
 	}
 	return element(idTracks, entries...)
 }
 
-func (t *filmTrack) entry(number uint64) []byte {
+func (t *webmTrack) entry(number uint64) []byte {
 	parts := [][]byte{uintElement(idTrackNumber, number), uintElement(idTrackUID, number), uintElement(idFlagLacing, 0)}
 	add := func(p ...[]byte) { parts = append(parts, p...) }
 	if t.Video() {
@@ -289,7 +293,7 @@ func (t *filmTrack) entry(number uint64) []byte {
 }
 
 // evenLen returns how many ticks each sample lasts, or 0 when they differ.
-func (t *filmTrack) evenLen() int64 {
+func (t *webmTrack) evenLen() int64 {
 	n := t.Samples[0].Len
 	for _, s := range t.Samples {
 		if s.Len != n {
@@ -300,9 +304,9 @@ func (t *filmTrack) evenLen() int64 {
 }
 
 // cues returns the cues of clusters that begin clustersAt bytes into the segment.
-func (f *film) cues(clustersAt int64) []byte {
+func (w *webmWriter) cues(clustersAt int64) []byte {
 	var points [][]byte
-	for _, c := range f.clusters {
+	for _, c := range w.clusters {
 		if c.cue > 0 {
 			points = append(points, element(idCuePoint,
 				uintElement(idCueTime, uint64(c.time)),
@@ -316,17 +320,17 @@ func (f *film) cues(clustersAt int64) []byte {
 // fileSize returns how many bytes the cluster takes with its header.
 func (c cluster) fileSize() int64 { return 4 + sizeLen(c.size) + c.size }
 
-func (f *film) writeClusters(out *bufio.Writer) error {
-	payload, err := openAll(f.tracks)
+func (w *webmWriter) writeClusters(out *bufio.Writer) error {
+	payload, err := openAll(w.tracks)
 	if err != nil {
 		return err
 	}
 	defer payload.close()
 	at, left := -1, 0
-	err = f.blocks(func(b block) error {
+	err = w.blocks(func(b block) error {
 		if left == 0 {
 			at++
-			c := f.clusters[at]
+			c := w.clusters[at]
 			left = c.blocks
 			head := appendSize(appendID(nil, idCluster), c.size)
 			if _, err := out.Write(append(head, uintElement(idTimestamp, uint64(c.time))...)); err != nil {
@@ -334,13 +338,13 @@ func (f *film) writeClusters(out *bufio.Writer) error {
 			}
 		}
 		left--
-		if _, err := out.Write(f.blockHead(b, f.clusters[at].time)); err != nil {
+		if _, err := out.Write(w.blockHead(b, w.clusters[at].time)); err != nil {
 			return err
 		}
-		if err := payload.copy(out, b.track, int64(f.tracks[b.track].Samples[b.sample].Size)); err != nil {
+		if err := payload.copy(out, b.track, int64(w.tracks[b.track].Samples[b.sample].Size)); err != nil {
 			return fmt.Errorf("track %d: sample %d: %w", b.track+1, b.sample, err)
 		}
-		_, err := out.Write(f.blockTail(b))
+		_, err := out.Write(w.blockTail(b))
 		return err
 	})
 	return err
@@ -352,7 +356,7 @@ type payloads []struct {
 	r      *bufio.Reader
 }
 
-func openAll(tracks []filmTrack) (payloads, error) {
+func openAll(tracks []webmTrack) (payloads, error) {
 	p := make(payloads, len(tracks))
 	for i := range tracks {
 		r, err := tracks[i].Open()

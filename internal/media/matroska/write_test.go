@@ -56,15 +56,15 @@ func encoded(t testing.TB, b []byte, track media.OutputTrack, length uint32) med
 	return track
 }
 
-func picturesVP8(t testing.TB, n int, num, den int64, gop int) media.OutputTrack {
+func videoVP8(t testing.TB, n int, num, den int64, gop int) media.OutputTrack {
 	t.Helper()
 	b := ffmpeg(t, args(lavfi(fmt.Sprintf("testsrc2=size=160x120:rate=%d/%d", num, den)),
 		fmt.Sprintf("-frames:v %d -c:v libvpx -deadline realtime -b:v 100k -auto-alt-ref 0 -g %d -keyint_min %d vp8.mkv", n, gop, gop))...)
 	return encoded(t, b, media.OutputTrack{TickNum: den, TickDen: num, Length: int64(n)}, 1)
 }
 
-// soundOpus encodes n samples of an expression of t in seconds.
-func soundOpus(t testing.TB, expression string, n int64) media.OutputTrack {
+// audioOpus encodes n samples of an expression of t in seconds.
+func audioOpus(t testing.TB, expression string, n int64) media.OutputTrack {
 	t.Helper()
 	b := ffmpeg(t, append(args(lavfi("aevalsrc="+expression+":s=48000")), args(fmt.Sprintf("-af atrim=end_sample=%d -ac 2 -c:a libopus sound.mka", n))...)...)
 	track := encoded(t, b, media.OutputTrack{TickNum: 1, TickDen: 48000, Length: n}, 960)
@@ -79,7 +79,7 @@ func soundOpus(t testing.TB, expression string, n int64) media.OutputTrack {
 func writeWebM(t testing.TB, tracks ...media.OutputTrack) (path string, film []byte) {
 	t.Helper()
 	var b bytes.Buffer
-	if err := WriteWebM(&b, tracks); err != nil {
+	if err := (WebM{}).Write(&b, tracks); err != nil {
 		t.Fatal(err)
 	}
 	path = filepath.Join(t.TempDir(), "film.webm")
@@ -91,7 +91,7 @@ func writeWebM(t testing.TB, tracks ...media.OutputTrack) (path string, film []b
 
 func TestWriteWebM_PlaysFromZeroForExactlyItsLength(t *testing.T) {
 	tests := map[string]struct {
-		pictures int
+		frames   int
 		num, den int64
 		samples  int64
 	}{
@@ -100,8 +100,8 @@ func TestWriteWebM_PlaysFromZeroForExactlyItsLength(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			video := picturesVP8(t, test.pictures, test.num, test.den, 50)
-			audio := soundOpus(t, "sin(2*PI*440*t)", test.samples)
+			video := videoVP8(t, test.frames, test.num, test.den, 50)
+			audio := audioOpus(t, "sin(2*PI*440*t)", test.samples)
 			path, b := writeWebM(t, video, audio)
 
 			var p struct {
@@ -115,15 +115,15 @@ func TestWriteWebM_PlaysFromZeroForExactlyItsLength(t *testing.T) {
 			if err := json.Unmarshal(run(t, "ffprobe", "-v", "warning", "-count_packets", "-show_streams", "-show_format", "-of", "json", path), &p); err != nil {
 				t.Fatal(err)
 			}
-			// Sound begins 312 samples early and players skip those: what is heard begins at 0.
+			// Audio begins 312 samples early and players skip those: what is heard begins at 0.
 			starts := []string{p.Streams[0].Start, p.Streams[1].Start}
 			if d := cmp.Diff([]string{"0.000000", "-0.007000"}, starts); d != "" {
 				t.Error(d)
 			}
-			if p.Streams[0].Packets != fmt.Sprint(test.pictures) || p.Streams[1].Packets != fmt.Sprint(len(audio.Samples)) {
+			if p.Streams[0].Packets != fmt.Sprint(test.frames) || p.Streams[1].Packets != fmt.Sprint(len(audio.Samples)) {
 				t.Errorf("%+v", p.Streams)
 			}
-			seconds := max(float64(test.samples)/48000, float64(int64(test.pictures)*test.den)/float64(test.num))
+			seconds := max(float64(test.samples)/48000, float64(int64(test.frames)*test.den)/float64(test.num))
 			if want := fmt.Sprintf("%.6f", seconds); p.Format.Duration != want && p.Format.Duration != fmt.Sprintf("%.3f000", seconds) {
 				t.Errorf("duration %s, want %s", p.Format.Duration, want)
 			}
@@ -133,21 +133,21 @@ func TestWriteWebM_PlaysFromZeroForExactlyItsLength(t *testing.T) {
 			for i, k := range v.Packets {
 				exact := time.Duration(i) * time.Second * time.Duration(test.den) / time.Duration(test.num)
 				if d := k.Time - exact; d < -time.Millisecond/2 || d > time.Millisecond/2 {
-					t.Fatalf("picture %d is at %v, want %v", i, k.Time, exact)
+					t.Fatalf("frame %d is at %v, want %v", i, k.Time, exact)
 				}
 			}
 			if v.Truncated || a.Truncated {
 				t.Error("whole film counts as truncated")
 			}
 			if got := a.Length() - a.CodecDelay - media.Samples(test.samples, 48000); got.Abs() > time.Millisecond/2 {
-				t.Errorf("sound lasts %v too long", got)
+				t.Errorf("audio lasts %v too long", got)
 			}
 		})
 	}
 }
 
 func TestWriteWebM_CuesComeFirstAndPointAtKeyframes(t *testing.T) {
-	_, b := writeWebM(t, picturesVP8(t, 300, 25, 1, 60), soundOpus(t, "sin(2*PI*440*t)", 576000))
+	_, b := writeWebM(t, videoVP8(t, 300, 25, 1, 60), audioOpus(t, "sin(2*PI*440*t)", 576000))
 	cues, first := bytes.Index(b, []byte{0x1C, 0x53, 0xBB, 0x6B}), bytes.Index(b, []byte{0x1F, 0x43, 0xB6, 0x75})
 	// The seek head names the cues before they come.
 	if again := bytes.Index(b[cues+4:first], []byte{0x1C, 0x53, 0xBB, 0x6B}); again < 0 {
@@ -188,9 +188,9 @@ func TestWriteWebM_CuesComeFirstAndPointAtKeyframes(t *testing.T) {
 	}
 }
 
-func TestWriteWebM_SoundIsSampleExact(t *testing.T) {
+func TestWriteWebM_AudioIsSampleExact(t *testing.T) {
 	const click, n = 60000, 96123
-	path, _ := writeWebM(t, soundOpus(t, fmt.Sprintf("'0.9*sin(2*PI*1000*(t-1.25))*between(t*48000,%d,%d)'", click, click+960), n))
+	path, _ := writeWebM(t, audioOpus(t, fmt.Sprintf("'0.9*sin(2*PI*1000*(t-1.25))*between(t*48000,%d,%d)'", click, click+960), n))
 	decode := func(path string) []byte {
 		return run(t, "ffmpeg", "-v", "warning", "-xerror", "-i", path, "-f", "f32le", "-ac", "1", "-c:a", "pcm_f32le", "-")
 	}
@@ -216,7 +216,7 @@ func TestWriteWebM_SoundIsSampleExact(t *testing.T) {
 }
 
 func TestWriteWebM_RefusesWhatItCannotExpress(t *testing.T) {
-	good := soundOpus(t, "sin(2*PI*440*t)", 9600)
+	good := audioOpus(t, "sin(2*PI*440*t)", 9600)
 	tests := map[string]struct {
 		change func(t *media.OutputTrack)
 		want   string
@@ -233,7 +233,7 @@ func TestWriteWebM_RefusesWhatItCannotExpress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			track := good
 			test.change(&track)
-			err := WriteWebM(io.Discard, []media.OutputTrack{track})
+			err := WebM{}.Write(io.Discard, []media.OutputTrack{track})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -242,7 +242,7 @@ func TestWriteWebM_RefusesWhatItCannotExpress(t *testing.T) {
 }
 
 func TestWriteWebM_IsAsLongAsItSays(t *testing.T) {
-	_, b := writeWebM(t, picturesVP8(t, 50, 25, 1, 25), soundOpus(t, "sin(2*PI*440*t)", 96000))
+	_, b := writeWebM(t, videoVP8(t, 50, 25, 1, 25), audioOpus(t, "sin(2*PI*440*t)", 96000))
 	file := 0
 	children(b, func(id uint32, data []byte) {
 		header := 5

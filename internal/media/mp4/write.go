@@ -10,12 +10,17 @@ import (
 	"roomreel/internal/media"
 )
 
-// Write writes a film of H.264 video and AAC audio to w in one pass, moov first. Memory is for tables only.
+// Faststart is the muxer of films of H.264 video and AAC audio with all tables in front. It writes in one pass, with memory for
+// tables only.
 //
-// H.264 payloads are read twice: their start codes become lengths, so sizes are known only once all have been seen.
-// Every track is shown from film time 0 for exactly Length ticks. Chunk offsets are 64 bits wide when the file needs it.
-// The error is a reader's or writer's, or says which rule the tracks break; then nothing or part of a file was written.
-func Write(w io.Writer, tracks []media.OutputTrack) error {
+// H.264 payloads are read twice: their start codes become lengths, so sizes are known only when all have been seen. Every
+// track is shown from film time 0 for exactly Length ticks. Chunk offsets are 64 bits wide when the file needs it.
+type Faststart struct{}
+
+var _ media.Muxer = Faststart{}
+
+// Write implements media.Muxer.
+func (Faststart) Write(w io.Writer, tracks []media.OutputTrack) error {
 	f, err := plan(tracks)
 	if err != nil {
 		return fmt.Errorf("write mp4: %w", err)

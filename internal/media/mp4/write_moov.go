@@ -22,6 +22,13 @@ func (w *writer) moov() []byte {
 	for i := range w.tracks {
 		parts = append(parts, w.trak(i))
 	}
+	if w.fragmented {
+		var defaults [][]byte
+		for i := range w.tracks {
+			defaults = append(defaults, newFullBox("trex", 0, 0, u32(uint32(i+1), 1, 0, 0, 0)))
+		}
+		parts = append(parts, newBox("mvex", defaults...))
+	}
 	return newBox("moov", parts...)
 }
 
@@ -47,7 +54,7 @@ func (w *writer) trak(i int) []byte {
 	return newBox("trak", tkhd, newBox("edts", w.elst(t)), w.mdia(i))
 }
 
-// elst shows Length ticks, from the first that is seen or heard.
+// elst shows Length ticks, from the first that is seen or heard. Length 0 means all that fragments hold.
 func (w *writer) elst(t *writerTrack) []byte {
 	length, start := w.inMovie(t, t.Length), uint64(t.start*t.tick)
 	if length > math.MaxUint32 || start > math.MaxInt32 {
@@ -89,11 +96,11 @@ func (w *writer) stbl(i int) []byte {
 	if shifted {
 		parts = append(parts, ctts.box("ctts"))
 	}
-	if t.Video() {
+	if t.Video() && !w.fragmented {
 		parts = append(parts, stss.box("stss"))
 	}
 	parts = append(parts, w.stsc(i), newFullBox("stsz", 0, 0, u32(0, uint32(len(t.sizes))), sizes), w.offsets(i))
-	if !t.Video() {
+	if !t.Video() && !w.fragmented {
 		parts = append(parts, rollGroups(len(t.Samples))...)
 	}
 	return newBox("stbl", parts...)

@@ -34,6 +34,8 @@ type writer struct {
 	chunks []chunk
 	bytes  int64 // of all payload
 	wide   bool  // chunk offsets need 64 bits
+
+	fragmented bool // the samples come in fragments
 }
 
 type writerTrack struct {
@@ -59,6 +61,9 @@ func plan(tracks []media.OutputTrack) (*writer, error) {
 	f := &writer{scale: 1}
 	for i, t := range tracks {
 		p, err := planTrack(t)
+		if err == nil {
+			err = p.measure()
+		}
 		if err != nil {
 			return nil, fmt.Errorf("track %d: %w", i+1, err)
 		}
@@ -107,24 +112,27 @@ func planTrack(t media.OutputTrack) (writerTrack, error) {
 		p.total += int64(s.Len)
 	}
 	if t.Codec == "aac" {
-		if err := p.trim(); err != nil {
-			return p, err
-		}
 		if len(t.Private) < 2 {
 			return p, errors.New("it has no AudioSpecificConfig")
 		}
-		p.sizes = make([]uint32, len(p.Samples))
-		for i, s := range p.Samples {
-			p.sizes[i] = s.Size
-		}
-		return p, nil
+		return p, p.trim()
 	}
 	var err error
-	if p.avc, err = h264.ParseConfig(t.Private); err != nil {
-		return p, err
-	}
-	p.sizes, err = p.convertedSizes()
+	p.avc, err = h264.ParseConfig(t.Private)
 	return p, err
+}
+
+// measure notes the sizes of all samples in the file.
+func (t *writerTrack) measure() (err error) {
+	if t.Video() {
+		t.sizes, err = t.convertedSizes()
+		return err
+	}
+	t.sizes = make([]uint32, len(t.Samples))
+	for i, s := range t.Samples {
+		t.sizes[i] = s.Size
+	}
+	return nil
 }
 
 // trim lets the last sample of audio last no longer than what is heard of it, and drops samples of which nothing is heard:

@@ -35,7 +35,7 @@ func run(t testing.TB, name string, args ...string) []byte {
 func write(t testing.TB, tracks ...media.OutputTrack) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := Write(&b, tracks); err != nil {
+	if err := (Faststart{}).Write(&b, tracks); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "film.mp4")
@@ -312,7 +312,7 @@ func TestWrite_FilmsBeyond4GiBHaveWideOffsets(t *testing.T) {
 	}
 	track.Open = func() (io.ReadCloser, error) { return io.NopCloser(&zeros{count * size}), nil }
 	var w headWriter
-	if err := Write(&w, []media.OutputTrack{track}); err != nil {
+	if err := (Faststart{}).Write(&w, []media.OutputTrack{track}); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Contains(w.head, []byte("co64")) || bytes.Contains(w.head, []byte("stco")) {
@@ -344,7 +344,7 @@ func TestWrite_RefusesWhatItCannotExpress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			track := good
 			test.change(&track)
-			err := Write(io.Discard, []media.OutputTrack{track})
+			err := Faststart{}.Write(io.Discard, []media.OutputTrack{track})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
@@ -385,7 +385,7 @@ func TestWrite_RefusesFramesThatDoNotFit(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := Write(io.Discard, []media.OutputTrack{{
+			err := Faststart{}.Write(io.Discard, []media.OutputTrack{{
 				Codec: "h264", Private: sets, Width: 16, Height: 16, TickNum: 1, TickDen: 25, Length: 1,
 				Samples: []media.OutputSample{{Size: uint32(len(test.picture)), Len: 1, Key: true}}, Open: opener(test.picture),
 			}})
