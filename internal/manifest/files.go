@@ -9,10 +9,10 @@ import (
 	"roomreel"
 )
 
-// checkFiles looks at every file the manifest names, fills in the sizes and says what is wrong with them.
+// checkFiles checks every file that the manifest names, fills in the sizes and returns what is wrong.
 //
-// os.Root resolves every step of a path inside the folder, so a link out of it is refused, also one that is swapped in
-// while we look. A file is asked about before it is opened: opening a named pipe would wait for ever.
+// os.Root resolves every step of a path inside the folder, so a link out of the folder is refused, also one that is created
+// during the check. Stat comes before Open, because opening a named pipe can block for ever.
 func (r *Room) checkFiles() []*roomreel.Error {
 	var mistakes []*roomreel.Error
 	infos := make([]os.FileInfo, len(r.Recordings))
@@ -38,8 +38,8 @@ func (r *Room) checkFiles() []*roomreel.Error {
 	return mistakes
 }
 
-// sameBut reports whether two recordings say the same but for the path of their file. One file may stand for several
-// recordings, of several people or at several times; the same one twice is a slip.
+// sameBut reports whether two recordings differ in nothing but the path of their file. One file may be several recordings,
+// of several participants or at several times. The same recording twice is a mistake.
 func (r Recording) sameBut(other Recording) bool {
 	return r.Kind == other.Kind && r.Participant == other.Participant && r.TrackName == other.TrackName && r.Offset == other.Offset
 }

@@ -1,8 +1,8 @@
 // Package manifest reads room.json: the file that says which recordings make up a room and when each began.
 //
-// A manifest is a stranger's file. It may name files beneath its own folder and nothing else, not through "..", not
-// through a symbolic link; a field it does not know is refused by name, because a misspelt offset would silently put a
-// person at the wrong time. All mistakes are reported together. Start with [Read].
+// A manifest is untrusted input. It can name files in its own folder only, not through ".." and not through a symbolic link.
+// Unknown fields are refused by name, because a misspelt offset would place a participant at the wrong time. All mistakes
+// are reported together. Start with [Read].
 package manifest
 
 import (
@@ -32,7 +32,7 @@ const (
 	maxName = 128
 )
 
-// Room is a manifest that has been read and checked, with the folder that holds its files.
+// Room is a manifest that was read and checked, with the folder of its files.
 type Room struct {
 	UniqueName string // "" when the manifest names none
 	Recordings []Recording

@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// readObject reads one JSON object and hands each value to the reader of its field.
+// readObject reads one JSON object and passes each value to the reader of its field.
 //
-// encoding/json alone would let a doubled field win silently and stops at the first unknown one; here problem is told of
-// every unknown, doubled or unreadable field. The error says that text is no JSON object at all.
+// encoding/json alone uses the last of two fields of the same name without an error, and stops at the first unknown field.
+// readObject calls problem for every unknown, repeated or unreadable field. The error says that text is not a JSON object.
 func readObject(text []byte, fields map[string]func(json.RawMessage) error, problem func(error)) error {
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors begin a file with a byte order mark
 	decoder := json.NewDecoder(bytes.NewReader(text))

@@ -229,7 +229,7 @@ func (s *scanner) element() error {
 		}
 		return s.tracks(body.Bytes())
 	case idTimestamp, idBlockDuration, idReferenceBlock, idDiscardPadding:
-		return s.fact(id, header, size)
+		return s.property(id, header, size)
 	case idSimpleBlock, idBlock:
 		if size > media.MaxPacketSize {
 			return errGarbage
@@ -367,8 +367,8 @@ func (s *scanner) tracks(b []byte) error {
 	return nil
 }
 
-// fact reads an element that says something about the current cluster or the last block.
-func (s *scanner) fact(id uint32, header, size int64) error {
+// property reads an element that says something about the current cluster or the last block.
+func (s *scanner) property(id uint32, header, size int64) error {
 	if size > 8 {
 		return errGarbage
 	}

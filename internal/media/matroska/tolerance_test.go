@@ -270,20 +270,20 @@ func TestReadIndex_BelievesTheBitstreamAboutKeyframes(t *testing.T) {
 		element(idSimpleBlock, blockBody(1, 40, blockKey, inter)),
 		element(idSimpleBlock, blockBody(1, 80, 0, small)),
 		element(idBlockGroup, element(idBlock, blockBody(1, 120, 0, key)), uintElement(idReferenceBlock, 1))))), "")
-	type facts struct {
+	type flags struct {
 		Key           bool
 		Width, Height int
 	}
-	var got []facts
+	var got []flags
 	for _, p := range x.Packets {
-		got = append(got, facts{p.Key, p.Width, p.Height})
+		got = append(got, flags{p.Key, p.Width, p.Height})
 	}
-	want := []facts{{true, 320, 240}, {false, 0, 0}, {true, 160, 90}, {true, 320, 240}}
+	want := []flags{{true, 320, 240}, {false, 0, 0}, {true, 160, 90}, {true, 320, 240}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
 	if x.Width != 320 || x.Height != 240 {
-		t.Errorf("largest picture is %dx%d", x.Width, x.Height)
+		t.Errorf("largest frame is %dx%d", x.Width, x.Height)
 	}
 }
 

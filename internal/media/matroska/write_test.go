@@ -66,7 +66,7 @@ func videoVP8(t testing.TB, n int, num, den int64, gop int) media.OutputTrack {
 // audioOpus encodes n samples of an expression of t in seconds.
 func audioOpus(t testing.TB, expression string, n int64) media.OutputTrack {
 	t.Helper()
-	b := ffmpeg(t, append(args(lavfi("aevalsrc="+expression+":s=48000")), args(fmt.Sprintf("-af atrim=end_sample=%d -ac 2 -c:a libopus sound.mka", n))...)...)
+	b := ffmpeg(t, append(args(lavfi("aevalsrc="+expression+":s=48000")), args(fmt.Sprintf("-af atrim=end_sample=%d -ac 2 -c:a libopus audio.mka", n))...)...)
 	track := encoded(t, b, media.OutputTrack{TickNum: 1, TickDen: 48000, Length: n}, 960)
 	head, ok := bitstream.ParseOpusHead(track.Private)
 	if !ok {

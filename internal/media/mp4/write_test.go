@@ -100,7 +100,7 @@ func videoH264(t testing.TB, n int, num, den int64) media.OutputTrack {
 // audioAAC encodes an expression of t in seconds, n samples of it, in stereo.
 func audioAAC(t testing.TB, expression string, n int64) media.OutputTrack {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "sound.aac")
+	path := filepath.Join(t.TempDir(), "audio.aac")
 	run(t, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "aevalsrc="+expression+":s=48000", "-af", fmt.Sprintf("atrim=end_sample=%d", n),
 		"-ac", "2", "-c:a", "aac", "-b:a", "128k", path)
 	b, err := os.ReadFile(path)
@@ -376,8 +376,8 @@ var sets = []byte{0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x0a, 0x11, 0, 0, 1, 0x68, 0xce}
 
 func TestWrite_RefusesFramesThatDoNotFit(t *testing.T) {
 	tests := map[string]struct {
-		picture []byte
-		want    string
+		packet []byte
+		want   string
 	}{
 		"other_sets": {[]byte{0, 0, 1, 0x67, 0x42, 0xc0, 0x0b, 0x11, 0, 0, 1, 0x65, 7}, "frame 0: its parameter sets differ"},
 		"lengths":    {[]byte{0, 0, 0, 2, 0x65, 7}, "frame 0: it is not an Annex B byte stream"},
@@ -387,7 +387,7 @@ func TestWrite_RefusesFramesThatDoNotFit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			err := Faststart{}.Write(io.Discard, []media.OutputTrack{{
 				Codec: "h264", Private: sets, Width: 16, Height: 16, TickNum: 1, TickDen: 25, Length: 1,
-				Samples: []media.OutputSample{{Size: uint32(len(test.picture)), Len: 1, Key: true}}, Open: opener(test.picture),
+				Samples: []media.OutputSample{{Size: uint32(len(test.packet)), Len: 1, Key: true}}, Open: opener(test.packet),
 			}})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
