@@ -54,7 +54,7 @@ func child(t *testing.T, binary string, plan protocol.Plan, track codectest.Trac
 	return p, stats
 }
 
-func TestChild_ComposesPicturesInItsSandbox(t *testing.T) {
+func TestChild_ComposesFramesInItsSandbox(t *testing.T) {
 	binary := build(t)
 	track := codectest.Make(t, "-f lavfi -i testsrc2=s=320x240:r=30:d=2 -c:v libvpx -b:v 500k")
 	for _, encoder := range []protocol.Encoder{
@@ -74,7 +74,7 @@ func TestChild_ComposesPicturesInItsSandbox(t *testing.T) {
 	}
 }
 
-func TestChild_MixesSoundInItsSandbox(t *testing.T) {
+func TestChild_MixesAudioInItsSandbox(t *testing.T) {
 	binary := build(t)
 	track := codectest.Make(t, "-f lavfi -i sine=440:d=2:r=48000 -c:a libopus")
 	for _, encoder := range []protocol.Encoder{{Codec: "aac", Bitrate: 96_000}, {Codec: "opus", Bitrate: 64_000}} {

@@ -17,7 +17,7 @@ import (
 var update = flag.Bool("update", false, "keep a plan of this version in testdata, with its recordings")
 
 // Plans that earlier versions stored are kept as files, with the recordings that they are of. This version carries them out
-// as they stand, although its own planner would decide otherwise: nobody has 17 frames per second in chunks of 1.4 s.
+// as they stand, although its own planner would decide otherwise: 17 frames per second in chunks of 1.4 s.
 func TestLocal_CarriesOutKeptPlans(t *testing.T) {
 	current := filepath.Join("testdata", fmt.Sprintf("plan-v%d", plan.Version))
 	if *update {
@@ -34,8 +34,8 @@ func TestLocal_CarriesOutKeptPlans(t *testing.T) {
 			if result.Film.Frames != 102 || p.FPS != 17 || p.Chunks != 4 || p.Samples != 288000 || len(framesOf(t, out)) != 102 {
 				t.Errorf("the film has %d frames at %d fps in %d chunks, and %d samples", result.Film.Frames, p.FPS, p.Chunks, p.Samples)
 			}
-			if heard := len(soundOf(t, out)); heard < 288000 || heard > 288000+1024 { // ffmpeg plays the last packet to its end
-				t.Errorf("the film has %d samples", heard)
+			if samples := len(audioOf(t, out)); samples < 288000 || samples > 288000+1024 { // ffmpeg plays the last packet to its end
+				t.Errorf("the film has %d samples", samples)
 			}
 			for _, track := range result.Report.Tracks {
 				if track.Errors > 0 || track.Lost || track.Shown+int(track.Audible) == 0 {

@@ -142,8 +142,8 @@ func (r *testRoom) compose(t *testing.T, p *plan.Plan) (string, LocalResult) {
 	return out, result
 }
 
-// soundOf decodes a file's audio to mono at 48 kHz.
-func soundOf(t *testing.T, path string) []float64 {
+// audioOf decodes a file's audio to mono at 48 kHz.
+func audioOf(t *testing.T, path string) []float64 {
 	t.Helper()
 	raw := ffmpeg(t, "-i", path, "-vn", "-f", "f32le", "-ac", "1", "-ar", "48000", "-")
 	samples := make([]float64, len(raw)/4)
@@ -181,7 +181,7 @@ func TestLocal_AudioInTasksIsTheAudioOfOne(t *testing.T) {
 		}
 		one, _ := room.compose(t, whole)
 		many, result := room.compose(t, parts)
-		want, got := soundOf(t, one), soundOf(t, many)
+		want, got := audioOf(t, one), audioOf(t, many)
 		if len(want) != len(got) {
 			t.Fatalf("%s: %d samples in one task, %d in many", format, len(want), len(got))
 		}

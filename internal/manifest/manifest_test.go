@@ -22,7 +22,7 @@ func write(t *testing.T, text string) string {
 	if err := os.MkdirAll(filepath.Join(dir, "sub"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for name, body := range map[string]string{"a.mkv": "picture", "sub/a.mka": "sound", "empty.mkv": "", "room.json": text, "../secret.mkv": "x"} {
+	for name, body := range map[string]string{"a.mkv": "footage", "sub/a.mka": "audio", "empty.mkv": "", "room.json": text, "../secret.mkv": "x"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(body), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -57,7 +57,7 @@ type placedAudio struct {
 }
 
 // placeAudio finds the runs of a track. Stamps of Opus packets count from before the pre-skip, so every run lies earlier
-// than its stamp by CodecDelay, and the first run drops those samples: the first one that is heard is at the offset.
+// than its stamp by CodecDelay, and the first run drops those samples: the first one that is first is at the offset.
 func (p *Plan) placeAudio(t int, x *media.IndexFile) (*placedAudio, error) {
 	summary := &p.Tracks[t]
 	track := &placedAudio{AudioTrack: AudioTrack{
@@ -99,7 +99,7 @@ func (p *Plan) placeAudio(t int, x *media.IndexFile) (*placedAudio, error) {
 	return track, nil
 }
 
-// slice returns the part of the track that is heard in the samples [from, to), and whether there is one. The whole track
+// slice returns the part of the track that is audible in the samples [from, to), and whether there is one. The whole track
 // is its own slice when the film's audio is one task.
 func (t *placedAudio) slice(from, to int64, several bool) (AudioTrack, bool) {
 	if !several {
@@ -107,16 +107,16 @@ func (t *placedAudio) slice(from, to int64, several bool) (AudioTrack, bool) {
 	}
 	slice := t.AudioTrack
 	slice.Runs = nil
-	// Runs neither overlap nor go back, so those that are heard lie together.
+	// Runs neither overlap nor go back, so those that are audible lie together.
 	i := sort.Search(len(t.Runs), func(i int) bool { return t.Runs[i].At+t.Runs[i].Length > from })
 	j := sort.Search(len(t.Runs), func(i int) bool { return t.Runs[i].At >= to })
 	if i >= j {
 		return slice, false
 	}
 	const margin = 2 * protocol.AudioMargin // positions are rounded
-	heard := t.packetAt(i, t.position(i, from)-margin)
-	slice.Start = heard
-	for slice.Start > 0 && t.decoded[heard]-t.decoded[slice.Start] < protocol.AudioPreroll {
+	first := t.packetAt(i, t.position(i, from)-margin)
+	slice.Start = first
+	for slice.Start > 0 && t.decoded[first]-t.decoded[slice.Start] < protocol.AudioPreroll {
 		slice.Start--
 	}
 	slice.End = t.packetAt(j-1, t.position(j-1, to)+margin) + 1

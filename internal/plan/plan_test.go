@@ -111,7 +111,7 @@ func parseRequest(t *testing.T, text, layoutText string) (Request, Options) {
 }
 
 // parseTracks reads lines such as "video alice camera offset=2s length=10s key=0s,5s". Video has 10 packets a second,
-// sound 50; gap=2s+3s leaves out the packets of the 3 s from 2 s on.
+// audio 50; gap=2s+3s leaves out the packets of the 3 s from 2 s on.
 func parseTracks(t *testing.T, text string) ([]Track, Indexes) {
 	t.Helper()
 	var tracks []Track
