@@ -120,6 +120,7 @@ type riverDialect struct {
 	node     string // the node that runs a job
 	metadata string // as text
 	merge    string // metadata with the change in $1
+	later    string // the time in $6 seconds, by the database's clock
 }
 
 func (q *Queue) dialect() riverDialect {
@@ -128,12 +129,14 @@ func (q *Queue) dialect() riverDialect {
 			node:     `COALESCE(attempted_by[array_upper(attempted_by, 1)], '')`,
 			metadata: `CAST(metadata AS TEXT)`,
 			merge:    `metadata || CAST($1 AS jsonb)`,
+			later:    `clock_timestamp() + make_interval(secs => $6)`,
 		}
 	}
 	return riverDialect{
 		node:     `COALESCE(json_extract(attempted_by, '$[#-1]'), '')`,
 		metadata: `json(metadata)`,
 		merge:    `jsonb_patch(metadata, $1)`,
+		later:    `datetime('now', 'subsec', '+' || $6 || ' seconds')`,
 	}
 }
 
@@ -159,19 +162,29 @@ func (q *Queue) running(ctx context.Context) (jobs []runningJob, err error) {
 	return jobs, err
 }
 
-// rescueJob makes a job available again, and reports whether it did. A job that has ended since it was listed, or that
+// rescueJob makes a job available again after a pause, and reports whether it did. A job that has ended since it was listed, or that
 // another node has rescued and runs again, stays as it is.
 func (q *Queue) rescueJob(ctx context.Context, job runningJob) (rescued bool, err error) {
 	d := q.dialect()
 	err = q.Store.InTx(ctx, func(tx *store.Tx) error {
 		n, err := tx.Exec(ctx, `UPDATE river_job SET state = 'available', attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END,
-			metadata = `+d.merge+`
+			metadata = `+d.merge+`, scheduled_at = `+d.later+`
 			WHERE id = $2 AND state = 'running' AND attempt = $3 AND COALESCE(CAST(attempted_at AS TEXT), '') = $4 AND `+d.node+` = $5`,
-			rescuedOnceMore(job.metadata), job.id, job.attempt, job.since, job.node)
+			rescuedOnceMore(job.metadata), job.id, job.attempt, job.since, job.node, int(rescuePause(rescuesOf(job.metadata)+1).Seconds()))
 		rescued = n > 0
 		return err
 	})
 	return rescued, err
+}
+
+// rescuePause is how long a job waits that was rescued so often in a row. The first time it waits for nothing: most nodes die
+// for other reasons than one of their jobs. A pause keeps a job from being counted when a node is killed several times at
+// once, and lets the jobs beside it come to their end.
+func rescuePause(rescues int) time.Duration {
+	if rescues <= 1 || rescues >= maxRescues {
+		return 0
+	}
+	return time.Second << (rescues - 1)
 }
 
 // metadata is what a job's row says of earlier runs.

@@ -3,7 +3,6 @@ package queue
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
@@ -69,24 +67,31 @@ func (q *Queue) enqueue(t *testing.T, sid string) {
 }
 
 // fetch has River give the next job to a node, which says no more about it: as if the node died.
-func fetch(t *testing.T, s *store.Store, node string) (id int64) {
+func fetch(t *testing.T, s *store.Store, node string) int64 {
 	t.Helper()
-	if s.PostgreSQL() != nil {
-		return fetchFrom[pgx.Tx](t, riverpgxv5.New(s.PostgreSQL()), node)
-	}
-	return fetchFrom[*sql.Tx](t, riversqlite.New(s.SQLite()), node)
-}
-
-func fetchFrom[TTx any](t *testing.T, driver riverdriver.Driver[TTx], node string) int64 {
-	t.Helper()
-	jobs, err := driver.GetExecutor().JobGetAvailable(t.Context(), &riverdriver.JobGetAvailableParams{
-		ClientID: node, MaxAttemptedBy: 100, MaxToLock: 1, Queue: string(General),
-	})
-	check(t, err)
+	jobs := fetchAt(t, s, node, time.Now().Add(time.Hour)) // after every pause
 	if len(jobs) != 1 {
 		t.Fatalf("node %s got %d jobs, want one", node, len(jobs))
 	}
-	return jobs[0].ID
+	return jobs[0]
+}
+
+// fetchAt is fetch at a time of the database's clock. It returns none when the job has to wait.
+func fetchAt(t *testing.T, s *store.Store, node string, now time.Time) (ids []int64) {
+	t.Helper()
+	params := &riverdriver.JobGetAvailableParams{ClientID: node, MaxAttemptedBy: 100, MaxToLock: 1, Now: &now, Queue: string(General)}
+	var executor riverdriver.Executor
+	if s.PostgreSQL() != nil {
+		executor = riverpgxv5.New(s.PostgreSQL()).GetExecutor()
+	} else {
+		executor = riversqlite.New(s.SQLite()).GetExecutor()
+	}
+	jobs, err := executor.JobGetAvailable(t.Context(), params)
+	check(t, err)
+	for _, job := range jobs {
+		ids = append(ids, job.ID)
+	}
+	return ids
 }
 
 // row is what the queue's table says of a job.
@@ -359,6 +364,29 @@ func TestRescue_GivesUpAJobThatEndsItsNodeEachTime(t *testing.T) {
 	})
 }
 
+func TestRescue_PausesBeforeTheThirdRun(t *testing.T) {
+	each(t, func(t *testing.T, s *store.Store) {
+		q := open(t, s, Kind{Task: never})
+		q.enqueue(t, "CJ1")
+		for rescues, pause := range map[int]time.Duration{0: 0, 1: 0, 2: 2 * time.Second, 3: 4 * time.Second, maxRescues: 0} {
+			if got := rescuePause(rescues); got != pause {
+				t.Errorf("after %d rescues: %v, want %v", rescues, got, pause)
+			}
+		}
+		die(t, q, 1)
+		if jobs := fetchAt(t, s, "dead", time.Now()); len(jobs) != 1 {
+			t.Error("the first rescue has to wait")
+		}
+		check(t, q.rescue(t.Context()))
+		if jobs := fetchAt(t, s, "dead", time.Now()); len(jobs) != 0 {
+			t.Error("the second rescue need not wait")
+		}
+		if jobs := fetchAt(t, s, "dead", time.Now().Add(3*time.Second)); len(jobs) != 1 {
+			t.Error("the job never runs again")
+		}
+	})
+}
+
 func TestRescue_DiscardsAJobWithoutGiveUp(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store) {
 		log := &logText{line: make(chan string, 100)}
@@ -401,10 +429,10 @@ func TestRescue_CountsFromTheBeginningAfterProgress(t *testing.T) {
 			return errors.Join(err, ctx.Err())
 		}})
 		q.enqueue(t, "CJ1")
-		die(t, q, maxRescues-1)
+		die(t, q, 1)
 		check(t, q.Start(t.Context()))
-		if job := <-ran; job.Rescues != maxRescues-1 {
-			t.Errorf("rescued %d times, want %d", job.Rescues, maxRescues-1)
+		if job := <-ran; job.Rescues != 1 {
+			t.Errorf("rescued %d times, want once", job.Rescues)
 		}
 		check(t, q.Stop(t.Context()))
 		die(t, q, 1)
@@ -427,10 +455,10 @@ func TestRescue_CountsOnlyDeathsInARow(t *testing.T) {
 			return Snooze(0)
 		}})
 		q.enqueue(t, "CJ1")
-		die(t, q, maxRescues-1)
+		die(t, q, 1)
 		check(t, q.Start(t.Context()))
-		if job := <-ran; job.Rescues != maxRescues-1 {
-			t.Errorf("rescued %d times, want %d", job.Rescues, maxRescues-1)
+		if job := <-ran; job.Rescues != 1 {
+			t.Errorf("rescued %d times, want once", job.Rescues)
 		}
 		job := <-ran // it was snoozed
 		check(t, q.Stop(t.Context()))
