@@ -60,7 +60,8 @@ const minAudio = 20 * time.Millisecond
 func (t Track) span(fps int) timeline.Span {
 	least := minAudio
 	if t.Kind == roomreel.Video {
-		least = timeline.FrameTime(1, fps) + 1 // rounded up: it holds the instant of a frame wherever it lies
+		// Rounded up, so that it holds the instant of a frame wherever it lies.
+		least = time.Duration((int64(time.Second) + int64(fps) - 1) / int64(fps))
 	}
 	return timeline.Span{Start: t.Offset, End: t.Offset + max(t.Length, least)}
 }
