@@ -194,7 +194,7 @@ func TestUpgrade_GoesOnWithWhatAnEarlierVersionLeft(t *testing.T) {
 	})
 }
 
-// TestComposition_FailsWhenItsJobEndsEachNode says of a job that the five nodes before this one died of it.
+// TestComposition_FailsWhenItsJobEndsEachNode says of a job that the 20 nodes before this one died of it.
 func TestComposition_FailsWhenItsJobEndsEachNode(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		first := w.worker(t, nil)
@@ -204,16 +204,16 @@ func TestComposition_FailsWhenItsJobEndsEachNode(t *testing.T) {
 		room := w.room(t, "")
 		w.complete(t, room)
 		sid := w.compose(t, room, film)
-		count := `jsonb_patch(metadata, '{"rescues":{"count":5,"snoozes":0}}')`
+		count := `jsonb_patch(metadata, '{"rescues":{"count":20,"snoozes":0}}')`
 		if w.store.PostgreSQL() != nil {
-			count = `metadata || '{"rescues":{"count":5,"snoozes":0}}'`
+			count = `metadata || '{"rescues":{"count":20,"snoozes":0}}'`
 		}
 		if n := w.exec(t, `UPDATE river_job SET metadata = `+count+` WHERE kind = 'compose'`); n != 1 {
 			t.Fatalf("%d jobs wait, want one", n)
 		}
 		start(t, first)
 		c := w.ended(t, sid)
-		if c.Status != roomreel.CompositionFailed || c.Failure.Code != twilio.CompositionFailed || !strings.Contains(c.Failure.Detail, "ended 5 times") {
+		if c.Status != roomreel.CompositionFailed || c.Failure.Code != twilio.CompositionFailed || !strings.Contains(c.Failure.Detail, "ended 20 times") {
 			t.Errorf("the composition is %s with %+v", c.Status, c.Failure)
 		}
 		eventually(t, "callback of the failure", func() bool { return slices.Contains(received.events(), "composition-failed") })

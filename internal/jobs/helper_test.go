@@ -107,8 +107,6 @@ func (w *world) open(t *testing.T, name string) *dir.Store {
 // beside is a file beside the children.
 func (w *world) beside(name string) string { return filepath.Join(w.folder, name) }
 
-func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
 // worker makes a node that does not work yet. Chunks are a second long.
 func (w *world) worker(t *testing.T, change func(*queue.Config, *Config)) *Worker {
 	t.Helper()

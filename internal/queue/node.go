@@ -15,9 +15,13 @@ const (
 	heartbeatEvery = 5 * time.Second  // how often a node writes its heartbeat
 	deadAfter      = 20 * time.Second // silence after which a node counts as dead
 
-	// maxRescues is how often in a row a job may be rescued from dead nodes. After that the job is taken for the cause of
-	// their deaths and given up.
-	maxRescues = 5
+	// maxRescues is how often in a row a job may be rescued from dead nodes without progress. After that the job is taken for
+	// the cause of their deaths and given up. An operator who kills a node again and again must not reach it, so it is high; a
+	// job that ends its node within seconds reaches it in some minutes.
+	maxRescues = 20
+
+	// maxRescuePause bounds rescuePause.
+	maxRescuePause = 8 * time.Second
 )
 
 // thisNode describes this run of this process. Two runs never share an ID, so that a restarted process rescues its own jobs.
@@ -184,7 +188,7 @@ func rescuePause(rescues int) time.Duration {
 	if rescues <= 1 || rescues >= maxRescues {
 		return 0
 	}
-	return time.Second << (rescues - 1)
+	return min(time.Second<<(rescues-1), maxRescuePause)
 }
 
 // metadata is what a job's row says of earlier runs.

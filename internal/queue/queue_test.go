@@ -368,7 +368,7 @@ func TestRescue_PausesBeforeTheThirdRun(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store) {
 		q := open(t, s, Kind{Task: never})
 		q.enqueue(t, "CJ1")
-		for rescues, pause := range map[int]time.Duration{0: 0, 1: 0, 2: 2 * time.Second, 3: 4 * time.Second, maxRescues: 0} {
+		for rescues, pause := range map[int]time.Duration{0: 0, 1: 0, 2: 2 * time.Second, 3: 4 * time.Second, 4: maxRescuePause, maxRescues - 1: maxRescuePause, maxRescues: 0} {
 			if got := rescuePause(rescues); got != pause {
 				t.Errorf("after %d rescues: %v, want %v", rescues, got, pause)
 			}

@@ -35,7 +35,6 @@ type track struct {
 
 	// Of fragments:
 	next int64 // decode time of the next sample
-	data int64 // where the data of the last run ends
 
 	begun bool  // a sample was seen
 	start int64 // when its first sample is presented, in units of scale
