@@ -3,6 +3,7 @@ package e2e
 import (
 	"image"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -129,5 +130,44 @@ func checkSync(t *testing.T, film *fixture.Film) {
 				t.Errorf("%s: flash and beep %d are %v apart", p.name, n, off)
 			}
 		}
+	}
+}
+
+// A run that is killed leaves its scratch folder. The next run beside it removes the folder.
+func TestCompose_RemovesWhatAKilledRunLeft(t *testing.T) {
+	dir := t.TempDir()
+	manifest := fixture.Room{Recordings: fixture.Pair("alice", fixture.People[0], 0, 2*time.Second)}.Make(t, t.TempDir())
+	out := filepath.Join(dir, "film.mp4")
+	leftovers := func() []string {
+		list, err := filepath.Glob(filepath.Join(dir, ".roomreel-*"))
+		return must(t, list, err)
+	}
+	// The child never answers, so the run does not end before it is killed.
+	stalled := filepath.Join(t.TempDir(), "stalled")
+	if err := os.WriteFile(stalled, []byte("#!/bin/sh\nexec sleep 60\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(filepath.Join(bin, "roomreel"), "compose", "--room", manifest, "-o", out,
+		"--set", "render.binary="+stalled, "--set", "render.sandbox=off")
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); len(leftovers()) == 0; time.Sleep(5 * ms) {
+		if time.Now().After(deadline) {
+			t.Fatal("the run has no scratch folder")
+		}
+	}
+	roomreel(t, "compose", "--room", manifest, "-o", filepath.Join(dir, "beside.mp4"))
+	if len(leftovers()) != 1 {
+		t.Errorf("%v are left while the first run goes on, want its folder", leftovers())
+	}
+	command.Process.Kill()
+	command.Wait()
+	if len(leftovers()) != 1 {
+		t.Errorf("a run that was killed left %v", leftovers())
+	}
+	roomreel(t, "compose", "--room", manifest, "-o", out)
+	if len(leftovers()) != 0 {
+		t.Errorf("%v are left", leftovers())
 	}
 }

@@ -21,10 +21,10 @@ type composeCommand struct {
 	AudioSources         []string `default:"*" sep:"none" placeholder:"NAME" help:"Tracks to hear, by name; may be repeated, * stands for any text, an empty name is no audio (default *)."`
 	AudioSourcesExcluded []string `sep:"none" placeholder:"NAME" help:"Tracks not to hear, by name."`
 	Resolution           string   `default:"640x480" placeholder:"WxH" help:"Size of the video (default ${default})."`
-	Format               string   `placeholder:"mp4|webm" help:"Container; default is what the output's name ends in, else mp4."`
+	Format               string   `placeholder:"mp4|webm" help:"Container; default is what the output's name ends in."`
 	FPS                  string   `name:"fps" placeholder:"N" help:"Frames per second (compose.fps)."`
 	Trim                 bool     `default:"true" negatable:"" help:"Leave out times in which no participant is there (default true)."`
-	Output               string   `short:"o" required:"" placeholder:"FILE" help:"The film; what was there is replaced when the new one is whole."`
+	Output               string   `short:"o" required:"" placeholder:"FILE" help:"The film, with a name that ends in .mp4 or .webm; what was there is replaced when the new one is whole."`
 }
 
 // composed is what compose says on standard output, as one line of JSON.

@@ -23,26 +23,19 @@ import (
 
 // request reads the flags as the API reads a request's parameters.
 func (c composeCommand) request() (plan.Request, error) {
-	request := plan.Request{Trim: c.Trim, Format: roomreel.Format(c.Format)}
+	request := plan.Request{Trim: c.Trim}
 	var mistakes []error
 	note := func(err error) {
 		if err != nil {
 			mistakes = append(mistakes, err)
 		}
 	}
-	if c.Format == "" {
-		request.Format = roomreel.MP4
-		if strings.EqualFold(filepath.Ext(c.Output), ".webm") {
-			request.Format = roomreel.WebM
-		}
-	}
-	if request.Format != roomreel.MP4 && request.Format != roomreel.WebM {
-		note(roomreel.InvalidParam("--format", "must be mp4 or webm, not %q", c.Format))
-	}
+	var err error
+	request.Format, err = c.format()
+	note(err)
 	request.AudioSources, request.AudioExcluded = given(c.AudioSources), given(c.AudioSourcesExcluded)
 	note(layout.ValidateSelectors("--audio-sources", request.AudioSources))
 	note(layout.ValidateSelectors("--audio-sources-excluded", request.AudioExcluded))
-	var err error
 	if request.Size, err = layout.ParseResolution(c.Resolution); err != nil {
 		note(err)
 	} else {
@@ -50,6 +43,30 @@ func (c composeCommand) request() (plan.Request, error) {
 		note(err)
 	}
 	return request, errors.Join(mistakes...)
+}
+
+// endings are those of a film's name, with the container that players expect under it.
+var endings = map[string]roomreel.Format{".mp4": roomreel.MP4, ".m4v": roomreel.MP4, ".webm": roomreel.WebM}
+
+// format is the container that --format names, else the one that the output's ending names. The ending must not name another:
+// players trust it. An ending that names none is refused without --format.
+func (c composeCommand) format() (roomreel.Format, error) {
+	ending := filepath.Ext(c.Output)
+	named := endings[strings.ToLower(ending)]
+	asked := roomreel.Format(c.Format)
+	switch {
+	case asked != "" && asked != roomreel.MP4 && asked != roomreel.WebM:
+		return "", roomreel.InvalidParam("--format", "must be mp4 or webm, not %q", c.Format)
+	case asked != "" && named != "" && named != asked:
+		return "", roomreel.InvalidParam(c.Output, "its name is that of a film in %s, and --format asks for %s", named, asked)
+	case asked != "":
+		return asked, nil
+	case named != "":
+		return named, nil
+	case ending == "":
+		return "", roomreel.InvalidParam(c.Output, "its name does not say which container is wanted: let it end in .mp4 or .webm, or give --format")
+	}
+	return "", roomreel.InvalidParam(c.Output, "films do not end in %s: let the name end in .mp4 or .webm, or give --format", ending)
 }
 
 // given leaves out empty selectors: an empty name is how one asks for none.

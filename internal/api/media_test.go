@@ -36,7 +36,7 @@ func TestMedia_RedirectServesWhatWasUploaded(t *testing.T) {
 			t.Errorf("%s serves %d bytes, want the %d that were uploaded", path, len(got.Body), len(want))
 		}
 		for name, value := range map[string]string{
-			"Content-Type": "audio/x-matroska", "Content-Disposition": `attachment; filename="` + sid + `.mka"`,
+			"Content-Type": "audio/webm", "Content-Disposition": `attachment; filename="` + sid + `.mka"`,
 			"Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff",
 		} {
 			if got.Header.Get(name) != value {

@@ -30,7 +30,7 @@ type LocalOptions struct {
 	Recordings Recordings // of the plan's tracks
 	Parallel   int        // tasks at a time
 	Render     render.Command
-	Out        string // the film's path; replaced only when the new film is whole
+	Out        string // the film's path; replaced only when the new film is whole. Scratch is beside it meanwhile
 	Log        *slog.Logger
 	Progress   func(done float64) // 0..1, from any goroutine; may be nil
 }
@@ -43,12 +43,14 @@ type LocalResult struct {
 
 // Local composes a film of local files without a server: the same plan, children and checks.
 func Local(ctx context.Context, o LocalOptions) (LocalResult, error) {
-	scratch, err := os.MkdirTemp(filepath.Dir(o.Out), ".roomreel-")
+	scratch, err := makeScratch(filepath.Dir(o.Out), func(path string, err error) {
+		o.Log.Warn("a scratch folder of an earlier run could not be removed", "path", path, "err", err)
+	})
 	if err != nil {
-		return LocalResult{}, fmt.Errorf("make a scratch folder beside the film: %w", err)
+		return LocalResult{}, err
 	}
-	defer os.RemoveAll(scratch)
-	store, err := dir.Open(scratch)
+	defer scratch.remove()
+	store, err := dir.Open(scratch.path)
 	if err != nil {
 		return LocalResult{}, err
 	}
@@ -61,7 +63,7 @@ func Local(ctx context.Context, o LocalOptions) (LocalResult, error) {
 	if err := l.renderAll(ctx); err != nil {
 		return LocalResult{}, err
 	}
-	part := filepath.Join(scratch, "film")
+	part := filepath.Join(scratch.path, "film")
 	film, err := l.composer.WriteFilm(ctx, &o.Plan.Summary, l.segments, part)
 	if err != nil {
 		return LocalResult{}, err

@@ -10,8 +10,8 @@ type Container string
 // The containers that are read and written.
 const (
 	Matroska Container = "matroska"
-	WebM     Container = "webm"
-	MP4      Container = "mp4" // fragmented or not
+	WebM     Container = "webm" // or Matroska that holds only what WebM has; browsers play it under this name alone
+	MP4      Container = "mp4"  // fragmented or not
 	Ogg      Container = "ogg"
 )
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"time"
 
 	"roomreel"
@@ -49,6 +50,9 @@ func read(r io.Reader, kind roomreel.TrackKind) (*media.Index, media.Container, 
 		return nil, "", err
 	}
 	x, err := s.all()
+	if s.onlyWebM {
+		container = media.WebM
+	}
 	return x, container, err
 }
 
@@ -106,12 +110,13 @@ type scanner struct {
 	pos  int64
 	kind roomreel.TrackKind
 
-	scale   time.Duration // one tick
-	track   *track        // the one that is indexed; nil until it is known
-	build   *media.Builder
-	skip    bool                     // the current segment does not hold that track
-	refusal error                    // why no track was usable in the track lists so far
-	starts  map[uint64]time.Duration // timestamp of the first block of each audio and video track, by track number
+	scale    time.Duration // one tick
+	track    *track        // the one that is indexed; nil until it is known
+	build    *media.Builder
+	skip     bool                     // the current segment does not hold that track
+	onlyWebM bool                     // the track list holds nothing that WebM does not have
+	refusal  error                    // why no track was usable in the track lists so far
+	starts   map[uint64]time.Duration // timestamp of the first block of each audio and video track, by track number
 
 	cluster int64 // timestamp of the current cluster, in ticks
 	end     int64 // position where the current cluster claims to end
@@ -347,6 +352,7 @@ func (s *scanner) tracks(b []byte) error {
 		}
 		t := &list[i]
 		s.track = t
+		s.onlyWebM = !slices.ContainsFunc(list, func(t track) bool { return !t.inWebM() })
 		x := media.Index{Codec: t.Codec, Video: t.Kind == roomreel.Video, Private: t.private, CodecDelay: t.delay, Prefix: t.prefix}
 		if x.Video {
 			x.Width, x.Height = t.width, t.height

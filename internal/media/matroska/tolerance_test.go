@@ -223,6 +223,39 @@ func TestReadIndex_SaysWhyAFileIsOfNoUse(t *testing.T) {
 	}
 }
 
+// Not all browsers play a file that is served as Matroska. So a file that holds only what WebM has is WebM.
+func TestReadIndex_SaysWhatBrowsersPlay(t *testing.T) {
+	body := join(unknown(idCluster, at(0), simple(0, opus20(1))))
+	opus, vp9 := entry(1, 2, "A_OPUS"), entry(2, 1, "V_VP9")
+	compressed := element(idContentEncodings, element(idContentEncoding, element(idContentCompression,
+		uintElement(idContentCompAlgo, compHeaderStrip), element(idContentCompSettings, []byte{0xF8}))))
+	for name, test := range map[string]struct {
+		docType string
+		tracks  [][]byte
+		want    media.Container
+	}{
+		"webm":             {"webm", [][]byte{opus}, media.WebM},
+		"audio":            {"matroska", [][]byte{opus}, media.WebM},
+		"audio_and_video":  {"matroska", [][]byte{opus, vp9}, media.WebM},
+		"vorbis_beside":    {"matroska", [][]byte{opus, entry(2, 2, "A_VORBIS")}, media.WebM},
+		"av1_beside":       {"matroska", [][]byte{opus, entry(2, 1, "V_AV1")}, media.WebM},
+		"h264_beside":      {"matroska", [][]byte{opus, entry(2, 1, "V_MPEG4/ISO/AVC")}, media.Matroska},
+		"subtitles_beside": {"matroska", [][]byte{opus, entry(2, 17, "S_TEXT/UTF8")}, media.Matroska},
+		"stripped":         {"matroska", [][]byte{entry(1, 2, "A_OPUS", compressed)}, media.Matroska},
+		"opus_of_the_past": {"matroska", [][]byte{entry(1, 2, "A_OPUS/EXPERIMENTAL")}, media.Matroska},
+		"pcm":              {"matroska", [][]byte{entry(1, 2, "A_MS/ACM", element(idCodecPrivate, []byte{7, 0, 1, 0, 0x40, 0x1F, 0, 0}))}, media.Matroska},
+		"named_as_webm":    {"webm", [][]byte{opus, entry(2, 1, "V_MPEG4/ISO/AVC")}, media.WebM},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := join(header(test.docType), unknown(idSegment, element(idTracks, test.tracks...), body))
+			_, got, err := ReadIndex(bytes.NewReader(file), int64(len(file)), roomreel.Audio)
+			if err != nil || got != test.want {
+				t.Errorf("got %q %v, want %q", got, err, test.want)
+			}
+		})
+	}
+}
+
 func TestReadIndex_PassesOnReadErrors(t *testing.T) {
 	broken := errors.New("connection lost")
 	file := join(header("webm"), unknown(idSegment, opusTrack(), unknown(idCluster, at(0), simple(0, opus20(0)))))

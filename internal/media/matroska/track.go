@@ -24,6 +24,7 @@ type track struct {
 	rate     int
 	channels int
 	prefix   []byte
+	encoded  bool // its packets are compressed, stripped or encrypted
 }
 
 // Values of ContentEncodingType and ContentCompAlgo. Source: RFC 9559, 5.1.4.1.31.
@@ -113,6 +114,7 @@ func (t *track) parseEncodings(b []byte) {
 			return
 		}
 		encodings++
+		t.encoded = true
 		var kind, algo, scope uint64 = 0, compZlib, 1
 		var settings []byte
 		children(data, func(id uint32, data []byte) {
@@ -199,4 +201,15 @@ func (t *track) resolve() {
 	if wrongKind {
 		t.Codec = ""
 	}
+}
+
+// inWebM reports whether the track may be in a WebM file, which browsers play. WebM has five codecs and no compression.
+//
+// Source: webmproject.org/docs/container, "WebM Guidelines": its codecs, and ContentCompression is "unsupported".
+func (t track) inWebM() bool {
+	switch t.Name {
+	case "V_VP8", "V_VP9", "V_AV1", "A_OPUS", "A_VORBIS":
+		return !t.encoded
+	}
+	return false
 }
