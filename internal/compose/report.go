@@ -1,9 +1,12 @@
 package compose
 
 import (
+	"fmt"
 	"slices"
+	"time"
 
 	"roomreel"
+	"roomreel/internal/media"
 	"roomreel/internal/plan"
 	"roomreel/internal/render/protocol"
 	"roomreel/internal/timeline"
@@ -51,7 +54,8 @@ type ReportTrack struct {
 	Sizes       int     `json:"size_changes,omitempty"`
 	DriftMillis float64 `json:"drift_ms,omitempty"`
 	Truncated   bool    `json:"truncated,omitempty"`
-	Lost        bool    `json:"lost,omitempty"` // its decoder died: left out from there on
+	Repaired    int     `json:"repaired,omitempty"` // places where timestamps were corrected
+	Lost        bool    `json:"lost,omitempty"`     // its decoder died: left out from there on
 }
 
 // MakeReport puts together what the plan decided and what its tasks counted. Stats of the same recording add up.
@@ -83,7 +87,7 @@ func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 			Used: t.Used, Length: t.Length.Seconds(),
 			Packets: t.Packets, Decoded: stats.Decoded, Errors: stats.Errors, Shown: stats.Shown,
 			Audible: float64(stats.Samples) / timeline.SampleRate, Sizes: stats.Sizes,
-			DriftMillis: float64(t.Drift.Microseconds()) / 1000, Truncated: t.Truncated, Lost: lost,
+			DriftMillis: float64(t.Drift.Microseconds()) / 1000, Truncated: t.Truncated, Repaired: t.Repaired, Lost: lost,
 		}
 		if t.Used {
 			line.Start = t.Start.Seconds()
@@ -110,10 +114,39 @@ func warnings(t plan.TrackSummary, line ReportTrack, resumed bool) []string {
 	}
 	say(line.Lost, "its decoder died; it is missing from there on")
 	say(line.Truncated, "the file is truncated; what came before the damage is used")
+	say(t.Repaired > 0, repaired(t))
 	say(t.DriftRefused, "its time stamps drift from its audio by more than a clock can; they were not followed")
 	say(line.Errors > 0, "some packets could not be decoded; the last frame was held, or silence put")
 	say(t.Kind == roomreel.Video && line.Shown == 0 && !line.Lost && !resumed, "it is not seen in the film")
 	return result
+}
+
+// repaired says in a sentence which damage of a track's timestamps was corrected.
+func repaired(t plan.TrackSummary) string {
+	if len(t.Repairs) == 0 {
+		return ""
+	}
+	r := t.Repairs[0]
+	by := r.By.Round(time.Millisecond)
+	what := ""
+	switch r.Kind {
+	case media.Misstamped:
+		what = fmt.Sprintf("%d timestamps that were %v off were replaced", r.Packets, by)
+	case media.Leap:
+		what = fmt.Sprintf("a gap of %v is not believable and was cut", by)
+	case media.StepBack:
+		what = fmt.Sprintf("the clock steps back by %v", by)
+		if t.Kind == roomreel.Audio {
+			what += ", and the audio that overlaps is left out"
+		}
+	case media.Restart:
+		what = fmt.Sprintf("the clock goes back by %v, and what follows was put directly after what was before", by)
+	}
+	text := fmt.Sprintf("its timestamps are damaged: at %.3f s, %s", r.At.Seconds(), what)
+	if t.Repaired > 1 {
+		text += fmt.Sprintf("; corrected in %d places in all", t.Repaired)
+	}
+	return text
 }
 
 // total adds up what all tasks say of track t.

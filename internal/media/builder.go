@@ -11,16 +11,16 @@ import (
 // Builder makes the index of one track from the packets that a reader of a container finds. What recorders get wrong is
 // corrected here, for all containers alike: timestamps, keyframe flags, frame sizes and durations.
 type Builder struct {
-	Index   Index
-	clock   clock
-	framing h264.Framing
-	aac     time.Duration // how much audio an AAC packet holds
+	Index    Index
+	restarts []int // indexes of packets with which a segment of the file begins
+	framing  h264.Framing
+	aac      time.Duration // how much audio an AAC packet holds
 }
 
 // NewBuilder begins the index of a track. x is what the container's headers say of it.
 func NewBuilder(x Index) *Builder {
 	x.CodecDelay = min(max(x.CodecDelay, 0), MaxDelay)
-	b := &Builder{Index: x, clock: clock{video: x.Video}}
+	b := &Builder{Index: x}
 	switch x.Codec {
 	case "h264":
 		b.framing = h264.ParsePrivate(x.Private)
@@ -43,9 +43,13 @@ func (b *Builder) Front() int {
 }
 
 // Restart says that the file's clock may begin anew with the next packet: a segment of the file begins.
-func (b *Builder) Restart() { b.clock.anew = true }
+func (b *Builder) Restart() {
+	if n := len(b.restarts); n == 0 || b.restarts[n-1] != len(b.Index.Packets) {
+		b.restarts = append(b.restarts, len(b.Index.Packets))
+	}
+}
 
-// Add appends a packet in file order. p.Time is its time by the file's clock; p.Key and p.Duration are the container's word,
+// Add appends a packet in file order. p.Time is its time by the file's clock, which Finish corrects; p.Key and p.Duration are the container's word,
 // which holds where the bitstream does not tell. front is the first Front bytes of the packet, or all of a shorter one.
 //
 // Packets without payload, which some recorders write for lost ones, are left out. The error is for the uploader.
@@ -79,8 +83,6 @@ func (b *Builder) Add(p Packet, front []byte) error {
 			p.Duration = d
 		}
 	}
-	at := p.Time
-	p.Time = b.clock.place(x.Packets, at, p.Duration)
 	x.Packets = append(x.Packets, p)
 	return nil
 }
@@ -117,6 +119,9 @@ func (b *Builder) Finish(size int64, truncated bool) (*Index, error) {
 	if len(x.Packets) == 0 {
 		return nil, Invalid("the %s track holds no packets", x.kind())
 	}
+	c := clock{packets: x.Packets, video: x.Video, reordered: x.Video && x.reordered(), restarts: b.restarts}
+	x.Packets = c.correct()
+	x.Repaired, x.Repairs = c.count, c.repairs
 	if x.Video {
 		w, h := 0, 0
 		for _, p := range x.Packets {
@@ -129,6 +134,22 @@ func (b *Builder) Finish(size int64, truncated bool) (*Index, error) {
 		}
 	}
 	return x, nil
+}
+
+// reordered reports whether frames are stored in another order than they are shown in. A clock that steps back a few times
+// is none.
+func (x *Index) reordered() bool {
+	if x.Codec == "vp8" || x.Codec == "vp9" {
+		return false
+	}
+	const rare = 50
+	back := 0
+	for i := 1; i < len(x.Packets); i++ {
+		if x.Packets[i].Time < x.Packets[i-1].Time {
+			back++
+		}
+	}
+	return back*rare >= len(x.Packets)
 }
 
 func (x *Index) kind() roomreel.TrackKind {

@@ -30,9 +30,11 @@ type Index struct {
 	Channels   int           // audio
 	Width      int           // video: largest frame seen at a keyframe, else the header's
 	Height     int
-	Prefix     []byte // bytes that Matroska's header stripping took off the front of every packet
-	Truncated  bool   // the file ends in the middle of something
-	Size       int64  // bytes of the file that were read
+	Prefix     []byte   // bytes that Matroska's header stripping took off the front of every packet
+	Truncated  bool     // the file ends in the middle of something
+	Repaired   int      `json:",omitempty"` // places where timestamps were corrected, and
+	Repairs    []Repair `json:",omitempty"` // the first of them. An index that was made before has none
+	Size       int64    // bytes of the file that were read
 	Packets    []Packet
 }
 

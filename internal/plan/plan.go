@@ -78,8 +78,10 @@ type TrackSummary struct {
 	Length       time.Duration
 	Packets      int
 	Truncated    bool
-	Drift        time.Duration // audio: by how much clocks drifted, corrected
-	DriftRefused bool          // some stamps drift more than any clock does, and were not followed
+	Repaired     int            `json:",omitempty"` // see media.Index
+	Repairs      []media.Repair `json:",omitempty"`
+	Drift        time.Duration  // audio: by how much clocks drifted, corrected
+	DriftRefused bool           // some stamps drift more than any clock does, and were not followed
 }
 
 // VideoTask is a row of chunks that one child renders.
@@ -145,6 +147,7 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 			Recording: t.Recording, Identity: t.Identity, Name: t.Name, Kind: t.Kind, Used: arranged.Tracks[i].Used,
 			Start: arranged.Tracks[i].Start, Length: t.Length,
 			Codec: x.Track().Codec, Packets: x.Count(), Truncated: x.Track().Truncated,
+			Repaired: x.Track().Repaired, Repairs: x.Track().Repairs,
 		}
 	}
 	if len(arranged.video) > 0 {
