@@ -39,10 +39,29 @@ func (c *Canvas) Black(x, y, w, h int) {
 	C.rr_canvas_black(c.frame, C.int(x), C.int(y), C.int(w), C.int(h))
 }
 
+// View is what is drawn of a frame: the rectangle of W x H pixels at X, Y, mirrored left to right, and then turned clockwise.
+type View struct {
+	X, Y, W, H int
+	Mirror     bool
+	Turn       int // 0, 90, 180 or 270 degrees
+}
+
 // Draw scales f to fill an even rectangle inside the canvas, whatever f's proportions.
 func (c *Canvas) Draw(f *Frame, x, y, w, h int) error {
+	return c.DrawView(f, View{W: f.Width, H: f.Height}, x, y, w, h)
+}
+
+// DrawView scales what v shows of f to fill an even rectangle inside the canvas. It panics when v is not inside f.
+func (c *Canvas) DrawView(f *Frame, v View, x, y, w, h int) error {
 	c.mustHold(x, y, w, h)
-	err := C.rr_canvas_draw(c.frame, f.av, C.int(x), C.int(y), C.int(w), C.int(h), &c.scratch, &c.size)
+	if v.X < 0 || v.Y < 0 || v.W < 1 || v.H < 1 || v.X > f.Width-v.W || v.Y > f.Height-v.H || v.Turn%90 != 0 || v.Turn < 0 || v.Turn > 270 {
+		panic(fmt.Sprintf("codec: %+v of a frame of %dx%d", v, f.Width, f.Height))
+	}
+	view := C.rr_view{x: C.int(v.X), y: C.int(v.Y), w: C.int(v.W), h: C.int(v.H), turn: C.int(v.Turn)}
+	if v.Mirror {
+		view.mirror = 1
+	}
+	err := C.rr_canvas_draw(c.frame, f.av, &view, C.int(x), C.int(y), C.int(w), C.int(h), &c.scratch, &c.size)
 	if err < 0 {
 		return failure("draw", err)
 	}

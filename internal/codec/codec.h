@@ -30,6 +30,12 @@ typedef struct {
 	int64_t max_pixels;     // video
 } rr_decoder_config;
 
+// What is drawn of a frame: a rectangle of it, mirrored left to right, and then turned clockwise by 0, 90, 180 or 270 degrees.
+typedef struct {
+	int x, y, w, h;
+	int mirror, turn;
+} rr_view;
+
 typedef struct {
 	const char *name;
 	int threads;
@@ -55,7 +61,8 @@ int rr_audio_copy(const AVFrame *f, float *stereo);
 
 int rr_new_canvas(AVFrame **out, int width, int height);
 void rr_canvas_black(AVFrame *canvas, int x, int y, int w, int h);
-int rr_canvas_draw(AVFrame *canvas, const AVFrame *frame, int x, int y, int w, int h, uint8_t **scratch, int *size);
+int rr_canvas_draw(AVFrame *canvas, const AVFrame *frame, const rr_view *v, int x, int y, int w, int h, uint8_t **scratch,
+	int *size);
 
 int rr_open_encoder(AVCodecContext **out, const rr_encoder_config *c, AVDictionary **options);
 int rr_send_canvas(AVCodecContext *e, AVFrame *canvas, int64_t pts);

@@ -30,6 +30,7 @@ type Index struct {
 	Channels   int           // audio
 	Width      int           // video: largest frame seen at a keyframe, else the header's
 	Height     int
+	Display    Display  `json:",omitzero"` // video: how the frames are shown
 	Prefix     []byte   // bytes that Matroska's header stripping took off the front of every packet
 	Truncated  bool     // the file ends in the middle of something
 	Repaired   int      `json:",omitempty"` // places where timestamps were corrected, and

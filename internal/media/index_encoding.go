@@ -205,7 +205,7 @@ func parseHead(text []byte, end int64) (indexHead, []block, error) {
 	t.Packets = nil
 	within := func(v, most int) bool { return v >= 0 && v <= most }
 	if !within(head.Count, MaxPackets) || !within(t.Rate, MaxRate) || !within(t.Channels, MaxChannels) || !within(t.Width, MaxSide) ||
-		!within(t.Height, MaxSide) || len(t.Prefix) > MaxPrefix || t.Size < 0 || t.CodecDelay < 0 || t.CodecDelay > MaxDelay ||
+		!within(t.Height, MaxSide) || len(t.Prefix) > MaxPrefix || t.Size < 0 || t.CodecDelay < 0 || t.CodecDelay > MaxDelay || !t.Display.valid() ||
 		head.Unit < 1 || head.Unit > maxTime || head.Length < 0 || head.Length > 2*maxTime {
 		return head, nil, errIndex
 	}

@@ -192,6 +192,7 @@ func openedOnce(indexes Indexes) Indexes {
 func renderTrack(x media.Index) protocol.Track {
 	return protocol.Track{
 		Codec: x.Codec, Private: x.Private, Channels: x.Channels, Rate: x.Rate, MaxW: x.Width, MaxH: x.Height,
+		Display: protocol.Display(x.Display),
 	}
 }
 

@@ -51,6 +51,17 @@ const (
 	idVideo               = 0xE0
 	idPixelWidth          = 0xB0
 	idPixelHeight         = 0xBA
+	idPixelCropBottom     = 0x54AA
+	idPixelCropTop        = 0x54BB
+	idPixelCropLeft       = 0x54CC
+	idPixelCropRight      = 0x54DD
+	idDisplayWidth        = 0x54B0
+	idDisplayHeight       = 0x54BA
+	idDisplayUnit         = 0x54B2
+	idProjection          = 0x7670
+	idProjectionType      = 0x7671
+	idProjectionPoseYaw   = 0x7673
+	idProjectionPoseRoll  = 0x7675
 	idAudio               = 0xE1
 	idSamplingFrequency   = 0xB5
 	idChannels            = 0x9F

@@ -2,8 +2,10 @@ package matroska
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -21,6 +23,7 @@ type track struct {
 	spacing  time.Duration // DefaultDuration
 	width    int
 	height   int
+	display  media.Display
 	rate     int
 	channels int
 	prefix   []byte
@@ -92,6 +95,61 @@ func (t *track) parseVideo(b []byte) {
 			t.height = int(min(uintOf(data), media.MaxSide))
 		}
 	})
+	t.parseDisplay(b)
+}
+
+// Values of DisplayUnit. Source: RFC 9559, 5.1.4.1.28.14.
+const (
+	unitPixels  = 0
+	unitUnknown = 4
+)
+
+// parseDisplay reads the elements of Video that say how frames of the size in the header are shown.
+func (t *track) parseDisplay(b []byte) {
+	var left, top, right, bottom, width, height, unit, projection uint64
+	var roll, yaw float64
+	children(b, func(id uint32, data []byte) {
+		switch id {
+		case idPixelCropLeft:
+			left = uintOf(data)
+		case idPixelCropTop:
+			top = uintOf(data)
+		case idPixelCropRight:
+			right = uintOf(data)
+		case idPixelCropBottom:
+			bottom = uintOf(data)
+		case idDisplayWidth:
+			width = uintOf(data)
+		case idDisplayHeight:
+			height = uintOf(data)
+		case idDisplayUnit:
+			unit = uintOf(data)
+		case idProjection:
+			children(data, func(id uint32, data []byte) {
+				switch id {
+				case idProjectionType:
+					projection = uintOf(data)
+				case idProjectionPoseYaw:
+					yaw = floatOf(data)
+				case idProjectionPoseRoll:
+					roll = floatOf(data)
+				}
+			})
+		}
+	})
+	d := &t.display
+	d.Crop(t.width, t.height, left, top, right, bottom)
+	shownW, shownH := d.Shown(t.width, t.height)
+	if unit == unitPixels && width|height != 0 { // the other is as large as what is shown
+		width, height = cmp.Or(width, uint64(shownW)), cmp.Or(height, uint64(shownH))
+	}
+	if unit < unitUnknown && width <= media.MaxSide && height <= media.MaxSide {
+		d.Aspect(width*uint64(shownH), height*uint64(shownW))
+	}
+	if projection == 0 { // rectangular; roll is counterclockwise, and a yaw of half a turn shows the frame from behind
+		d.Rotate(-roll)
+		d.Mirror = math.Abs(yaw) == 180
+	}
 }
 
 func (t *track) parseAudio(b []byte) {

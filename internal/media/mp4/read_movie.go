@@ -3,6 +3,7 @@ package mp4
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	mp4ff "github.com/Eyevinn/mp4ff/mp4"
 
@@ -22,6 +23,7 @@ type movie struct {
 type track struct {
 	media.Candidate
 	index media.Index // without packets
+	sides [2]uint32   // width and height in the track header, in 1/65536 pixels
 	id    uint32
 	scale uint32 // units of time in a second; at least 1
 	boxes map[string]box
@@ -130,7 +132,10 @@ func (s *source) track(t *track) error {
 	}
 	header, err := decode[mp4ff.TkhdBox](s, t.boxes["tkhd"], mp4ff.DecodeTkhdSR)
 	if err == nil {
-		t.id = header.TrackID
+		t.id, t.sides = header.TrackID, [2]uint32{uint32(header.Width), uint32(header.Height)}
+		if err := s.matrix(t, header.Version); err != nil {
+			return err
+		}
 	} else if err != errBox {
 		return err
 	}
@@ -167,6 +172,25 @@ func (s *source) track(t *track) error {
 	if first {
 		damage("sample description")
 	}
+	return nil
+}
+
+// matrix reads the matrix of a track header, which mp4ff does not keep. Its first two columns are fixed-point numbers with 16
+// bits of fraction. Source: ISO/IEC 14496-12, 8.3.2.
+func (s *source) matrix(t *track, version byte) error {
+	body, err := s.load(t.boxes["tkhd"])
+	if err != nil {
+		return s.tolerate(err)
+	}
+	at := 40
+	if version == 1 {
+		at = 52 // times and duration have 64 bits
+	}
+	if len(body) < at+20 {
+		return nil
+	}
+	number := func(i int) float64 { return float64(int32(binary.BigEndian.Uint32(body[at+4*i:]))) }
+	t.index.Display.Transform(number(0), number(1), number(3), number(4))
 	return nil
 }
 
@@ -213,7 +237,7 @@ func (t *track) entry(kind string, b []byte) {
 	var find func(kind string, body []byte)
 	find = func(kind string, body []byte) {
 		switch kind {
-		case "avcC", "dOps", "esds":
+		case "avcC", "dOps", "esds", "pasp", "clap":
 			config[kind] = body
 		case "wave": // QuickTime puts esds into it
 			parts(body, find)
@@ -225,6 +249,7 @@ func (t *track) entry(kind string, b []byte) {
 		t.Codec, t.Unreadable = kind, "its packets are encrypted"
 	case video:
 		t.videoEntry(kind, config)
+		t.display(config["pasp"], config["clap"])
 	default:
 		t.audioEntry(kind, config)
 	}
@@ -242,6 +267,38 @@ func (t *track) videoEntry(kind string, config map[string][]byte) {
 		t.Codec = "vp8"
 	case "vp09":
 		t.Codec = "vp9"
+	}
+}
+
+// display reads which rectangle of the frames is shown (clap, ISO/IEC 14496-12, 12.1.4) and the proportions of a pixel (pasp).
+// Without these boxes, the frame is stretched to the size in the track header, as players do.
+func (t *track) display(pasp, clap []byte) {
+	x := &t.index
+	number := func(b []byte, i int) uint32 { return binary.BigEndian.Uint32(b[4*i:]) }
+	if len(clap) >= 32 {
+		crop := func(side, i int) (before, after uint64) {
+			length := float64(number(clap, i)) / float64(number(clap, i+1))
+			offset := float64(int32(number(clap, i+4))) / float64(number(clap, i+5))
+			from := math.Round(offset + (float64(side)-length)/2)
+			to := math.Round(from + length)
+			if !(length > 0 && from >= 0 && to <= float64(side)) {
+				return 0, 0
+			}
+			return uint64(from), uint64(side) - uint64(to)
+		}
+		left, right := crop(x.Width, 0)
+		top, bottom := crop(x.Height, 2)
+		x.Display.Crop(x.Width, x.Height, left, top, right, bottom)
+	}
+	width, height := uint64(t.sides[0]), uint64(t.sides[1])
+	w, h := uint64(x.Width), uint64(x.Height)
+	switch {
+	case len(pasp) >= 8:
+		x.Display.Aspect(uint64(number(pasp, 0)), uint64(number(pasp, 1)))
+	case len(clap) > 0 || width == w<<16 && height == h<<16 || width == h<<16 && height == w<<16:
+		// Nothing is stretched. Some recorders give the size after the frame is turned.
+	default:
+		x.Display.Aspect(width*h, height*w)
 	}
 }
 

@@ -27,6 +27,26 @@ type Track struct {
 	Rate     int    `json:"rate,omitempty"` // samples per second of aac, pcmu and pcma; opus and f32 have 48000
 	MaxW     int    `json:"max_w,omitempty"`
 	MaxH     int    `json:"max_h,omitempty"` // largest frame in the index; a decoder refuses more than 4096x2304
+
+	Display Display `json:"display,omitzero"`
+}
+
+// Display says how the frames of a track are shown. A frame is cropped, its pixels are stretched, it is mirrored, and it is
+// turned, in this order. The zero value shows frames as the codec describes them.
+type Display struct {
+	// Left, Top, Right and Bottom are how many pixels are cropped from a frame of Width x Height. From frames of other sizes,
+	// the same share is cropped. All six are 0 when nothing is cropped.
+	Width  int `json:"width,omitempty"`
+	Height int `json:"height,omitempty"`
+	Left   int `json:"left,omitempty"`
+	Top    int `json:"top,omitempty"`
+	Right  int `json:"right,omitempty"`
+	Bottom int `json:"bottom,omitempty"`
+
+	AspectNum int  `json:"aspect_num,omitempty"` // of one pixel; 0 leaves it to the codec
+	AspectDen int  `json:"aspect_den,omitempty"`
+	Mirror    bool `json:"mirror,omitempty"` // left and right change places
+	Turn      int  `json:"turn,omitempty"`   // clockwise: 0, 90, 180 or 270 degrees
 }
 
 // VideoPlan asks for the video frames of consecutive chunks of a film. Frame n is shown at n/FPS seconds of output time.

@@ -57,12 +57,13 @@ func (c *canvas) draw(scene int, cells []protocol.Cell, tracks []*source, workin
 		if now.serial == 0 || now.serial == c.drawn[i].serial && !covered(cells, redrawn, i) {
 			continue
 		}
-		fit := contain(cell, now.frame)
+		view, w, h := show(now.frame, tracks[cell.Track].track.Display)
+		fit := contain(cell, w, h)
 		if c.drawn[i].serial == 0 || c.drawn[i].fit != fit || covered(cells, redrawn, i) {
 			c.border(cellRect(cell), fit)
 		}
 		workingOn(cell.Track)
-		err := c.pixels.Draw(now.frame, fit.x, fit.y, fit.w, fit.h)
+		err := c.pixels.DrawView(now.frame, view, fit.x, fit.y, fit.w, fit.h)
 		workingOn(-1)
 		if err != nil {
 			return fmt.Errorf("track %d: %w", cell.Track, err)
@@ -98,10 +99,37 @@ func (c *canvas) border(cell, fit rect) {
 	}
 }
 
-// contain fits a frame into a cell as CSS object-fit: contain does. It returns the largest even rectangle in the centre of the
-// cell that has the frame's proportions, to the nearest even number of pixels.
-func contain(cell protocol.Cell, f *codec.Frame) rect {
-	w, h := int64(f.Width)*int64(f.AspectNum), int64(f.Height)*int64(f.AspectDen)
+// show returns what of a frame is shown, and in which proportions w:h.
+func show(f *codec.Frame, d protocol.Display) (v codec.View, w, h int64) {
+	v = codec.View{W: f.Width, H: f.Height, Mirror: d.Mirror, Turn: d.Turn}
+	v.X, v.W = crop(f.Width, d.Width, d.Left, d.Right)
+	v.Y, v.H = crop(f.Height, d.Height, d.Top, d.Bottom)
+	if f.Width == d.Width-d.Left-d.Right && f.Height == d.Height-d.Top-d.Bottom {
+		v.X, v.Y, v.W, v.H = 0, 0, f.Width, f.Height // the stream has the same cropping, and the decoder did it
+	}
+	num, den := f.AspectNum, f.AspectDen
+	if d.AspectNum > 0 && d.AspectDen > 0 {
+		num, den = d.AspectNum, d.AspectDen
+	}
+	w, h = int64(v.W)*int64(num), int64(v.H)*int64(den)
+	if d.Turn%180 != 0 {
+		w, h = h, w
+	}
+	return v, w, h
+}
+
+// crop returns what is left of one side of a frame, when before and after are cropped of each whole. It is at least a pixel.
+func crop(side, whole, before, after int) (start, length int) {
+	if whole <= 0 || before < 0 || after < 0 || before+after >= whole {
+		return 0, side
+	}
+	start = min((2*before*side+whole)/(2*whole), side-1)
+	return start, max(side-start-(2*after*side+whole)/(2*whole), 1)
+}
+
+// contain fits what is shown in proportions w:h into a cell as CSS object-fit: contain does. It returns the largest even
+// rectangle in the centre of the cell that has these proportions, to the nearest even number of pixels.
+func contain(cell protocol.Cell, w, h int64) rect {
 	fitW, fitH := int64(cell.W), int64(cell.H)
 	if float64(w)*float64(cell.H) > float64(h)*float64(cell.W) {
 		fitH = even(float64(cell.W)*float64(h)/float64(w), fitH)

@@ -424,7 +424,8 @@ func TestContain_FitsLikeObjectFit(t *testing.T) {
 		{1, 1, 1 << 30, 1, rect{10, 198, 640, 2}},
 	} {
 		p := &codec.Frame{Width: test.w, Height: test.h, AspectNum: test.num, AspectDen: test.den}
-		if got := contain(cell, p); got != test.want {
+		_, w, h := show(p, protocol.Display{})
+		if got := contain(cell, w, h); got != test.want {
 			t.Errorf("%dx%d at %d:%d: got %v, want %v", test.w, test.h, test.num, test.den, got, test.want)
 		}
 	}
