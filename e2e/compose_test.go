@@ -1,10 +1,14 @@
 package e2e
 
 import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
 	"image"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -169,5 +173,72 @@ func TestCompose_RemovesWhatAKilledRunLeft(t *testing.T) {
 	roomreel(t, "compose", "--room", manifest, "-o", out)
 	if len(leftovers()) != 0 {
 		t.Errorf("%v are left", leftovers())
+	}
+}
+
+// TestCompose_ShowsFramesAsPlayersDo composes recordings whose containers say that frames are turned or have wide pixels.
+func TestCompose_ShowsFramesAsPlayersDo(t *testing.T) {
+	fixture.Need(t, "ffmpeg")
+	dir := t.TempDir()
+	colours := fixture.People[:4]
+	graph := ""
+	for _, p := range colours {
+		graph += fmt.Sprintf("color=0x%02x%02x%02x:s=160x120:r=25:d=1[c%d];", p.Colour.R, p.Colour.G, p.Colour.B, strings.Count(graph, ";"))
+	}
+	graph += "[c0][c1][c2][c3]xstack=inputs=4:layout=0_0|w0_0|0_h0|w0_h0,format=yuv420p"
+	upright, wide := filepath.Join(dir, "turned.mp4"), filepath.Join(dir, "wide.mkv")
+	fixture.FFmpeg(t, "-f", "lavfi", "-i", graph, "-c:v", "libx264", upright)
+	fixture.FFmpeg(t, "-f", "lavfi", "-i", graph, "-c:v", "libvpx", "-b:v", "1M", "-aspect", "16:9", wide)
+	turnClockwise(t, upright)
+	for _, test := range []struct {
+		file    string
+		fit     image.Rectangle // in a film of 320x240
+		corners [4]int          // which of the colours is at the top left, top right, bottom left and bottom right
+	}{
+		{upright, image.Rect(70, 0, 250, 240), [4]int{2, 0, 3, 1}},
+		{wide, image.Rect(0, 30, 320, 210), [4]int{0, 1, 2, 3}},
+	} {
+		t.Run(filepath.Base(test.file), func(t *testing.T) {
+			manifest := filepath.Join(dir, "room.json")
+			text := fmt.Sprintf(`{"recordings": [{"file": %q, "type": "video", "participant": "a", "offset_ms": 0}]}`, filepath.Base(test.file))
+			if err := os.WriteFile(manifest, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			out := test.file + ".film.mp4"
+			roomreel(t, "compose", "--room", manifest, "--resolution", "320x240", "-o", out)
+			frame := fixture.Open(t, out).Sample(t, 500*ms)[0]
+			middle := test.fit.Min.Add(test.fit.Size().Div(2))
+			for i, corner := range []image.Point{test.fit.Min, {test.fit.Max.X, test.fit.Min.Y}, {test.fit.Min.X, test.fit.Max.Y}, test.fit.Max} {
+				r := image.Rectangle{corner, middle}.Canon()
+				if got := fixture.Who(frame, r, colours); got != test.corners[i] {
+					t.Errorf("colour %d in %v, want %d", got, r, test.corners[i])
+				}
+			}
+			for _, r := range []image.Rectangle{{Max: image.Pt(320, test.fit.Min.Y)}, {Max: image.Pt(test.fit.Min.X, 240)}} {
+				if got := fixture.Who(frame, r.Inset(4), colours); !r.Empty() && got != fixture.Empty {
+					t.Errorf("colour %d in %v, want black", got, r)
+				}
+			}
+		})
+	}
+}
+
+// turnClockwise writes the matrix of a quarter turn into the first track header of an mp4 file.
+func turnClockwise(t *testing.T, path string) {
+	t.Helper()
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tkhd := bytes.Index(file, []byte("tkhd"))
+	if tkhd < 0 {
+		t.Fatalf("%s has no track header", path)
+	}
+	matrix := file[tkhd+4+40:]
+	for i, n := range [...]int32{0, 1 << 16, 0, -1 << 16, 0} {
+		binary.BigEndian.PutUint32(matrix[4*i:], uint32(n))
+	}
+	if err := os.WriteFile(path, file, 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
