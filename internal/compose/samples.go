@@ -11,7 +11,7 @@ import (
 
 // Samples at rest: a packet of interleaved stereo float32 as one byte that says how many channels differ, then the bytes
 // of all samples by significance (all lowest bytes first), compressed with zstd. Bytes of the same significance are
-// alike, and most rooms are mono on both sides: an hour takes about a quarter of its 1.4 GB.
+// alike, and most rooms are mono on both sides. Measured on three continuous tones, an hour takes 0.62 GB instead of 1.38 GB.
 const (
 	sampleBytes = 4
 	mono        = 1
