@@ -48,7 +48,7 @@ func ParsePrivate(private []byte) Framing {
 	return Framing{width: p.Width, height: p.Height}
 }
 
-// Inspect reads the NAL units at the front of a packet until a slice tells whether it is an IDR picture. The entry points of
+// Inspect reads the NAL units at the front of a packet until a slice tells whether it is an IDR frame. The entry points of
 // an open GOP are not keyframes by this rule: a decoder that starts there shows damaged frames first.
 func (f Framing) Inspect(b []byte) bitstream.Frame {
 	var frame bitstream.Frame

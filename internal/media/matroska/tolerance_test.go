@@ -320,7 +320,7 @@ func TestReadIndex_BelievesTheBitstreamAboutKeyframes(t *testing.T) {
 	}
 }
 
-func TestReadIndex_HoldsADayOfSound(t *testing.T) {
+func TestReadIndex_HoldsADayOfAudio(t *testing.T) {
 	const packets = 24 * 3600 * 50
 	head := join(header("webm"), unknown(idSegment, opusTrack()))
 	var cluster []byte

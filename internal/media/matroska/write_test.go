@@ -198,7 +198,7 @@ func TestWriteWebM_AudioIsSampleExact(t *testing.T) {
 	if got := len(pcm) / 4; got != n {
 		t.Errorf("%d samples are heard, want %d", got, n)
 	}
-	// The position at which the decoded sound agrees best with what was encoded.
+	// The position at which the decoded audio agrees best with what was encoded.
 	best, bestAt := 0.0, 0
 	for at := click - 20; at <= click+20; at++ {
 		sum := 0.0

@@ -11,7 +11,7 @@ import (
 )
 
 // mp4ff decodes the boxes that we need; the walk from box to box is ours, because a file of a stranger may be truncated,
-// damaged, or full of boxes that nobody knows.
+// damaged, or full of unknown boxes.
 
 const (
 	// window is how much of a file is fetched at once when it is read from front to back.

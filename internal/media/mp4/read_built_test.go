@@ -14,7 +14,7 @@ import (
 	"roomreel/internal/media"
 )
 
-// Files built box by box, in the shapes that recorders write and in those that nobody should.
+// Files built box by box, in the shapes that recorders write and in shapes that no recorder should write.
 
 // avcC is a decoder configuration of 16x16 pixels.
 var avcC = newBox("avcC", []byte{1, 0x42, 0xc0, 0x0a, 0xff, 0xe1, 0, 8, 0x67, 0x42, 0xc0, 0x0a, 0xda, 0x1e, 0xc0, 0x44, 1, 0, 2, 0x68, 0xce})
@@ -200,7 +200,7 @@ func openMdat(file []byte) []byte {
 	return append(b, mdat...)
 }
 
-func TestReadIndex_BelievesNoClaim(t *testing.T) {
+func TestReadIndex_ChecksEverySize(t *testing.T) {
 	one := func(tables ...[]byte) []byte {
 		return join(ftyp, moov(trak(1, 1000, "vide", nil, visual("avc1", avcC), tables...)), newBox("mdat", idr(1)))
 	}

@@ -188,7 +188,7 @@ func TestWrite_FramesAreThoseOfTheStream(t *testing.T) {
 	}
 }
 
-func TestWrite_SoundIsSampleExact(t *testing.T) {
+func TestWrite_AudioIsSampleExact(t *testing.T) {
 	const click, n = 60000, 96123
 	path := write(t, audioAAC(t, fmt.Sprintf("'0.9*between(t*48000,%d,%d)'", click, click+200), n))
 	pcm := run(t, "ffmpeg", "-v", "warning", "-xerror", "-i", path, "-f", "f32le", "-ac", "1", "-")

@@ -108,7 +108,7 @@ func check(t testing.TB, x *media.Index, file []byte) {
 }
 
 // heard returns the last byte, time and duration in ms of every packet.
-func heard(t testing.TB, x *media.Index, file []byte) [][3]int64 {
+func audible(t testing.TB, x *media.Index, file []byte) [][3]int64 {
 	t.Helper()
 	r := media.NewPacketReader(x, bytes.NewReader(file))
 	var list [][3]int64
@@ -200,7 +200,7 @@ func TestReadIndex_TakesEveryShape(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			x := index(t, test.file)
-			if d := cmp.Diff(test.want, heard(t, x, test.file)); d != "" {
+			if d := cmp.Diff(test.want, audible(t, x, test.file)); d != "" {
 				t.Error(d)
 			}
 			if x.Truncated != test.truncated || x.Codec != "opus" || x.Rate != 48000 || x.Channels != 1 || x.CodecDelay != 6500*time.Microsecond {
