@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Fault is what the proxy does to one request. The zero Fault does nothing.
@@ -135,6 +137,9 @@ func (p *Proxy) forward(c *net.TCPConn, r *http.Request) bool {
 	p.requests = append(p.requests, seen)
 	p.mu.Unlock()
 	fault := p.plan(seen)
+	if hungUp(c) {
+		return false // plan held the request for so long that its client has gone: it must not arrive after all that followed
+	}
 
 	switch {
 	case fault.Status != 0:
@@ -183,6 +188,21 @@ func (p *Proxy) forward(c *net.TCPConn, r *http.Request) bool {
 		return false // closed in order and not reset, so that the client receives exactly these bytes
 	}
 	return a.Write(c) == nil
+}
+
+// hungUp reports whether the other end has closed the connection, also when there is still something to read.
+func hungUp(c *net.TCPConn) bool {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return true
+	}
+	gone := false
+	err = raw.Control(func(fd uintptr) {
+		state := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		n, err := unix.Poll(state, 0)
+		gone = err == nil && n > 0 && state[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
+	})
+	return gone || err != nil
 }
 
 func answer(w io.Writer, f Fault) error {
