@@ -6,7 +6,7 @@ import (
 )
 
 // Display says how players show the frames of a video track, as far as the headers of its container tell. Players crop a
-// frame, stretch its pixels, mirror it, and turn it, in this order. The zero value shows frames as the codec describes
+// frame, scale its pixels to their aspect, mirror it, and turn it, in this order. The zero value shows frames as the codec describes
 // them. The methods that set it ignore what cannot be true, as files are damaged.
 type Display struct {
 	// Left, Top, Right and Bottom are how many pixels are cropped from a frame of Width x Height, the size in the header.
