@@ -70,6 +70,10 @@ func TestVideoDecoder_DrawsEveryPlanarFormatInItsColours(t *testing.T) {
 		"-c:v libx264 -pix_fmt nv12",
 		"-c:v libx264 -pix_fmt yuv420p10le",
 		"-c:v libx264 -pix_fmt yuv422p10le",
+		"-c:v libx264rgb -pix_fmt rgb24",
+		"-c:v libvpx-vp9 -pix_fmt gbrp",
+		"-c:v libvpx-vp9 -pix_fmt gbrp10le",
+		"-c:v libvpx-vp9 -pix_fmt gbrp12le",
 	} {
 		t.Run(output, func(t *testing.T) {
 			track := codectest.Make(t, "-f lavfi -i color=red:s=162x90:r=10:d=0.3 "+output)
@@ -118,15 +122,6 @@ func TestVideoDecoder_TellsGreyFromGreen(t *testing.T) {
 	}
 	if y, u, v := canvas.At(32, 32); !near(y, 126) || u != 128 || v != 128 {
 		t.Errorf("grey became %d,%d,%d", y, u, v)
-	}
-}
-
-func TestVideoDecoder_RefusesRGB(t *testing.T) {
-	codectest.NoLeaks(t)
-	track := codectest.Make(t, "-f lavfi -i color=red:s=64x64:r=10:d=0.2 -c:v libx264rgb -pix_fmt rgb24")
-	errs := decode(t, track, func(*codec.Frame) { t.Error("it was shown") })
-	if len(errs) != 2 || !errors.Is(errs[0], codec.ErrUnsupported) {
-		t.Errorf("errors: %v", errs)
 	}
 }
 
@@ -248,6 +243,13 @@ func TestAudioDecoder_DecodesEachPacketToItsLength(t *testing.T) {
 		{"-c:a aac -ac 1 -ar 8000", 1, 1024},
 		{"-c:a aac -ac 2 -ar 96000", 2, 1024},
 		{"-c:a aac -ac 6", 6, 1024},
+		{"-c:a libopus -mapping_family 1 -ac 1", 1, 960},
+		{"-c:a libopus -mapping_family 1 -ac 2", 2, 960},
+		{"-c:a libopus -mapping_family 1 -ac 6", 6, 960},
+		{"-c:a libopus -mapping_family 1 -ac 8 -frame_duration 120", 8, 5760},
+		{"-c:a libopus -mapping_family 255 -ac 1", 1, 960},
+		{"-c:a libopus -mapping_family 255 -ac 2", 2, 960},
+		{"-c:a libopus -mapping_family 255 -ac 3", 3, 960},
 	} {
 		t.Run(test.output, func(t *testing.T) {
 			track := codectest.Make(t, "-f lavfi -i sine=440:d=1:r=48000 "+test.output)
@@ -273,28 +275,31 @@ func TestAudioDecoder_DecodesEachPacketToItsLength(t *testing.T) {
 
 func TestAudioDecoder_MixesManyChannelsDown(t *testing.T) {
 	codectest.NoLeaks(t)
-	for channel, want := range [][2]float64{{0.5, 0}, {0, 0.5}, {0.3535, 0.3535}, {0, 0}, {0.3535, 0}, {0, 0.3535}} {
+	const whole = 1 + 2*0.7071 // all shares of a side, by which they are divided
+	for channel, share := range [][2]float64{{1, 0}, {0, 1}, {0.7071, 0.7071}, {0, 0}, {0.7071, 0}, {0, 0.7071}} {
 		sources := []string{"0", "0", "0", "0", "0", "0"}
 		sources[channel] = "0.5*sin(2*PI*40*t)"
-		track := codectest.Make(t, "-f lavfi -i aevalsrc="+strings.Join(sources, "|")+":s=48000:d=0.5:c=5.1 -c:a aac -b:a 400k")
-		d, err := codec.OpenAudioDecoder(track.Codec, track.Private, track.Rate, track.Channels)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer d.Close()
-		var stereo []float32
-		for _, p := range track.Packets {
-			if stereo, err = d.Decode(stereo, p.Data); err != nil {
+		for _, encoder := range []string{"aac -b:a 400k", "libopus -mapping_family 1 -b:a 400k", "libopus -mapping_family 255 -b:a 400k"} {
+			track := codectest.Make(t, "-f lavfi -i aevalsrc="+strings.Join(sources, "|")+":s=48000:d=0.5:c=5.1 -c:a "+encoder)
+			d, err := codec.OpenAudioDecoder(track.Codec, track.Private, track.Rate, track.Channels)
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		var loudest [2]float64
-		for i, v := range stereo[8000:40000] {
-			loudest[i%2] = max(loudest[i%2], float64(v))
-		}
-		for side := range want {
-			if math.Abs(loudest[side]-want[side]) > 0.02 {
-				t.Errorf("channel %d reaches %.3f on side %d, want %.3f", channel, loudest[side], side, want[side])
+			defer d.Close()
+			var stereo []float32
+			for _, p := range track.Packets {
+				if stereo, err = d.Decode(stereo, p.Data); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var loudest [2]float64
+			for i, v := range stereo[8000:40000] {
+				loudest[i%2] = max(loudest[i%2], float64(v))
+			}
+			for side := range share {
+				if want := 0.5 * share[side] / whole; math.Abs(loudest[side]-want) > 0.01 {
+					t.Errorf("%s: channel %d reaches %.3f on side %d, want %.3f", encoder, channel, loudest[side], side, want)
+				}
 			}
 		}
 	}
@@ -332,6 +337,8 @@ func TestAudioDecoder_Refuses(t *testing.T) {
 	for name, head := range map[string][]byte{
 		"short":       []byte("OpusHead"),
 		"surround":    []byte("OpusHead\x01\x06\x38\x01\x80\xbb\x00\x00\x00\x00\x01"),
+		"ambisonics":  []byte("OpusHead\x01\x04\x38\x01\x80\xbb\x00\x00\x00\x00\x02\x04\x00\x00\x01\x02\x03"),
+		"nine":        []byte("OpusHead\x01\x09\x38\x01\x80\xbb\x00\x00\x00\x00\xff\x09\x00\x00\x01\x02\x03\x04\x05\x06\x07\x08"),
 		"no_channels": []byte("OpusHead\x01\x00\x38\x01\x80\xbb\x00\x00\x00\x00\x00"),
 		"not_a_one":   []byte("OpusTags\x01\x02\x38\x01\x80\xbb\x00\x00\x00\x00\x00"),
 	} {

@@ -73,6 +73,88 @@ static int planar_yuv(enum AVPixelFormat format)
 	return d->comp[0].depth >= 8 && d->comp[0].depth <= 16;
 }
 
+// yuv_of returns the planar YUV format to which a planar RGB format is converted, AV_PIX_FMT_NONE for other formats.
+static enum AVPixelFormat yuv_of(enum AVPixelFormat format)
+{
+	switch (format) {
+	case AV_PIX_FMT_GBRP:
+	case AV_PIX_FMT_GBRAP:
+		return AV_PIX_FMT_YUV444P;
+	case AV_PIX_FMT_GBRP9:
+		return AV_PIX_FMT_YUV444P9;
+	case AV_PIX_FMT_GBRP10:
+	case AV_PIX_FMT_GBRAP10:
+		return AV_PIX_FMT_YUV444P10;
+	case AV_PIX_FMT_GBRP12:
+	case AV_PIX_FMT_GBRAP12:
+		return AV_PIX_FMT_YUV444P12;
+	case AV_PIX_FMT_GBRP14:
+		return AV_PIX_FMT_YUV444P14;
+	default:
+		return AV_PIX_FMT_NONE;
+	}
+}
+
+// One row of full-range RGB to YUV. table has a row of three coefficients (R, G, B) for each of Y, U and V, times 1 << 15.
+// zero is what they are added to, with the half that rounds.
+#define CONVERT_ROW(TYPE) \
+	static void convert_row_##TYPE(const AVFrame *from, AVFrame *to, int y, const int table[3][3], const int zero[3]) \
+	{ \
+		const TYPE *g = (const TYPE *)(from->data[0] + y * (ptrdiff_t)from->linesize[0]); \
+		const TYPE *b = (const TYPE *)(from->data[1] + y * (ptrdiff_t)from->linesize[1]); \
+		const TYPE *r = (const TYPE *)(from->data[2] + y * (ptrdiff_t)from->linesize[2]); \
+		for (int p = 0; p < 3; p++) { \
+			TYPE *out = (TYPE *)(to->data[p] + y * (ptrdiff_t)to->linesize[p]); \
+			for (int x = 0; x < from->width; x++) \
+				out[x] = (zero[p] + table[p][0] * r[x] + table[p][1] * g[x] + table[p][2] * b[x]) >> 15; \
+		} \
+	}
+CONVERT_ROW(uint8_t)
+CONVERT_ROW(uint16_t)
+
+// to_yuv converts a frame of planar RGB, which screen recorders write in VP9 and H.264, to YUV 4:4:4 of the limited range of
+// BT.601, with as many bits. Frames of other formats stay as they are.
+static int to_yuv(AVFrame *f)
+{
+	enum AVPixelFormat format = yuv_of(f->format);
+	if (format == AV_PIX_FMT_NONE)
+		return 0;
+	AVFrame *yuv = av_frame_alloc();
+	if (!yuv)
+		return AVERROR(ENOMEM);
+	yuv->format = format;
+	yuv->width = f->width;
+	yuv->height = f->height;
+	int err = av_frame_get_buffer(yuv, 0);
+	if (err >= 0)
+		err = av_frame_copy_props(yuv, f);
+	if (err < 0) {
+		av_frame_free(&yuv);
+		return err;
+	}
+	int depth = av_pix_fmt_desc_get(format)->comp[0].depth, step = 1 << (depth - 8);
+	double one = (1 << 15) / (double)((1 << depth) - 1) * step; // coefficients are for RGB from 0 to 1 and 8 bits of YUV
+	const double bt601[3][3] = {{65.481, 128.553, 24.966}, {-37.797, -74.203, 112.0}, {112.0, -93.786, -18.214}};
+	int table[3][3], zero[3];
+	for (int p = 0; p < 3; p++) {
+		for (int c = 0; c < 3; c++)
+			table[p][c] = (int)(bt601[p][c] * one + (bt601[p][c] < 0 ? -0.5 : 0.5));
+		zero[p] = ((p ? 128 : 16) * step << 15) + (1 << 14);
+	}
+	for (int y = 0; y < f->height; y++) {
+		if (depth > 8)
+			convert_row_uint16_t(f, yuv, y, table, zero);
+		else
+			convert_row_uint8_t(f, yuv, y, table, zero);
+	}
+	yuv->colorspace = AVCOL_SPC_SMPTE170M;
+	yuv->color_range = AVCOL_RANGE_MPEG;
+	av_frame_unref(f);
+	av_frame_move_ref(f, yuv);
+	av_frame_free(&yuv);
+	return 0;
+}
+
 int rr_receive_frame(AVCodecContext *d, AVFrame *f, rr_frame_info *info)
 {
 	int err = avcodec_receive_frame(d, f);
@@ -87,6 +169,8 @@ int rr_receive_frame(AVCodecContext *d, AVFrame *f, rr_frame_info *info)
 		info->rate = f->sample_rate;
 		return 0;
 	}
+	if (f->buf[0] && (err = to_yuv(f)) < 0)
+		return err;
 	info->width = f->width;
 	info->height = f->height;
 	info->sar_num = f->sample_aspect_ratio.num;
@@ -114,26 +198,40 @@ static uint64_t layout_mask(const AVFrame *f)
 #endif
 }
 
-// mix_down adds planar float channels up, each with its share.
+// mix_down adds float channels up, each with its share. As in ffmpeg, all shares are divided by the largest sum of one side,
+// so that no recording becomes louder than full scale.
 static int mix_down(const AVFrame *f, float *stereo)
 {
-	if (f->format != AV_SAMPLE_FMT_FLTP)
+	int channels = CHANNELS(f), planar = av_sample_fmt_is_planar(f->format);
+	if (av_get_packed_sample_fmt(f->format) != AV_SAMPLE_FMT_FLT)
 		return AVERROR_PATCHWELCOME;
-	memset(stereo, 0, sizeof(float) * 2 * f->nb_samples);
 	uint64_t mask = layout_mask(f);
-	int plane = 0;
+	float left = 0, right = 0;
+	int known = 0;
 	for (int p = 0; p < POSITIONS; p++) {
 		if (!(mask >> p & 1))
 			continue;
-		if (plane >= CHANNELS(f))
-			return AVERROR_PATCHWELCOME;
-		const float *from = (const float *)f->extended_data[plane++];
+		left += share[p][0];
+		right += share[p][1];
+		known++;
+	}
+	float largest = left > right ? left : right;
+	if (known != channels || mask >> POSITIONS != 0 || largest == 0)
+		return AVERROR_PATCHWELCOME;
+	float scale = largest > 1 ? 1 / largest : 1;
+	memset(stereo, 0, sizeof(float) * 2 * f->nb_samples);
+	int channel = 0, step = planar ? 1 : channels;
+	for (int p = 0; p < POSITIONS; p++) {
+		if (!(mask >> p & 1))
+			continue;
+		const float *from = (const float *)f->extended_data[planar ? channel : 0] + (planar ? 0 : channel);
+		channel++;
 		for (int i = 0; i < f->nb_samples; i++) {
-			stereo[2 * i] += share[p][0] * from[i];
-			stereo[2 * i + 1] += share[p][1] * from[i];
+			stereo[2 * i] += scale * share[p][0] * from[i * step];
+			stereo[2 * i + 1] += scale * share[p][1] * from[i * step];
 		}
 	}
-	return plane == CHANNELS(f) ? 0 : AVERROR_PATCHWELCOME;
+	return 0;
 }
 
 // rr_audio_copy writes a frame as interleaved stereo: mono goes to both sides unchanged, more than two channels are mixed.

@@ -46,7 +46,10 @@ func OpenAudioDecoder(codec string, private []byte, rate, channels int) (*AudioD
 		private, rate, channels = head, timeline.SampleRate, int(head[9])
 	}
 	most := 2
-	if codec == "aac" {
+	switch codec {
+	case "opus":
+		most = maxOpusChannels
+	case "aac":
 		if len(private) < 2 {
 			return nil, fmt.Errorf("decoder aac: no AudioSpecificConfig: %w", ErrUnsupported)
 		}
@@ -68,8 +71,19 @@ func OpenAudioDecoder(codec string, private []byte, rate, channels int) (*AudioD
 	return d, nil
 }
 
-// opusHead returns a header of mapping family 0 (RFC 7845 section 5.1) with a pre-skip of 0, so that libavcodec drops
-// nothing. Channels and gain are those of head when there is one.
+// maxOpusChannels bounds an Opus track: mapping family 1 has layouts for up to 8 channels.
+const maxOpusChannels = 8
+
+// vorbisOrder says, by the number of channels, where each channel of a WAV file is in the order of mapping family 1, which
+// libavcodec expects of every header. Source: RFC 7845, 5.1.1.2.
+var vorbisOrder = [maxOpusChannels + 1][]int{
+	1: {0}, 2: {0, 1}, 3: {0, 2, 1}, 4: {0, 1, 2, 3}, 5: {0, 2, 1, 3, 4}, 6: {0, 2, 1, 5, 3, 4},
+	7: {0, 2, 1, 6, 5, 3, 4}, 8: {0, 2, 1, 7, 5, 6, 3, 4},
+}
+
+// opusHead returns a header (RFC 7845 section 5.1) with a pre-skip of 0, so that libavcodec drops nothing. Channels, gain and
+// the mapping of several streams are those of head when there is one. Mapping family 1 says where its channels are.
+// Family 255 does not: they are taken to be in the order of WAV files.
 func opusHead(head []byte, channels int) ([]byte, error) {
 	if len(head) == 0 {
 		channels = min(max(channels, 1), 2)
@@ -82,10 +96,23 @@ func opusHead(head []byte, channels int) ([]byte, error) {
 	if len(head) < size || string(head[:8]) != "OpusHead" || head[8]>>4 != 0 {
 		return nil, fmt.Errorf("decoder opus: malformed OpusHead of %d bytes: %w", len(head), ErrUnsupported)
 	}
-	if head[18] != 0 || head[9] < 1 || head[9] > 2 {
-		return nil, fmt.Errorf("decoder opus: %d channels in mapping family %d: %w", head[9], head[18], ErrUnsupported)
+	channels, family := int(head[9]), head[18]
+	table := size + 2 + channels // with the numbers of streams and of coupled streams, and the mapping
+	switch {
+	case channels >= 1 && channels <= 2 && (family == 0 || (family == 1 || family == 255) && len(head) < table):
+		head = slices.Clone(head[:size])
+		head[18] = 0
+	case channels >= 1 && channels <= maxOpusChannels && (family == 1 || family == 255) && len(head) >= table:
+		head = slices.Clone(head[:table])
+		if family == 255 {
+			mapping := slices.Clone(head[size+2:])
+			for channel, at := range vorbisOrder[channels] {
+				head[size+2+at] = mapping[channel]
+			}
+		}
+	default:
+		return nil, fmt.Errorf("decoder opus: %d channels in mapping family %d: %w", channels, family, ErrUnsupported)
 	}
-	head = slices.Clone(head[:size])
 	binary.LittleEndian.PutUint16(head[10:], 0)
 	return head, nil
 }
