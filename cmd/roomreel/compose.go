@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"roomreel"
@@ -108,10 +109,8 @@ func (c composeCommand) tell(s *session, format roomreel.Format, result compose.
 	for _, warning := range report.Warnings {
 		fmt.Fprintln(s.stderr, "roomreel: warning: "+warning)
 	}
-	for _, track := range report.Tracks {
-		if track.Lost {
-			return fmt.Errorf("%w: %s is missing from the film", errPartial, track.Name)
-		}
+	if missing := report.Missing(); len(missing) > 0 {
+		return fmt.Errorf("%w: %s is missing from the film", errPartial, strings.Join(missing, ", "))
 	}
 	return nil
 }

@@ -7,10 +7,13 @@ package compose
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"syscall"
+	"unicode"
 
 	"roomreel/internal/blob"
 	"roomreel/internal/media"
@@ -40,7 +43,7 @@ type TaskStats struct {
 	Lost   []int // left out because decoding them killed a child
 	Peak   float64
 
-	// Resumed means that an attempt before this one made a part of it. Of that part only Lost is known.
+	// Resumed means that an attempt or a child before this one made a part of it. Of that part only Lost is known.
 	Resumed bool `json:",omitempty"`
 
 	suspects []int // tracks worked on when a child was killed from outside or stood still
@@ -64,10 +67,23 @@ func (s TaskStats) After(before TaskStats) TaskStats {
 func (s *TaskStats) add(tracks []int, stats protocol.Stats) {
 	for i, t := range tracks {
 		if i < len(stats.Tracks) {
-			s.Tracks[t] = stats.Tracks[i]
+			track := stats.Tracks[i]
+			track.Refusal = printable(track.Refusal)
+			s.Tracks[t] = track
 		}
 	}
 	s.Peak = max(s.Peak, stats.Peak)
+}
+
+// printable returns a child's text as a report may show it: a child that was taken over can send anything.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, text)
+	return fmt.Sprintf("%.200s", text)
 }
 
 // leaveOut finds the recording that killed a child, and reports whether the rest can be rendered after that. A decoder

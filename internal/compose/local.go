@@ -63,6 +63,10 @@ func Local(ctx context.Context, o LocalOptions) (LocalResult, error) {
 	if err := l.renderAll(ctx); err != nil {
 		return LocalResult{}, err
 	}
+	report := MakeReport(&o.Plan.Summary, l.stats...)
+	if err := report.Failure(); err != nil {
+		return LocalResult{}, err
+	}
 	part := filepath.Join(scratch.path, "film")
 	film, err := l.composer.WriteFilm(ctx, &o.Plan.Summary, l.segments, part)
 	if err != nil {
@@ -71,7 +75,7 @@ func Local(ctx context.Context, o LocalOptions) (LocalResult, error) {
 	if err := os.Rename(part, o.Out); err != nil {
 		return LocalResult{}, err
 	}
-	return LocalResult{Film: film, Report: MakeReport(&o.Plan.Summary, l.stats...)}, nil
+	return LocalResult{Film: film, Report: report}, nil
 }
 
 // local is one run of Local.

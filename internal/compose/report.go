@@ -46,16 +46,18 @@ type ReportTrack struct {
 	Used        bool    `json:"used"` // a selector of the request names it
 	Start       float64 `json:"start"`
 	Length      float64 `json:"length"`
-	Packets     int     `json:"packets"`
-	Decoded     int     `json:"decoded"`
+	Packets     int     `json:"packets"` // of the recording
+	Decoded     int     `json:"decoded"` // video frames or audio packets that a decoder decoded
 	Errors      int     `json:"errors"`
-	Shown       int     `json:"frames_shown,omitempty"`
-	Audible     float64 `json:"heard_seconds,omitempty"`
+	Shown       int     `json:"frames_shown,omitempty"`  // frames of the film in which a decoded frame was shown
+	Audible     float64 `json:"heard_seconds,omitempty"` // of samples that a decoder made
 	Sizes       int     `json:"size_changes,omitempty"`
 	DriftMillis float64 `json:"drift_ms,omitempty"`
 	Truncated   bool    `json:"truncated,omitempty"`
 	Repaired    int     `json:"repaired,omitempty"` // places where timestamps were corrected
 	Lost        bool    `json:"lost,omitempty"`     // its decoder died: left out from there on
+	Missing     bool    `json:"missing,omitempty"`  // packets of it were due in the film, and none could be decoded
+	Refusal     string  `json:"refusal,omitempty"`  // why the first packet could not be decoded that could not
 }
 
 // MakeReport puts together what the plan decided and what its tasks counted. Stats of the same recording add up.
@@ -82,42 +84,93 @@ func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 	}
 	for i, t := range film.Tracks {
 		stats, lost := total(i, tasks)
+		// Of tasks that were resumed, only a part is counted. Audio tasks are always done again from their beginning.
+		partly := r.Resumed && t.Kind == roomreel.Video
 		line := ReportTrack{
 			Recording: string(t.Recording), Participant: t.Identity, Name: t.Name, Kind: string(t.Kind), Codec: t.Codec,
 			Used: t.Used, Length: t.Length.Seconds(),
 			Packets: t.Packets, Decoded: stats.Decoded, Errors: stats.Errors, Shown: stats.Shown,
 			Audible: float64(stats.Samples) / timeline.SampleRate, Sizes: stats.Sizes,
 			DriftMillis: float64(t.Drift.Microseconds()) / 1000, Truncated: t.Truncated, Repaired: t.Repaired, Lost: lost,
+			Missing: t.Used && !partly && stats.Decoded == 0 && (stats.Packets > 0 || lost), Refusal: stats.Refusal,
 		}
 		if t.Used {
 			line.Start = t.Start.Seconds()
 		}
 		r.Tracks = append(r.Tracks, line)
-		r.Warnings = append(r.Warnings, warnings(t, line, r.Resumed)...)
+		r.Warnings = append(r.Warnings, warnings(t, line, partly)...)
 	}
 	return r
+}
+
+// Failure returns why the film shows and plays nothing: packets were due in it, and no packet of any track was decoded. It
+// is nil when something was decoded, or may have been by an attempt that is not counted.
+func (r Report) Failure() error {
+	reason := ""
+	for _, t := range r.Tracks {
+		switch {
+		case !t.Used:
+		case t.Decoded > 0, t.Kind == string(roomreel.Video) && r.Resumed:
+			return nil
+		case t.Missing && reason == "":
+			reason = t.name() + ": " + t.why()
+		}
+	}
+	if reason == "" {
+		return nil
+	}
+	return &roomreel.Error{
+		Code: roomreel.Invalid, Twilio: plan.ErrNoTracks.Twilio,
+		Detail: "no recording of the composition can be decoded: " + reason,
+	}
+}
+
+// Missing returns the names of recordings that are missing from the film in whole or in part.
+func (r Report) Missing() (names []string) {
+	for _, t := range r.Tracks {
+		if t.Lost || t.Missing {
+			names = append(names, t.name())
+		}
+	}
+	return names
+}
+
+// name is the recording's SID, or the track's name where recordings have no SIDs.
+func (t ReportTrack) name() string {
+	if t.Recording != "" {
+		return t.Recording
+	}
+	return t.Name
+}
+
+// why says why a recording is missing.
+func (t ReportTrack) why() string {
+	switch {
+	case t.Lost:
+		return "its decoder died"
+	case t.Refusal == "":
+		return "no packet of it could be decoded"
+	}
+	return "no packet of it could be decoded (" + t.Refusal + ")"
 }
 
 func warnings(t plan.TrackSummary, line ReportTrack, resumed bool) []string {
 	if !t.Used {
 		return nil
 	}
-	name := t.Name
-	if t.Recording != "" {
-		name = string(t.Recording)
-	}
 	var result []string
 	say := func(when bool, what string) {
 		if when {
-			result = append(result, name+": "+what)
+			result = append(result, line.name()+": "+what)
 		}
 	}
 	say(line.Lost, "its decoder died; it is missing from there on")
+	say(line.Missing && !line.Lost, "it is missing from the film: "+line.why())
 	say(line.Truncated, "the file is truncated; what came before the damage is used")
 	say(t.Repaired > 0, repaired(t))
 	say(t.DriftRefused, "its time stamps drift from its audio by more than a clock can; they were not followed")
-	say(line.Errors > 0, "some packets could not be decoded; the last frame was held, or silence put")
-	say(t.Kind == roomreel.Video && line.Shown == 0 && !line.Lost && !resumed, "it is not seen in the film")
+	say(line.Errors > 0 && !line.Missing, "some packets could not be decoded; the last frame was held, or silence put")
+	say(t.Kind == roomreel.Video && line.Shown == 0 && !line.Lost && !line.Missing && !resumed, "it is not seen in the film")
 	return result
 }
 
@@ -161,6 +214,9 @@ func total(t int, tasks []TaskStats) (protocol.TrackStats, bool) {
 		sum.Shown += stats.Shown
 		sum.Samples += stats.Samples
 		sum.Sizes += stats.Sizes
+		if sum.Refusal == "" {
+			sum.Refusal = stats.Refusal
+		}
 		lost = lost || slices.Contains(task.Lost, t)
 	}
 	return sum, lost

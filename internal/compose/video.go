@@ -31,9 +31,11 @@ func (c *Composer) RenderVideo(ctx context.Context, task *plan.VideoTask, from i
 		}
 		w := &chunkWriter{ctx: ctx, store: c.Store, number: from, sink: sink}
 		err := c.renderChunks(ctx, task, chunks, recordings, w, &stats)
-		if from = w.number; err == nil {
+		if err == nil {
 			return stats, nil
 		}
+		stats.Resumed = stats.Resumed || w.number > from
+		from = w.number
 		var tracks []int
 		for _, t := range w.tracks {
 			tracks = append(tracks, task.Tracks[t].Track)

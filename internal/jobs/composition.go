@@ -353,7 +353,7 @@ func (w *Worker) handOver(ctx context.Context, c roomreel.Composition, finished 
 	return nil
 }
 
-// report puts together the stats of all tasks.
+// report puts together the stats of all tasks. A film of which nothing was decoded is an error that fails the composition.
 func (w *Worker) report(ctx context.Context, film *plan.Summary, sid roomreel.CompositionSID) (string, error) {
 	texts, err := w.Store.TaskStats(ctx, sid)
 	if err != nil {
@@ -367,6 +367,10 @@ func (w *Worker) report(ctx context.Context, film *plan.Summary, sid roomreel.Co
 		}
 		all = append(all, stats)
 	}
-	text, err := json.Marshal(compose.MakeReport(film, all...))
+	report := compose.MakeReport(film, all...)
+	if err := report.Failure(); err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(report)
 	return string(text), err
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -222,6 +223,32 @@ func TestMix_KeepsItsPlaceOverDamage(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestMix_CountsOnlyWhatADecoderMade(t *testing.T) {
+	codectest.NoLeaks(t)
+	track := opus(t, 2, "-ac 1")
+	for _, stretch := range []int64{0, 1000} {
+		plan := protocol.AudioPlan{To: 3 * timeline.SampleRate}
+		packets := addTrack(&plan, track, 500)
+		run := &plan.Runs[0][0]
+		run.Length += stretch
+		for i := 30; i < 40; i++ {
+			packets[i].Data = []byte{0xff, 0xff}
+		}
+		m := mixPlan(t, plan, packets)
+		want := (run.Decoded - 10*960) * run.Length / run.Decoded
+		if got := m.tracks[0]; got.Samples < want-1 || got.Samples > want+1 || !strings.Contains(got.Refusal, "decode opus") {
+			t.Errorf("stats: %+v, want %d samples", got, want)
+		}
+	}
+	plan := protocol.AudioPlan{To: 3 * timeline.SampleRate}
+	track.Private = bytes.Clone(track.Private)
+	track.Private[18] = 2 // ambisonics
+	packets := addTrack(&plan, track, 0)
+	if got := mixPlan(t, plan, packets).tracks[0]; got.Samples != 0 || got.Decoded != 0 || !strings.Contains(got.Refusal, "mapping family 2") {
+		t.Errorf("of a track that cannot be decoded: %+v", got)
 	}
 }
 

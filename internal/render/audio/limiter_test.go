@@ -132,7 +132,7 @@ func TestMixer_DropsWhatIsNoNumber(t *testing.T) {
 	in[1000], in[2001], in[3000] = float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))
 	var out collector
 	m := newMixer(0, timeline.SampleRate, &out)
-	if _, err := m.add(0, in); err != nil {
+	if err := m.add(0, in); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.close(); err != nil {

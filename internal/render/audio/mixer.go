@@ -25,16 +25,16 @@ func newMixer(from, end int64, out sink) *mixer {
 }
 
 // add adds interleaved stereo samples from output sample at on. What lies outside the output or before the window is
-// dropped. It returns how many samples were mixed.
-func (m *mixer) add(at int64, stereo []float32) (int64, error) {
+// dropped.
+func (m *mixer) add(at int64, stereo []float32) error {
 	n := int64(len(stereo) / 2)
 	from, to := max(at, m.first), min(at+n, m.end)
 	if from >= to {
-		return 0, nil
+		return nil
 	}
 	if to > m.first+maxWindow {
 		if err := m.settle(to - maxWindow); err != nil {
-			return 0, err
+			return err
 		}
 		from = max(from, m.first)
 	}
@@ -47,7 +47,7 @@ func (m *mixer) add(at int64, stereo []float32) (int64, error) {
 	for i, v := range stereo {
 		window[i] += v
 	}
-	return to - from, nil
+	return nil
 }
 
 // settle hands on all samples before the given one: nothing is added to them any more. What no decoder should have made,

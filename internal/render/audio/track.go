@@ -27,7 +27,7 @@ type track struct {
 	runs    []protocol.Run
 	mixer   *mixer
 	decoder *codec.AudioDecoder // nil before the first packet, and for good when it cannot be opened
-	refused bool                // it cannot be opened
+	refused error               // why it cannot be opened
 	stats   protocol.TrackStats
 
 	// The current run, runs[0]. Samples before the output of the resampler are at the track's own rate.
@@ -57,7 +57,8 @@ func newTrack(t protocol.Track, runs []protocol.Run, m *mixer) (*track, error) {
 		}
 	}
 	if result.rate < minRate || result.rate > maxRate || t.Channels < 0 || t.Channels > maxChannels {
-		result.refused = true // nothing is heard of it, but its packets are counted
+		// Nothing is heard of it, but its packets are counted.
+		result.refused = fmt.Errorf("%d channels at %d Hz are not supported", t.Channels, result.rate)
 		result.rate = min(max(result.rate, minRate), maxRate)
 		result.track.Channels = min(max(t.Channels, 0), maxChannels)
 	}
@@ -128,11 +129,11 @@ func (t *track) next() int64 {
 func (t *track) packet(data []byte) error {
 	if len(t.runs) == 0 {
 		t.stats.Packets++
-		t.stats.Errors++ // more than the plan knows of
+		t.stats.Refuse(errors.New("more packets came than the plan has"))
 		return nil
 	}
 	counted := t.counted()
-	samples, err := t.decode(t.decoded[:0], data)
+	samples, decoded, err := t.decode(t.decoded[:0], data)
 	t.decoded = samples
 	if t.track.Codec == lossless && err != nil {
 		return err
@@ -140,12 +141,12 @@ func (t *track) packet(data []byte) error {
 	if counted {
 		t.stats.Packets++
 		if err != nil {
-			t.stats.Errors++
+			t.stats.Refuse(err)
 		} else {
 			t.stats.Decoded++
 		}
 	}
-	if err := t.place(samples); err != nil {
+	if err := t.place(samples, decoded); err != nil {
 		return err
 	}
 	t.packets++
@@ -165,14 +166,15 @@ func (t *track) counted() bool {
 	return at < t.mixer.end && (at >= t.mixer.from || t.mixer.from == 0)
 }
 
-// decode appends the packet's samples to dst: exactly as many as it stands for. When the packet cannot be decoded, they
-// are silent and the error says why.
-func (t *track) decode(dst []float32, data []byte) ([]float32, error) {
+// decode appends the packet's samples to dst: exactly as many as it stands for. It returns how many of them the decoder made;
+// the rest are silent. When the packet cannot be decoded, all are silent and the error says why.
+func (t *track) decode(dst []float32, data []byte) ([]float32, int64, error) {
 	length := t.length(data)
-	decoded, err := t.try(dst, data)
+	all, err := t.try(dst, data)
+	decoded := int64(len(all)-len(dst)) / 2
 	if err == nil {
 		if length == 0 {
-			length = int64(len(decoded)-len(dst)) / 2
+			length = decoded
 		}
 		t.usual = length
 	}
@@ -180,22 +182,21 @@ func (t *track) decode(dst []float32, data []byte) ([]float32, error) {
 		length = t.usual
 	}
 	want := len(dst) + int(2*length)
-	if len(decoded) > want {
-		return decoded[:want], err
+	if len(all) > want {
+		return all[:want], length, err
 	}
-	return append(decoded, make([]float32, want-len(decoded))...), err
+	return append(all, make([]float32, want-len(all))...), decoded, err
 }
 
 func (t *track) try(dst []float32, data []byte) ([]float32, error) {
 	if t.track.Codec == lossless {
 		return readLossless(dst, data)
 	}
-	if t.decoder == nil && !t.refused {
-		decoder, err := codec.OpenAudioDecoder(t.track.Codec, t.track.Private, int(t.rate), t.channels())
-		t.decoder, t.refused = decoder, err != nil
+	if t.decoder == nil && t.refused == nil {
+		t.decoder, t.refused = codec.OpenAudioDecoder(t.track.Codec, t.track.Private, int(t.rate), t.channels())
 	}
-	if t.refused {
-		return dst, errors.New("no decoder")
+	if t.refused != nil {
+		return dst, t.refused
 	}
 	decoded, err := t.decoder.Decode(dst, data)
 	if err == nil && t.track.Codec == "aac" && int64(t.decoder.Rate()) == 2*t.rate {
@@ -219,8 +220,8 @@ func (t *track) length(data []byte) int64 {
 	return int64(len(data) / t.channels()) // G.711: one byte each
 }
 
-// place gives samples to the run's resampler and adds what comes out to the mix.
-func (t *track) place(stereo []float32) error {
+// place gives samples to the run's resampler and adds what comes out to the mix. The first `decoded` of them are a decoder's.
+func (t *track) place(stereo []float32, decoded int64) error {
 	drop := min(t.skip, int64(len(stereo)/2))
 	t.skip -= drop
 	stereo = stereo[2*drop:]
@@ -228,17 +229,24 @@ func (t *track) place(stereo []float32) error {
 	if take <= 0 {
 		return nil
 	}
+	t.count(t.position, t.position+min(take, max(decoded-drop, 0)))
 	t.position += take
 	t.resampled = t.sampler.push(t.resampled[:0], stereo[:2*take])
 	return t.add(t.resampled)
+}
+
+// count adds the output samples at the samples [from, to) of the run to the stats, as far as the output reaches.
+func (t *track) count(from, to int64) {
+	run := t.runs[0]
+	at := func(i int64) int64 { return run.At + min(t.sampler.outputAt(i), run.Length) }
+	t.stats.Samples += max(min(at(to), t.mixer.end)-max(at(from), t.mixer.from), 0)
 }
 
 // add adds output samples to the mix, never more than the run's Length.
 func (t *track) add(stereo []float32) error {
 	run := t.runs[0]
 	n := min(max(run.Length-t.placed, 0), int64(len(stereo)/2))
-	mixed, err := t.mixer.add(run.At+t.placed, stereo[:2*n])
-	t.stats.Samples += mixed
+	err := t.mixer.add(run.At+t.placed, stereo[:2*n])
 	t.placed += n
 	return err
 }

@@ -8,6 +8,7 @@
 package protocol
 
 import (
+	"fmt"
 	"time"
 
 	"roomreel/internal/timeline"
@@ -152,6 +153,17 @@ type TrackStats struct {
 	Decoded int   // video frames or audio packets decoded without an error
 	Errors  int   // packets that a decoder refused; the last good frame was held, or silence inserted
 	Shown   int   // output frames in which the track had a frame to show
-	Samples int64 // samples of the track that were mixed
+	Samples int64 // samples of the track that a decoder made and that were mixed; not the silence in place of refused packets
 	Sizes   int   // changes of frame size
+
+	// Refusal says why the first packet was refused that was. Empty when none was.
+	Refusal string `json:",omitempty"`
+}
+
+// Refuse counts an error, and keeps the first. The text is bounded, because stats travel to the parent and into reports.
+func (s *TrackStats) Refuse(err error) {
+	s.Errors++
+	if s.Refusal == "" {
+		s.Refusal = fmt.Sprintf("%.200s", err.Error())
+	}
 }

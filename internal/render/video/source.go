@@ -1,6 +1,7 @@
 package video
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -26,7 +27,7 @@ const (
 type source struct {
 	track   protocol.Track
 	decoder *codec.VideoDecoder // nil before the first packet, and for good when it cannot be opened
-	refused bool
+	refused error      // why it cannot be opened
 	shown   numbered   // serial 0: nothing yet
 	queue   []numbered // ascending by time, all after shown
 	free    []*codec.Frame
@@ -44,16 +45,19 @@ func newSource(t protocol.Track) *source { return &source{track: t} }
 // frame stays.
 func (s *source) decode(p protocol.Packet) {
 	s.stats.Packets++
-	if s.decoder == nil && !s.refused {
-		decoder, err := codec.OpenVideoDecoder(s.track.Codec, s.track.Private)
-		s.decoder, s.refused = decoder, err != nil
+	if s.decoder == nil && s.refused == nil {
+		s.decoder, s.refused = codec.OpenVideoDecoder(s.track.Codec, s.track.Private)
 	}
-	if s.refused || len(p.Data) == 0 {
-		s.stats.Errors++
+	if s.refused != nil {
+		s.stats.Refuse(s.refused)
+		return
+	}
+	if len(p.Data) == 0 {
+		s.stats.Refuse(errors.New("the packet is empty"))
 		return
 	}
 	if err := s.decoder.Send(p.Data, int64(p.Time)); err != nil {
-		s.stats.Errors++
+		s.stats.Refuse(err)
 		s.receive()
 		return
 	}
@@ -77,14 +81,14 @@ func (s *source) drain() {
 }
 
 func (s *source) receive() {
-	for errors := 0; errors < maxQueue; {
+	for refused := 0; refused < maxQueue; {
 		if s.spare == nil {
 			s.spare = s.unused()
 		}
 		ok, err := s.decoder.Receive(s.spare)
 		if err != nil {
-			s.stats.Errors++
-			errors++
+			s.stats.Refuse(err)
+			refused++
 			continue
 		}
 		if !ok {

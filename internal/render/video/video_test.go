@@ -109,16 +109,20 @@ func TestRun_DoesNotWaitForASilentTrackWithBFrames(t *testing.T) {
 func TestRun_HoldsTheLastGoodFrame(t *testing.T) {
 	codectest.NoLeaks(t)
 	track := footage(t, 64, 48, "25", 1, intra)
-	for name, damage := range map[string]func([]byte) []byte{
-		"cut":   func(b []byte) []byte { return b[:5] },
-		"empty": func([]byte) []byte { return nil },
-		"noise": func(b []byte) []byte { return []byte{0xff, 0x00, 0xff, 0x00, 0xff, 0x55, 0x55} },
+	const invalid = "decode vp8: Invalid data found when processing input"
+	for name, test := range map[string]struct {
+		damage  func([]byte) []byte
+		refusal string
+	}{
+		"cut":   {func(b []byte) []byte { return b[:5] }, invalid},
+		"empty": {func([]byte) []byte { return nil }, "the packet is empty"},
+		"noise": {func(b []byte) []byte { return []byte{0xff, 0x00, 0xff, 0x00, 0xff, 0x55, 0x55} }, invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := onePlan(25)
 			packets := add(&plan, track, 0)
 			for i := 10; i < 13; i++ {
-				packets[i].Data = damage(packets[i].Data)
+				packets[i].Data = test.damage(packets[i].Data)
 			}
 			f := compose(t, plan, packets)
 			for n := range f.frames {
@@ -130,7 +134,7 @@ func TestRun_HoldsTheLastGoodFrame(t *testing.T) {
 					t.Errorf("frame %d is %d, want %d", n, got, want)
 				}
 			}
-			want := protocol.TrackStats{Packets: 25, Decoded: 22, Errors: 3, Shown: 25}
+			want := protocol.TrackStats{Packets: 25, Decoded: 22, Errors: 3, Shown: 25, Refusal: test.refusal}
 			if f.stats.Tracks[0] != want {
 				t.Errorf("stats: %+v, want %+v", f.stats.Tracks[0], want)
 			}
@@ -305,7 +309,7 @@ func TestRun_CountsATrackThatCannotBeDecoded(t *testing.T) {
 	track := footage(t, 64, 48, "25", 0.4, vp8)
 	track.Codec = "theora"
 	f := compose(t, plan, add(&plan, track, 0))
-	if got := f.stats.Tracks[0]; got != (protocol.TrackStats{Packets: 10, Errors: 10}) {
+	if got := f.stats.Tracks[0]; got != (protocol.TrackStats{Packets: 10, Errors: 10, Refusal: `decoder "theora": not supported`}) {
 		t.Errorf("stats: %+v", got)
 	}
 }
