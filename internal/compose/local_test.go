@@ -127,19 +127,24 @@ func (r *testRoom) plan(t *testing.T, format roomreel.Format, change func(*plan.
 
 func (r *testRoom) compose(t *testing.T, p *plan.Plan) (string, LocalResult) {
 	t.Helper()
-	child, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	out := filepath.Join(t.TempDir(), "film."+string(p.Format))
-	result, err := Local(t.Context(), LocalOptions{
-		Plan: p, Recordings: r.open(t), Parallel: 2, Render: render.Command{Path: child, Mode: sandbox.Off}, Out: out,
-		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	})
+	result, err := r.local(t, p, out)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out, result
+}
+
+func (r *testRoom) local(t *testing.T, p *plan.Plan, out string) (LocalResult, error) {
+	t.Helper()
+	child, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Local(t.Context(), LocalOptions{
+		Plan: p, Recordings: r.open(t), Parallel: 2, Render: render.Command{Path: child, Mode: sandbox.Off}, Out: out,
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
 }
 
 // audioOf decodes a file's audio to mono at 48 kHz.

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"roomreel/internal/app"
 	"roomreel/internal/blob"
 	"roomreel/internal/compose"
+	"roomreel/internal/media/demux"
 	"roomreel/internal/plan"
 	"roomreel/internal/queue"
 	"roomreel/internal/store"
@@ -88,6 +90,32 @@ func TestComposition_FailsWithTwiliosNumber(t *testing.T) {
 			if c := w.ended(t, sid); c.Status != roomreel.CompositionFailed || c.Failure.Code != want {
 				t.Errorf("the composition is %s with %+v, want failed with %d", c.Status, c.Failure, want)
 			}
+		}
+	})
+}
+
+// TestComposition_FailsWhenNothingCanBeDecoded uploads a camera whose packets have all lost their keyframe bit.
+func TestComposition_FailsWhenNothingCanBeDecoded(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(made(t), "alice-camera.mkv"))
+	check(t, err)
+	index, _, err := demux.ReadIndex(bytes.NewReader(data), int64(len(data)), roomreel.Video)
+	check(t, err)
+	for _, p := range index.Packets {
+		data[p.Pos] |= 1
+	}
+	each(t, func(t *testing.T, w *world) {
+		start(t, w.worker(t, nil))
+		room, err := w.app.CreateRoom(t.Context(), w.account, app.CreateRoom{})
+		check(t, err)
+		recording, err := w.app.UploadRecording(t.Context(), w.account, string(room.SID), app.UploadRecording{
+			Media: bytes.NewReader(data), Identity: "alice", TrackName: "alice-camera",
+		})
+		check(t, err)
+		w.complete(t, room)
+		c := w.ended(t, w.compose(t, room, app.FilmParams{VideoLayout: everyone.VideoLayout, Format: "mp4"}))
+		if c.Status != roomreel.CompositionFailed || c.Failure.Code != plan.ErrNoTracks.Twilio ||
+			!strings.Contains(c.Failure.Message, string(recording.SID)+": no packet of it could be decoded (decode vp8") {
+			t.Errorf("the composition is %s with %+v", c.Status, c.Failure)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"fmt"
 	"time"
 
 	"roomreel"
@@ -15,6 +16,11 @@ type Builder struct {
 	restarts []int // indexes of packets with which a segment of the file begins
 	framing  h264.Framing
 	aac      time.Duration // how much audio an AAC packet holds
+
+	config   bool // H.264: parameter sets were found
+	unsure   bool // or may be where the first bytes of a packet end
+	fits     bool // a keyframe has a size that the decoder takes
+	tooLarge bool // a keyframe is too large for it
 }
 
 // NewBuilder begins the index of a track. x is what the container's headers say of it.
@@ -24,6 +30,7 @@ func NewBuilder(x Index) *Builder {
 	switch x.Codec {
 	case "h264":
 		b.framing = h264.ParsePrivate(x.Private)
+		b.config = b.framing.Config()
 	case "aac":
 		if config, ok := bitstream.ParseAAC(x.Private); ok {
 			b.aac = Samples(int64(config.Samples), int64(config.Rate))
@@ -77,6 +84,11 @@ func (b *Builder) Add(p Packet, front []byte) error {
 		if frame.Key {
 			p.Width, p.Height = frame.Width, frame.Height
 		}
+		if p.Width > 0 {
+			fits := p.Width <= MaxFrameSide && p.Height <= MaxFrameSide && p.Width*p.Height <= MaxFramePixels
+			b.fits, b.tooLarge = b.fits || fits, b.tooLarge || !fits
+		}
+		b.config, b.unsure = b.config || frame.Config, b.unsure || !frame.Known
 	} else {
 		p.Key = true
 		if d := b.Duration(front, size); d > 0 {
@@ -112,6 +124,42 @@ func (b *Builder) Duration(front []byte, size int64) time.Duration {
 	return 0
 }
 
+// refusal says why no packet of the track can be decoded, as far as headers and the first bytes of packets tell. It is ""
+// when some may be.
+func (b *Builder) refusal() string {
+	x := &b.Index
+	switch x.Codec {
+	case "opus":
+		head, ok := bitstream.ParseOpusHead(x.Private)
+		switch {
+		case len(x.Private) == 0:
+		case !ok:
+			return "its Opus header is damaged"
+		case !head.Decodable():
+			return fmt.Sprintf("it has %d channels in Opus mapping family %d, and families 0, 1 and 255 with up to %d channels can be decoded", head.Channels, head.Family, bitstream.MaxChannels)
+		}
+	case "aac":
+		if kind, known := bitstream.AACType(x.Private); !known {
+			return fmt.Sprintf("it has AAC of audio object type %d, which cannot be decoded; use AAC-LC or HE-AAC", kind)
+		}
+		if x.Channels > bitstream.MaxChannels {
+			return fmt.Sprintf("it has %d channels, and up to %d can be decoded", x.Channels, bitstream.MaxChannels)
+		}
+	case "pcmu", "pcma":
+		if x.Channels > 2 || x.Rate != 0 && (x.Rate < 8000 || x.Rate > 192000) {
+			return fmt.Sprintf("it has %d channels at %d Hz, and 1 or 2 channels at 8000 to 192000 Hz can be decoded", x.Channels, x.Rate)
+		}
+	case "h264":
+		if !b.config && !b.unsure {
+			return "it has no H.264 parameter sets (SPS and PPS), neither in its header nor in its packets"
+		}
+	}
+	if b.tooLarge && !b.fits {
+		return fmt.Sprintf("its frames have %dx%d pixels, and up to %d on a side and %d in all can be decoded", x.Width, x.Height, MaxFrameSide, MaxFramePixels)
+	}
+	return ""
+}
+
 // Finish returns the index of a file of size bytes. The error is for the uploader.
 func (b *Builder) Finish(size int64, truncated bool) (*Index, error) {
 	x := &b.Index
@@ -132,6 +180,9 @@ func (b *Builder) Finish(size int64, truncated bool) (*Index, error) {
 		if w > 0 {
 			x.Width, x.Height = w, h
 		}
+	}
+	if why := b.refusal(); why != "" {
+		return nil, Invalid("the %s track cannot be decoded: %s", x.kind(), why)
 	}
 	return x, nil
 }

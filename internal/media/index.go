@@ -16,6 +16,10 @@ const (
 	MaxChannels   = 255
 	MaxPrefix     = 1024        // bytes of Index.Prefix; real ones are a few
 	MaxDelay      = time.Second // of Index.CodecDelay
+
+	// MaxFrameSide and MaxFramePixels are the limits of the decoders (codec.MaxSide and codec.MaxPixels).
+	MaxFrameSide   = 4096
+	MaxFramePixels = 4096 * 2304
 )
 
 // Index says what a recording holds, packet by packet, without its payload. It is made once, when the recording

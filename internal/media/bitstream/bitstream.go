@@ -16,7 +16,8 @@ import (
 type Frame struct {
 	Known         bool // the front tells whether it is a keyframe
 	Key           bool
-	Width, Height int // of keyframes, in pixels; 0 when the front does not tell
+	Width, Height int  // of keyframes, in pixels; 0 when the front does not tell
+	Config        bool // H.264: a sequence parameter set comes before the frame
 }
 
 // ParseVP8 reads a VP8 frame header. Source: RFC 6386, 9.1.
@@ -105,15 +106,34 @@ const OpusRate = 48000
 // OpusHead is the part of an Opus identification header that we use. Source: RFC 7845, 5.1.
 type OpusHead struct {
 	Channels int
-	PreSkip  int // samples at OpusRate that are decoded and not heard
+	PreSkip  int  // samples at OpusRate that are decoded and not heard
+	Family   byte // channel mapping family
+	Mapped   bool // a table says how several streams become channels
 }
 
 // ParseOpusHead reads an identification header, and reports whether b is one.
 func ParseOpusHead(b []byte) (OpusHead, bool) {
-	if len(b) < 19 || string(b[:8]) != "OpusHead" || b[9] == 0 {
+	if len(b) < 19 || string(b[:8]) != "OpusHead" || b[8]>>4 != 0 || b[9] == 0 {
 		return OpusHead{}, false
 	}
-	return OpusHead{Channels: int(b[9]), PreSkip: int(binary.LittleEndian.Uint16(b[10:]))}, true
+	h := OpusHead{Channels: int(b[9]), PreSkip: int(binary.LittleEndian.Uint16(b[10:])), Family: b[18]}
+	h.Mapped = h.Family != 0 && len(b) >= 19+2+h.Channels
+	return h, true
+}
+
+// MaxChannels is how many channels a track may have to be mixed down.
+const MaxChannels = 8
+
+// Decodable reports whether the decoder takes tracks with this header: mono and stereo, and up to 8 channels of mapping
+// family 1 or 255. Others are ambisonics and what is not defined yet.
+func (h OpusHead) Decodable() bool {
+	switch h.Family {
+	case 0:
+		return h.Channels <= 2
+	case 1, 255:
+		return h.Channels <= 2 || h.Channels <= MaxChannels && h.Mapped
+	}
+	return false
 }
 
 // OpusDuration returns how much audio an Opus packet holds by its first two bytes, 0 when it is malformed.
@@ -167,4 +187,20 @@ func ParseAAC(b []byte) (AAC, bool) {
 		a.Samples = 960
 	}
 	return a, true
+}
+
+// AACType returns the audio object type of an AudioSpecificConfig, and whether the decoder knows it: Main, LC, SSR, LTP, SBR,
+// error resilient LC, low delay, PS and enhanced low delay. xHE-AAC (42) is the one in use that it does not know.
+// Source: ISO/IEC 14496-3, table 1.17.
+func AACType(b []byte) (kind int, known bool) {
+	r := bitReader{b: b}
+	kind = int(r.bits(5))
+	if kind == 31 {
+		kind = 32 + int(r.bits(6))
+	}
+	switch kind {
+	case 1, 2, 3, 4, 5, 17, 23, 29, 39:
+		return kind, !r.short
+	}
+	return kind, false
 }

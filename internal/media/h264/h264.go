@@ -30,8 +30,9 @@ const maxSide = 1 << 16 // pixels
 
 // Framing is how a track's packets hold NAL units: behind lengths of so many bytes, or behind start codes.
 type Framing struct {
-	lengthSize    int // 0 for start codes
-	width, height int // of the parameter sets outside of the packets
+	lengthSize    int  // 0 for start codes
+	width, height int  // of the parameter sets outside of the packets
+	config        bool // there are parameter sets outside of the packets
 }
 
 // ParsePrivate reads a track's private data: an avcC record, Annex B parameter sets, or nothing.
@@ -39,14 +40,18 @@ func ParsePrivate(private []byte) Framing {
 	if len(private) >= 7 && private[0] == 1 {
 		f := Framing{lengthSize: int(private[4]&3) + 1}
 		if private[5]&0x1f > 0 && len(private) >= 8 {
+			f.config = true
 			n := int(binary.BigEndian.Uint16(private[6:]))
 			f.width, f.height = sizeOf(private[8:min(8+n, len(private))])
 		}
 		return f
 	}
 	p := Framing{}.Inspect(private)
-	return Framing{width: p.Width, height: p.Height}
+	return Framing{width: p.Width, height: p.Height, config: p.Config}
 }
+
+// Config reports whether there are parameter sets outside of the packets.
+func (f Framing) Config() bool { return f.config }
 
 // Inspect reads the NAL units at the front of a packet until a slice tells whether it is an IDR frame. The entry points of
 // an open GOP are not keyframes by this rule: a decoder that starts there shows damaged frames first.
@@ -67,7 +72,7 @@ func (f Framing) Inspect(b []byte) bitstream.Frame {
 		}
 		switch nal[0] & 0x1f {
 		case nalSlice, nalSlicePartition:
-			return bitstream.Frame{Known: true}
+			return bitstream.Frame{Known: true, Config: frame.Config}
 		case nalIDR:
 			frame.Known, frame.Key = true, true
 			if frame.Width == 0 {
@@ -75,6 +80,7 @@ func (f Framing) Inspect(b []byte) bitstream.Frame {
 			}
 			return frame
 		case nalSPS:
+			frame.Config = true
 			frame.Width, frame.Height = sizeOf(nal)
 		}
 	}

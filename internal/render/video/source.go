@@ -27,9 +27,9 @@ const (
 type source struct {
 	track   protocol.Track
 	decoder *codec.VideoDecoder // nil before the first packet, and for good when it cannot be opened
-	refused error      // why it cannot be opened
-	shown   numbered   // serial 0: nothing yet
-	queue   []numbered // ascending by time, all after shown
+	refused error               // why it cannot be opened
+	shown   numbered            // serial 0: nothing yet
+	queue   []numbered          // ascending by time, all after shown
 	free    []*codec.Frame
 	spare   *codec.Frame    // where the next frame is received
 	held    []time.Duration // times of packets whose frames the decoder may hold back, ascending
