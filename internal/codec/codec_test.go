@@ -12,6 +12,8 @@ import (
 
 	"roomreel/internal/codec"
 	"roomreel/internal/codec/codectest"
+	"roomreel/internal/media"
+	"roomreel/internal/media/bitstream"
 )
 
 // decode returns what a track's packets decode to, by calling shown with each frame, and the errors.
@@ -349,6 +351,35 @@ func TestAudioDecoder_Refuses(t *testing.T) {
 	for _, name := range []string{"aac", "", "libopus", "f32", "mp3"} {
 		if _, err := codec.OpenAudioDecoder(name, nil, 48000, 2); !errors.Is(err, codec.ErrUnsupported) {
 			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// What a recording's index is refused for and what a decoder refuses must be the same.
+func TestLimits_AreThoseOfIndexes(t *testing.T) {
+	codectest.NoLeaks(t)
+	if codec.MaxSide != media.MaxFrameSide || codec.MaxPixels != media.MaxFramePixels {
+		t.Errorf("decoders take %d on a side and %d pixels, indexes %d and %d", codec.MaxSide, codec.MaxPixels, media.MaxFrameSide, media.MaxFramePixels)
+	}
+	for _, family := range []byte{0, 1, 2, 3, 254, 255} {
+		for channels := range byte(11) {
+			for _, mapped := range []bool{true, false} {
+				head := append([]byte("OpusHead\x01"), channels, 0x38, 0x01, 0x80, 0xbb, 0, 0, 0, 0, family)
+				if mapped {
+					head = append(head, channels, 0)
+					for c := range channels {
+						head = append(head, c)
+					}
+				}
+				parsed, ok := bitstream.ParseOpusHead(head)
+				d, err := codec.OpenAudioDecoder("opus", head, 48000, 2)
+				if err == nil {
+					d.Close()
+				}
+				if want := ok && parsed.Decodable(); (err == nil) != want {
+					t.Errorf("family %d, %d channels, mapped %v: index %v, decoder %v", family, channels, mapped, want, err)
+				}
+			}
 		}
 	}
 }
