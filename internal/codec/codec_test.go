@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 
@@ -148,7 +149,11 @@ func TestVideoDecoder_RefusesWhatIsTooLarge(t *testing.T) {
 		}
 	})
 	t.Run("wide", func(t *testing.T) {
-		track := codectest.Make(t, "-f lavfi -i color=red:s=4352x64:r=10:d=0.1 -c:v libx264 -preset ultrafast")
+		data, err := os.ReadFile(codectest.File(t, "-f lavfi -i color=red:s=4352x64:r=10:d=0.1 -c:v libx264 -preset ultrafast -f h264"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		track := codectest.Track{Codec: "h264", Packets: []codectest.Packet{{Key: true, Data: data}}} // its one frame
 		errs := decode(t, track, func(*codec.Frame) { t.Error("it was shown") })
 		if len(errs) == 0 || !errors.Is(errs[0], codec.ErrTooLarge) {
 			t.Errorf("errors: %v", errs)

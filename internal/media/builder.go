@@ -18,7 +18,8 @@ type Builder struct {
 	aac      time.Duration // how much audio an AAC packet holds
 
 	config   bool // H.264: parameter sets were found
-	unsure   bool // or may be where the first bytes of a packet end
+	bare     bool // a packet has none before its frame
+	unsure   bool // the first bytes of a packet do not tell
 	fits     bool // a keyframe has a size that the decoder takes
 	tooLarge bool // a keyframe is too large for it
 }
@@ -88,7 +89,7 @@ func (b *Builder) Add(p Packet, front []byte) error {
 			fits := p.Width <= MaxFrameSide && p.Height <= MaxFrameSide && p.Width*p.Height <= MaxFramePixels
 			b.fits, b.tooLarge = b.fits || fits, b.tooLarge || !fits
 		}
-		b.config, b.unsure = b.config || frame.Config, b.unsure || !frame.Known
+		b.config, b.bare, b.unsure = b.config || frame.Config, b.bare || frame.Known && !frame.Config, b.unsure || !frame.Known
 	} else {
 		p.Key = true
 		if d := b.Duration(front, size); d > 0 {
@@ -150,7 +151,7 @@ func (b *Builder) refusal() string {
 			return fmt.Sprintf("it has %d channels at %d Hz, and 1 or 2 channels at 8000 to 192000 Hz can be decoded", x.Channels, x.Rate)
 		}
 	case "h264":
-		if !b.config && !b.unsure {
+		if b.bare && !b.config && !b.unsure {
 			return "it has no H.264 parameter sets (SPS and PPS), neither in its header nor in its packets"
 		}
 	}
