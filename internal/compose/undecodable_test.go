@@ -43,8 +43,8 @@ func TestLocal_NamesWhatCannotBeDecoded(t *testing.T) {
 		ffmpeg(t, "-f", "lavfi", "-i", source, "-c", codec, path)
 		return path
 	}
-	picture, tone := "testsrc=s=64x48:r=10:d=1", "sine=440:d=1:r=48000"
-	good, badVideo := record("good.mka", tone, "libopus"), undecodable(t, record("camera.mkv", picture, "libvpx"), roomreel.Video)
+	video, tone := "testsrc=s=64x48:r=10:d=1", "sine=440:d=1:r=48000"
+	good, badVideo := record("good.mka", tone, "libopus"), undecodable(t, record("camera.mkv", video, "libvpx"), roomreel.Video)
 	badAudio := undecodable(t, record("microphone.mka", tone, "libopus"), roomreel.Audio)
 
 	var room testRoom

@@ -229,11 +229,11 @@ func TestMix_KeepsItsPlaceOverDamage(t *testing.T) {
 func TestMix_CountsOnlyWhatADecoderMade(t *testing.T) {
 	codectest.NoLeaks(t)
 	track := opus(t, 2, "-ac 1")
-	for _, stretch := range []int64{0, 1000} {
+	for _, longer := range []int64{0, 1000} {
 		plan := protocol.AudioPlan{To: 3 * timeline.SampleRate}
 		packets := addTrack(&plan, track, 500)
 		run := &plan.Runs[0][0]
-		run.Length += stretch
+		run.Length += longer
 		for i := 30; i < 40; i++ {
 			packets[i].Data = []byte{0xff, 0xff}
 		}
