@@ -19,6 +19,7 @@ type OutputTrack struct {
 	Codec            string // h264, vp8, aac, opus
 	Private          []byte // h264: Annex B SPS and PPS; aac: AudioSpecificConfig; opus: OpusHead; vp8: empty
 	Width, Height    int    // video: pixels
+	Colour           Colour // video: what its samples mean; without it players guess
 	Rate, Channels   int    // audio: samples per second
 	TickNum, TickDen int64  // one tick is TickNum/TickDen seconds: 1/25 for 25 frames a second, 1/48000 for audio
 	Delay            int64  // ticks of priming at the front that players must skip; 0 for video
@@ -29,6 +30,16 @@ type OutputTrack struct {
 	// It may be called more than once, one reader after the other: mp4 reads h264 once more beforehand, to learn sizes.
 	Open func() (io.ReadCloser, error)
 }
+
+// Colour says which colours the samples of a video track are, by the numbers of ITU-T H.273. The zero value says nothing.
+// Chromium believes a container only when it has all three numbers; otherwise it takes frames of 720 rows and more for BT.709.
+type Colour struct {
+	Primaries, Transfer, Matrix uint8
+	Full                        bool // samples have the full range of 8 bits
+}
+
+// BT601 is what the render child encodes: BT.601 with 525 lines, also known as SMPTE 170M, in limited range.
+var BT601 = Colour{Primaries: 6, Transfer: 6, Matrix: 6}
 
 // OutputSample is one encoded frame or piece of audio, in decoding order.
 type OutputSample struct {

@@ -283,13 +283,28 @@ func (t *webmTrack) entry(number uint64) []byte {
 		if n := t.evenLen(); n > 0 {
 			add(uintElement(idDefaultDuration, uint64(t.nanos(n))))
 		}
-		add(element(idVideo, uintElement(idPixelWidth, uint64(t.Width)), uintElement(idPixelHeight, uint64(t.Height))))
+		video := [][]byte{uintElement(idPixelWidth, uint64(t.Width)), uintElement(idPixelHeight, uint64(t.Height))}
+		if t.Colour != (media.Colour{}) {
+			video = append(video, colour(t.Colour))
+		}
+		add(element(idVideo, video...))
 	} else {
 		add(uintElement(idTrackType, 2), textElement(idCodecID, "A_OPUS"), element(idCodecPrivate, t.Private),
 			uintElement(idCodecDelay, uint64(t.nanos(t.Delay))), uintElement(idSeekPreRoll, uint64(seekPreRoll)),
 			element(idAudio, floatElement(idSamplingFrequency, float64(t.Rate)), uintElement(idChannels, uint64(t.Channels))))
 	}
 	return element(idTrackEntry, parts...)
+}
+
+// colour makes a Colour element. Its numbers are those of H.273, but for Range. Source: RFC 9559, 5.1.4.1.28.16.
+func colour(c media.Colour) []byte {
+	const limited, full = 1, 2
+	r := uint64(limited)
+	if c.Full {
+		r = full
+	}
+	return element(idColour, uintElement(idMatrixCoefficients, uint64(c.Matrix)), uintElement(idRange, r),
+		uintElement(idTransferCharacteristics, uint64(c.Transfer)), uintElement(idPrimaries, uint64(c.Primaries)))
 }
 
 // evenLen returns how many ticks each sample lasts, or 0 when they differ.

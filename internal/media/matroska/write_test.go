@@ -146,6 +146,22 @@ func TestWriteWebM_PlaysFromZeroForExactlyItsLength(t *testing.T) {
 	}
 }
 
+func TestWriteWebM_SaysWhatItsColoursMean(t *testing.T) {
+	for want, colour := range map[string]media.Colour{
+		"tv,smpte170m,smpte170m,smpte170m": media.BT601,
+		"pc,bt709,bt709,bt709":             {Primaries: 1, Transfer: 1, Matrix: 1, Full: true},
+		"unknown,unknown,unknown,unknown":  {},
+	} {
+		video := videoVP8(t, 5, 25, 1, 50)
+		video.Colour = colour
+		path, _ := writeWebM(t, video)
+		got := run(t, "ffprobe", "-v", "error", "-show_entries", "stream=color_range,color_space,color_transfer,color_primaries", "-of", "csv=p=0", path)
+		if strings.TrimSpace(string(got)) != want {
+			t.Errorf("%+v is read as %s, want %s", colour, got, want)
+		}
+	}
+}
+
 func TestWriteWebM_CuesComeFirstAndPointAtKeyframes(t *testing.T) {
 	_, b := writeWebM(t, videoVP8(t, 300, 25, 1, 60), audioOpus(t, "sin(2*PI*440*t)", 576000))
 	cues, first := bytes.Index(b, []byte{0x1C, 0x53, 0xBB, 0x6B}), bytes.Index(b, []byte{0x1F, 0x43, 0xB6, 0x75})

@@ -3,6 +3,8 @@ package mp4
 import (
 	"encoding/binary"
 	"math"
+
+	"roomreel/internal/media"
 )
 
 // matrix is the transformation that changes nothing.
@@ -156,9 +158,22 @@ func (t *writerTrack) sampleEntry() []byte {
 	if t.Video() {
 		const dpi72 = 0x480000
 		return newBox("avc1", entry, make([]byte, 16), u16(uint16(t.Width), uint16(t.Height)), u32(dpi72, dpi72, 0),
-			u16(1), make([]byte, 32), u16(24, 0xFFFF), newBox("avcC", t.avc.Record()))
+			u16(1), make([]byte, 32), u16(24, 0xFFFF), newBox("avcC", t.avc.Record()), t.colr())
 	}
 	return newBox("mp4a", entry, make([]byte, 8), u16(uint16(t.Channels), 16), u32(0), u32(uint32(t.Rate)<<16), t.esds())
+}
+
+// colr says what the track's samples mean. Source: ISO/IEC 14496-12, 12.1.5.
+func (t *writerTrack) colr() []byte {
+	c := t.Colour
+	if c == (media.Colour{}) {
+		return nil
+	}
+	full := byte(0)
+	if c.Full {
+		full = 0x80
+	}
+	return newBox("colr", []byte("nclx"), u16(uint16(c.Primaries), uint16(c.Transfer), uint16(c.Matrix)), u8(full))
 }
 
 // esds describes the AAC stream. Source: ISO/IEC 14496-1, 7.2.6.

@@ -171,6 +171,29 @@ func TestWrite_BothTracksBeginAtZeroAndLastExactly(t *testing.T) {
 	}
 }
 
+func TestWrite_SaysWhatItsColoursMean(t *testing.T) {
+	for want, colour := range map[string]media.Colour{
+		"tv,smpte170m,smpte170m,smpte170m": media.BT601,
+		"pc,bt709,bt709,bt709":             {Primaries: 1, Transfer: 1, Matrix: 1, Full: true},
+		"unknown,unknown,unknown,unknown":  {},
+	} {
+		video := videoH264(t, 5, 25, 1)
+		video.Colour = colour
+		path := filepath.Join(t.TempDir(), "film.mp4")
+		var film bytes.Buffer
+		if err := (Faststart{}).Write(&film, []media.OutputTrack{video}); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, film.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := run(t, "ffprobe", "-v", "error", "-show_entries", "stream=color_range,color_space,color_transfer,color_primaries", "-of", "csv=p=0", path)
+		if strings.TrimSpace(string(got)) != want {
+			t.Errorf("%+v is read as %s, want %s", colour, got, want)
+		}
+	}
+}
+
 func TestWrite_FramesAreThoseOfTheStream(t *testing.T) {
 	track := videoH264(t, 60, 25, 1)
 	path := write(t, track)
