@@ -1,12 +1,15 @@
 package e2e
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"image"
 	"image/color"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -204,4 +207,53 @@ func TestService_StaysInSyncToTheEnd(t *testing.T) {
 	samples := film.Samples(t)
 	checkPersonInSync(t, film, samples, image.Rect(0, 0, 128, 96), fixture.People[0], 0, 180)
 	checkPersonInSync(t, film, samples, image.Rect(128, 0, 256, 96), fixture.People[2], late, 10)
+}
+
+// The report of a film tells people the same whether the film was composed by compose or by a server.
+func TestReport_TellsWhoIsWhereAndWhen(t *testing.T) {
+	dir := t.TempDir()
+	room := fixture.Room{UniqueName: "report", Recordings: fixture.Pair("alice", fixture.People[0], 0, 3*time.Second)}
+	room.Recordings = append(room.Recordings, fixture.Pair("bob", fixture.People[1], time.Second, time.Second)...)
+	manifest := room.Make(t, dir)
+	check := func(source string, arguments ...string) {
+		t.Helper()
+		command := exec.Command(filepath.Join(bin, "roomreel"), append([]string{"report", source}, arguments...)...)
+		out, err := command.Output()
+		text := string(must(t, out, err))
+		for _, want := range []string{
+			": 0:03.008 of h264 and aac\n", "  video     640x480, 76 frames at 25 per second, in 1 chunks\n", "\nWarnings\n  none\n",
+			"\n  0:00.000   alice joins\n  0:01.000   bob joins\n  0:02.008   bob leaves\n  0:03.008   alice leaves\n",
+			"  0:01.000  to 0:02.000   bob (bob-camera): 320x480 at 320,0\n", "video, vp8, from 0:01.000 to 0:02.000\n", "; audible for 0:01.000\n",
+		} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the report of %s does not say %q:\n%s", source, want, text)
+			}
+		}
+	}
+	film, report := filepath.Join(dir, "film.mp4"), filepath.Join(dir, "report.json")
+	roomreel(t, "compose", "--room", manifest, "-o", film, "--report", report)
+	check(report)
+	var written struct {
+		SHA256 string `json:"sha256"`
+		Size   int    `json:"size"`
+		Chunks int    `json:"chunks"`
+	}
+	text, err := os.ReadFile(report)
+	if err := json.Unmarshal(must(t, text, err), &written); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(film)
+	if sum := sha256.Sum256(must(t, content, err)); written.SHA256 != hex.EncodeToString(sum[:]) || written.Size != len(content) || written.Chunks != 1 {
+		t.Errorf("the report says %+v of a film of %d bytes", written, len(content))
+	}
+
+	s := serve(t, t.TempDir())
+	sid, _, _ := s.importRoom(t, manifest, "--complete")
+	api := s.twilio(t)
+	params := (&video.CreateCompositionParams{}).SetRoomSid(sid).SetFormat("mp4").SetAudioSources([]string{"*"}).
+		SetVideoLayout(map[string]any{"grid": map[string]any{"video_sources": []string{"*"}}})
+	composition, err := api.VideoV1.CreateComposition(params)
+	made := *must(t, composition, err).Sid
+	s.film(t, api, made)
+	check(made, "--server", s.url, "--account", s.account, "--token", s.token)
 }

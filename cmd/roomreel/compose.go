@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -25,6 +26,7 @@ type composeCommand struct {
 	Format               string   `placeholder:"mp4|webm" help:"Container; default is what the output's name ends in."`
 	FPS                  string   `name:"fps" placeholder:"N" help:"Frames per second (compose.fps)."`
 	Trim                 bool     `default:"true" negatable:"" help:"Leave out times in which no participant is there (default true)."`
+	Report               string   `placeholder:"FILE" help:"Write a report of the film as JSON; roomreel report prints it for people."`
 	Output               string   `short:"o" required:"" placeholder:"FILE" help:"The film, with a name that ends in .mp4 or .webm; what was there is replaced when the new one is whole."`
 }
 
@@ -62,8 +64,13 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	defer room.Close()
-	if err := c.checkOutput(room); err != nil {
+	if err := c.checkOutput(c.Output, room); err != nil {
 		return err
+	}
+	if c.Report != "" {
+		if err := errors.Join(c.checkReport(), c.checkOutput(c.Report, room)); err != nil {
+			return err
+		}
 	}
 	child, err := renderCommand(settings.Render)
 	if err != nil {
@@ -90,7 +97,16 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	return c.tell(s, request.Format, result, time.Since(began))
+	took := time.Since(began)
+	if c.Report != "" {
+		if err := writeReport(c.Report, localReport{
+			File: c.Output, Size: result.Film.Size, TookSeconds: took.Seconds(), TimesRealTime: result.Film.Seconds / took.Seconds(),
+			Report: result.Report,
+		}); err != nil {
+			return err
+		}
+	}
+	return c.tell(s, request.Format, result, took)
 }
 
 // tell prints the result on standard output and what is missing from the film on standard error.

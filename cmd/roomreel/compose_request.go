@@ -122,20 +122,20 @@ func readFile(path string, limit int64) ([]byte, error) {
 }
 
 // checkOutput refuses an output that could not be written, or that would replace a file of the room.
-func (c composeCommand) checkOutput(room *manifest.Room) error {
-	folder, err := os.Stat(filepath.Dir(c.Output))
+func (c composeCommand) checkOutput(path string, room *manifest.Room) error {
+	folder, err := os.Stat(filepath.Dir(path))
 	if err != nil || !folder.IsDir() {
-		return roomreel.InvalidParam(c.Output, "its folder does not exist")
+		return roomreel.InvalidParam(path, "its folder does not exist")
 	}
-	info, err := os.Stat(c.Output)
+	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return &roomreel.Error{Code: roomreel.Invalid, Param: c.Output, Detail: "cannot be written", Err: err}
+		return &roomreel.Error{Code: roomreel.Invalid, Param: path, Detail: "cannot be written", Err: err}
 	}
 	if !info.Mode().IsRegular() {
-		return roomreel.InvalidParam(c.Output, "is there and is not a file")
+		return roomreel.InvalidParam(path, "is there and is not a file")
 	}
 	for _, recording := range room.Recordings {
 		file, err := room.Open(recording)
@@ -145,11 +145,11 @@ func (c composeCommand) checkOutput(room *manifest.Room) error {
 		source, err := file.Stat()
 		file.Close()
 		if err == nil && os.SameFile(source, info) {
-			return roomreel.InvalidParam(c.Output, "is a recording of the room; the film needs a name of its own")
+			return roomreel.InvalidParam(path, "is a recording of the room; it must not be replaced")
 		}
 	}
 	if manifestInfo, err := os.Stat(c.Room); err == nil && os.SameFile(manifestInfo, info) {
-		return roomreel.InvalidParam(c.Output, "is the manifest; the film needs a name of its own")
+		return roomreel.InvalidParam(path, "is the manifest; it must not be replaced")
 	}
 	return nil
 }

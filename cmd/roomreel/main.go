@@ -34,6 +34,8 @@ type commands struct {
 	Keyring keyringCommand `cmd:"" help:"Replace the key that encrypts the service's secrets."`
 	Import  importCommand  `cmd:"" help:"Upload the room of a manifest to a server."`
 	Compose composeCommand `cmd:"" help:"Compose the room of a manifest into a film, without a server."`
+	Inspect inspectCommand `cmd:"" help:"Say what a recording holds: tracks, sizes, keyframes, gaps and drift."`
+	Report  reportCommand  `cmd:"" help:"Print the report of a film for people to read."`
 	Decrypt decryptCommand `cmd:"" help:"Open sealed media with a private key."`
 	Doctor  doctorCommand  `cmd:"" help:"Check what the service needs on this machine."`
 	Config  configCommand  `cmd:"" help:"Show the effective configuration and where each value comes from."`

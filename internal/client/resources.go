@@ -258,3 +258,15 @@ func (c *Client) Ready(ctx context.Context) error {
 		}
 	}
 }
+
+// Failure says why a composition failed.
+type Failure struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+}
+
+// CompositionReport fetches the report of a composition that has ended, as JSON: its fields report and failure may be null.
+func (c *Client) CompositionReport(ctx context.Context, sid roomreel.CompositionSID) (json.RawMessage, error) {
+	var answer json.RawMessage
+	return answer, c.get(ctx, "/roomreel"+twilio.CompositionURI(sid)+"/Report", &answer)
+}

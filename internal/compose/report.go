@@ -24,9 +24,12 @@ type Report struct {
 	Chunks    int              `json:"chunks"`
 	Intervals []ReportInterval `json:"intervals"`
 	Tracks    []ReportTrack    `json:"tracks"`
-	Peak      float64          `json:"peak"`              // of the mix before the limiter; 1 is full scale
-	Resumed   bool             `json:"resumed,omitempty"` // after an interruption: what was decoded before it is not counted
-	Warnings  []string         `json:"warnings"`
+	Places    []ReportPlace    `json:"places"`
+	// PlacesOmitted counts the places that the report has no room for.
+	PlacesOmitted int      `json:"places_omitted,omitempty"`
+	Peak          float64  `json:"peak"`              // of the mix before the limiter; 1 is full scale
+	Resumed       bool     `json:"resumed,omitempty"` // after an interruption: what was decoded before it is not counted
+	Warnings      []string `json:"warnings"`
 }
 
 // ReportInterval is a part of room time that the film shows. All in seconds.
@@ -34,6 +37,17 @@ type ReportInterval struct {
 	Room   float64 `json:"room"`
 	Film   float64 `json:"film"`
 	Length float64 `json:"length"`
+}
+
+// ReportPlace says where a recording is in the film, and when: in seconds of the film and pixels of the canvas.
+type ReportPlace struct {
+	Track  int     `json:"track"` // index into Tracks
+	From   float64 `json:"from"`
+	To     float64 `json:"to"`
+	X      int     `json:"x"`
+	Y      int     `json:"y"`
+	Width  int     `json:"width"`
+	Height int     `json:"height"`
 }
 
 // ReportTrack says what became of one recording. Times are in seconds of the film.
@@ -64,7 +78,7 @@ type ReportTrack struct {
 func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 	r := Report{
 		Frames: film.Frames, Samples: film.Samples, Seconds: film.Length.Seconds(), Chunks: film.Chunks,
-		Intervals: []ReportInterval{}, Tracks: []ReportTrack{}, Warnings: []string{},
+		Intervals: []ReportInterval{}, Tracks: []ReportTrack{}, Places: []ReportPlace{}, PlacesOmitted: film.PlacesOmitted, Warnings: []string{},
 	}
 	if film.Frames > 0 {
 		r.Streams = append(r.Streams, film.VideoEncoder.Codec)
@@ -76,6 +90,11 @@ func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 	for _, at := range film.Intervals {
 		r.Intervals = append(r.Intervals, ReportInterval{
 			Room: at.Room.Start.Seconds(), Film: at.Output.Seconds(), Length: (at.Room.End - at.Room.Start).Seconds(),
+		})
+	}
+	for _, at := range film.Places {
+		r.Places = append(r.Places, ReportPlace{
+			Track: at.Track, From: at.From.Seconds(), To: at.To.Seconds(), X: at.Rect.X, Y: at.Rect.Y, Width: at.Rect.W, Height: at.Rect.H,
 		})
 	}
 	for _, task := range tasks {

@@ -11,6 +11,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -64,6 +65,21 @@ type Summary struct {
 	Tracks       []TrackSummary // the room's recordings, in the order they were given
 	VideoEncoder protocol.Encoder
 	AudioEncoder protocol.Encoder
+
+	// Where each recording is shown, for the report: in the order of time, MaxPlaces at most. Plans of earlier versions of the
+	// program have none.
+	Places        []Place `json:",omitempty"`
+	PlacesOmitted int     `json:",omitempty"`
+}
+
+// MaxPlaces bounds Summary.Places. In a room that people join one after another, each join may move everyone.
+const MaxPlaces = 5000
+
+// Place is a recording's rectangle of the canvas in the output times [From, To).
+type Place struct {
+	Track    int // index into Summary.Tracks
+	From, To time.Duration
+	Rect     layout.Rect
 }
 
 // TrackSummary is one recording in the film.
@@ -151,6 +167,7 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 		}
 	}
 	if len(arranged.video) > 0 {
+		p.Places, p.PlacesOmitted = places(arranged.Placements)
 		p.Frames = timeline.Frames(p.Length, opts.FPS)
 		if p.Frames > opts.Limits.Frames {
 			return nil, limitError("the film would have %d frames and may have %d (limits.film_frames)", p.Frames, opts.Limits.Frames)
@@ -171,6 +188,18 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 		p.AudioTasks = len(p.Audio)
 	}
 	return p, nil
+}
+
+// places lists placements in the order of time, and counts those that are too many.
+func places(placements []layout.Placement) (list []Place, omitted int) {
+	for _, at := range placements {
+		list = append(list, Place{Track: at.Source, From: at.From, To: at.To, Rect: at.Rect})
+	}
+	slices.SortStableFunc(list, func(a, b Place) int { return cmp.Compare(a.From, b.From) })
+	if len(list) > MaxPlaces {
+		list, omitted = slices.Clone(list[:MaxPlaces]), len(list)-MaxPlaces
+	}
+	return list, omitted
 }
 
 // openedOnce keeps the indexes that were opened. Open, one takes some kilobytes.

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"roomreel"
+	"roomreel/internal/media"
+)
+
+func TestInspect_FindsGapsSizesAndKeyframes(t *testing.T) {
+	x := &media.Index{Codec: "vp8", Video: true}
+	add := func(at time.Duration, width int) {
+		x.Packets = append(x.Packets, media.Packet{Time: at, Size: 100, Key: width > 0, Width: width, Height: width})
+	}
+	add(0, 320)
+	for at := 100 * time.Millisecond; at < 4*time.Second; at += 100 * time.Millisecond {
+		add(at, 0)
+	}
+	add(12*time.Second, 320) // the camera was off for 8.1 s
+	add(12100*time.Millisecond, 640)
+	for at := 12200 * time.Millisecond; at < 16*time.Second; at += 100 * time.Millisecond {
+		add(at, 0)
+	}
+	got := inspectTrack(roomreel.Video, x)
+	first := 0.0
+	want := inspectedTrack{
+		Kind: roomreel.Video, Codec: "vp8", Seconds: 16, Packets: 80, Bytes: 8000, Bitrate: 4,
+		Gaps: []inspectedGap{{At: 3.9, Length: 8.1}},
+		Video: &inspectedVideo{
+			FPS: 10, Keyframes: 3, FirstKeyframe: &first, LongestDistance: 12,
+			Sizes: []inspectedSize{{At: 0, Width: 320, Height: 320}, {At: 12.1, Width: 640, Height: 640}},
+		},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(inspectedTrack{}), cmpopts.EquateApprox(0, 1e-9)); diff != "" {
+		t.Error(diff)
+	}
+	// A column is 0.25 s.
+	bars, marks := got.draw()
+	wantBars := strings.Repeat("█", 16) + strings.Repeat(" ", 32) + strings.Repeat("█", 16)
+	for _, low := range []string{"▁", "▂", "▃", "▄", "▅", "▆", "▇"} {
+		bars = strings.ReplaceAll(bars, low, "█")
+	}
+	if bars != wantBars {
+		t.Errorf("drawn\n%q, want\n%q", bars, wantBars)
+	}
+	if want := "K" + strings.Repeat(" ", 14) + "G" + strings.Repeat(" ", 32) + "S" + strings.Repeat(" ", 15); marks != want {
+		t.Errorf("marked\n%q, want\n%q", marks, want)
+	}
+}
+
+func TestInspect_FindsGapsAndDriftOfAudio(t *testing.T) {
+	x := &media.Index{Codec: "opus", Rate: 48000, Channels: 1}
+	const packet = 20 * time.Millisecond
+	for i := range 3000 { // a minute, whose clock is 0.1 % slow
+		at := time.Duration(i) * packet
+		x.Packets = append(x.Packets, media.Packet{Time: (at + at/1000).Round(time.Millisecond), Duration: packet, Size: 10})
+	}
+	for i := range 1000 { // after 5 s of silence
+		x.Packets = append(x.Packets, media.Packet{Time: 65060*time.Millisecond + time.Duration(i)*packet, Duration: packet, Size: 10})
+	}
+	got := inspectTrack(roomreel.Audio, x)
+	if len(got.Gaps) != 1 || got.Gaps[0].At < 59.95 || got.Gaps[0].At > 60.1 || got.Gaps[0].Length < 4.95 || got.Gaps[0].Length > 5.05 {
+		t.Errorf("gaps %+v, want 5 s at 60 s", got.Gaps)
+	}
+	if got.Audio == nil || got.Audio.DriftMillis < 50 || got.Audio.DriftMillis > 70 || got.Audio.DriftRefused || got.Audio.PacketMillis != 20 {
+		t.Errorf("audio %+v, want a drift of 60 ms", got.Audio)
+	}
+}
+
+func TestInspect_DrawsATrackOfOnePacket(t *testing.T) {
+	got := inspectTrack(roomreel.Video, &media.Index{Codec: "vp8", Video: true, Packets: []media.Packet{{Size: 100, Key: true, Width: 320, Height: 240}}})
+	if bars, marks := got.draw(); strings.TrimRight(bars, " ") != "█" || strings.TrimRight(marks, " ") != "K" {
+		t.Errorf("drawn %q, marked %q", bars, marks)
+	}
+	if none := inspectTrack(roomreel.Video, &media.Index{Codec: "vp8", Video: true}); none.Seconds != 0 || none.Bitrate != 0 {
+		t.Errorf("an empty track is %+v", none)
+	}
+}
