@@ -49,6 +49,8 @@ type inspectedTrack struct {
 	Bitrate   int                `json:"bitrate"` // kbit/s
 	Truncated bool               `json:"truncated"`
 	Gaps      []inspectedGap     `json:"gaps"`
+	Repaired  int                `json:"repaired"` // places where timestamps are corrected
+	Repairs   []inspectedRepair  `json:"repairs"`  // the first of them
 
 	Video *inspectedVideo `json:"video,omitempty"`
 	Audio *inspectedAudio `json:"audio,omitempty"`
@@ -62,6 +64,12 @@ type inspectedVideo struct {
 	FirstKeyframe   *float64        `json:"first_keyframe"`            // null for none
 	LongestDistance float64         `json:"longest_keyframe_distance"` // from one to the next, or to the end
 	Sizes           []inspectedSize `json:"sizes"`                     // at keyframes, where the size changes
+
+	// How players show the frames.
+	Turn        int    `json:"turn"` // degrees, clockwise
+	Mirrored    bool   `json:"mirrored"`
+	Cropped     [4]int `json:"cropped"` // pixels at left, top, right and bottom
+	PixelAspect string `json:"pixel_aspect"`
 }
 
 type inspectedAudio struct {
@@ -70,6 +78,13 @@ type inspectedAudio struct {
 	PacketMillis float64 `json:"packet_ms"` // the median
 	DriftMillis  float64 `json:"drift_ms"`  // of the sender's clock, which composing corrects
 	DriftRefused bool    `json:"drift_refused"`
+}
+
+type inspectedRepair struct {
+	At      float64          `json:"at"`
+	Kind    media.RepairKind `json:"kind"`
+	By      float64          `json:"by"`
+	Packets int              `json:"packets"`
 }
 
 type inspectedGap struct {
@@ -143,7 +158,10 @@ func inspect(path string) (inspected, error) {
 func inspectTrack(kind roomreel.TrackKind, x *media.Index) inspectedTrack {
 	t := inspectedTrack{
 		Kind: kind, Codec: x.Codec, Start: x.Start.Seconds(), Seconds: x.Length().Seconds(), Packets: len(x.Packets),
-		Truncated: x.Truncated, Gaps: []inspectedGap{}, index: x,
+		Truncated: x.Truncated, Gaps: []inspectedGap{}, Repaired: x.Repaired, Repairs: []inspectedRepair{}, index: x,
+	}
+	for _, r := range x.Repairs {
+		t.Repairs = append(t.Repairs, inspectedRepair{r.At.Seconds(), r.Kind, r.By.Seconds(), r.Packets})
 	}
 	for _, p := range x.Packets {
 		t.Bytes += int64(p.Size)
@@ -164,7 +182,11 @@ func inspectTrack(kind roomreel.TrackKind, x *media.Index) inspectedTrack {
 
 func (t *inspectedTrack) video(x *media.Index) {
 	times := make([]time.Duration, 0, len(x.Packets))
-	v := &inspectedVideo{Sizes: []inspectedSize{}}
+	d := x.Display
+	v := &inspectedVideo{
+		Sizes: []inspectedSize{}, Turn: d.Turn, Mirrored: d.Mirror, Cropped: [4]int{d.Left, d.Top, d.Right, d.Bottom},
+		PixelAspect: fmt.Sprintf("%d:%d", max(d.AspectNum, 1), max(d.AspectDen, 1)),
+	}
 	t.Video = v
 	var keyframe time.Duration
 	size := inspectedSize{}
@@ -230,7 +252,7 @@ func (t *inspectedTrack) audio(x *media.Index) {
 // print writes the inspection for people.
 func (r inspected) print(w io.Writer) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s: %s, %d bytes\n", r.File, r.Container, r.Size)
+	fmt.Fprintf(&text, "%s: %s, %s\n", r.File, r.Container, count(r.Size, "byte"))
 	for _, t := range r.Tracks {
 		text.WriteString("\n")
 		t.print(&text)
@@ -253,17 +275,25 @@ func (t inspectedTrack) print(w io.Writer) {
 		} else {
 			line("keyframes", "%d, the first at %s, at most %s from one to the next", v.Keyframes, clock(*v.FirstKeyframe), clock(v.LongestDistance))
 		}
-		line("sizes", "%s", listed(v.Sizes, func(s inspectedSize) string { return fmt.Sprintf("%dx%d at %s", s.Width, s.Height, clock(s.At)) }))
+		line("sizes", "%s", listed(v.Sizes, len(v.Sizes), func(s inspectedSize) string { return fmt.Sprintf("%dx%d at %s", s.Width, s.Height, clock(s.At)) }))
+		if shown := v.shown(); shown != "" {
+			line("shown", "%s", shown)
+		}
 	}
 	if a := t.Audio; a != nil {
-		line("samples", "%d per second, %d channels, %.4g ms in a packet", a.Rate, a.Channels, a.PacketMillis)
+		line("samples", "%d per second, %s, %.4g ms in a packet", a.Rate, count(a.Channels, "channel"), a.PacketMillis)
 		drift := fmt.Sprintf("%.4g ms", a.DriftMillis)
 		if a.DriftRefused {
 			drift += "; some stamps drift by more than 5 %, which is not corrected"
 		}
 		line("drift", "%s", drift)
 	}
-	line("gaps", "%s", listed(t.Gaps, func(g inspectedGap) string { return fmt.Sprintf("%s at %s", clock(g.Length), clock(g.At)) }))
+	line("gaps", "%s", listed(t.Gaps, len(t.Gaps), func(g inspectedGap) string { return fmt.Sprintf("%s at %s", clock(g.Length), clock(g.At)) }))
+	if t.Repaired > 0 {
+		line("repaired", "timestamps in %s: %s", count(t.Repaired, "place"), listed(t.Repairs[:min(len(t.Repairs), maxListed)], t.Repaired, func(r inspectedRepair) string {
+			return fmt.Sprintf("%s of %s at %s", r.Kind, clock(r.By), clock(r.At))
+		}))
+	}
 	if t.Truncated {
 		line("truncated", "the file ends in the middle of something")
 	}
@@ -276,16 +306,35 @@ func (t inspectedTrack) print(w io.Writer) {
 	line("", " 0:00%s%s", strings.Repeat(" ", max(1, drawingWidth-4-len(end))), end)
 }
 
+// shown says how players show the frames, where that is not as they are.
+func (v inspectedVideo) shown() string {
+	var parts []string
+	if v.Cropped != [4]int{} {
+		parts = append(parts, fmt.Sprintf("cropped by %d, %d, %d and %d pixels at left, top, right and bottom", v.Cropped[0], v.Cropped[1], v.Cropped[2], v.Cropped[3]))
+	}
+	if v.PixelAspect != "1:1" {
+		parts = append(parts, "with pixels of "+v.PixelAspect)
+	}
+	if v.Mirrored {
+		parts = append(parts, "mirrored")
+	}
+	if v.Turn != 0 {
+		parts = append(parts, fmt.Sprintf("turned clockwise by %d degrees", v.Turn))
+	}
+	return strings.Join(parts, ", ")
+}
+
 // maxListed is how many entries of a list are printed for people.
 const maxListed = 8
 
-func listed[T any](list []T, text func(T) string) string {
+// listed writes the first entries of a list that has total ones.
+func listed[T any](list []T, total int, text func(T) string) string {
 	var parts []string
 	for _, item := range list[:min(len(list), maxListed)] {
 		parts = append(parts, text(item))
 	}
-	switch more := len(list) - maxListed; {
-	case len(list) == 0:
+	switch more := total - len(parts); {
+	case total == 0:
 		return "none"
 	case more > 0:
 		parts = append(parts, fmt.Sprintf("and %d more", more))
@@ -344,6 +393,14 @@ func (t inspectedTrack) draw() (bars, marks string) {
 		}
 	}
 	return drawn.String(), string(mark)
+}
+
+// count writes a number of things: 1 place, 2 places.
+func count[N int | int64](n N, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // clock writes seconds as 1:02:03.456, without hours where there are none.

@@ -26,18 +26,31 @@ func TestInspect_FindsGapsSizesAndKeyframes(t *testing.T) {
 	for at := 12200 * time.Millisecond; at < 16*time.Second; at += 100 * time.Millisecond {
 		add(at, 0)
 	}
+	x.Display = media.Display{Width: 320, Height: 320, Left: 2, Right: 4, AspectNum: 4, AspectDen: 3, Mirror: true, Turn: 90}
+	x.Repaired, x.Repairs = 20, []media.Repair{{Kind: media.Leap, At: 3 * time.Second, By: time.Hour, Packets: 1}}
 	got := inspectTrack(roomreel.Video, x)
 	first := 0.0
 	want := inspectedTrack{
 		Kind: roomreel.Video, Codec: "vp8", Seconds: 16, Packets: 80, Bytes: 8000, Bitrate: 4,
-		Gaps: []inspectedGap{{At: 3.9, Length: 8.1}},
+		Gaps: []inspectedGap{{At: 3.9, Length: 8.1}}, Repaired: 20, Repairs: []inspectedRepair{{At: 3, Kind: media.Leap, By: 3600, Packets: 1}},
 		Video: &inspectedVideo{
 			FPS: 10, Keyframes: 3, FirstKeyframe: &first, LongestDistance: 12,
+			Turn: 90, Mirrored: true, Cropped: [4]int{2, 0, 4, 0}, PixelAspect: "4:3",
 			Sizes: []inspectedSize{{At: 0, Width: 320, Height: 320}, {At: 12.1, Width: 640, Height: 640}},
 		},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(inspectedTrack{}), cmpopts.EquateApprox(0, 1e-9)); diff != "" {
 		t.Error(diff)
+	}
+	var text strings.Builder
+	got.print(&text)
+	for _, want := range []string{
+		"shown      cropped by 2, 0, 4 and 0 pixels at left, top, right and bottom, with pixels of 4:3, mirrored, turned clockwise by 90 degrees\n",
+		"repaired   timestamps in 20 places: leap of 1:00:00.000 at 0:03.000, and 19 more\n",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("printed\n%s\nwithout %q", &text, want)
+		}
 	}
 	// A column is 0.25 s.
 	bars, marks := got.draw()

@@ -153,10 +153,10 @@ func (r localReport) printFilm(w io.Writer) {
 		fmt.Fprintf(w, "  %-9s %s\n", label, fmt.Sprintf(format, args...))
 	}
 	if r.Frames > 0 {
-		line("video", "%dx%d, %d frames at %d per second, in %d chunks", r.Width, r.Height, r.Frames, r.FPS, r.Chunks)
+		line("video", "%dx%d, %s at %d per second, in %s", r.Width, r.Height, count(r.Frames, "frame"), r.FPS, count(r.Chunks, "chunk"))
 	}
 	if r.Samples > 0 {
-		line("audio", "%d samples, the loudest is %.2f of full scale before the limiter", r.Samples, r.Peak)
+		line("audio", "%s, the loudest is %.2f of full scale before the limiter", count(r.Samples, "sample"), r.Peak)
 	}
 	if r.Size > 0 {
 		line("file", "%d bytes", r.Size)
@@ -244,15 +244,18 @@ func trackLines(t compose.ReportTrack) []string {
 	}
 	lines := []string{
 		fmt.Sprintf("%s, from %s to %s", head, clock(t.Start), clock(t.Start+t.Length)),
-		fmt.Sprintf("  %d packets, %d decoded, %d errors", t.Packets, t.Decoded, t.Errors),
+		fmt.Sprintf("  %s, %d decoded, %s", count(t.Packets, "packet"), t.Decoded, count(t.Errors, "error")),
 	}
 	if t.Kind == string(roomreel.Video) {
-		lines[1] += fmt.Sprintf("; %d frames shown, %d changes of size", t.Shown, t.Sizes)
+		lines[1] += fmt.Sprintf("; %s with it, %s", count(t.Shown, "frame"), count(t.Sizes, "size change"))
 	} else {
 		lines[1] += fmt.Sprintf("; audible for %s", clock(t.Audible))
 		if t.DriftMillis != 0 {
 			lines = append(lines, fmt.Sprintf("  its clock drifts by %.4g ms, which is corrected", t.DriftMillis))
 		}
+	}
+	if t.Repaired > 0 {
+		lines = append(lines, fmt.Sprintf("  its timestamps are corrected in %s", count(t.Repaired, "place")))
 	}
 	if t.Truncated {
 		lines = append(lines, "  the file is truncated")
