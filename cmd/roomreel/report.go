@@ -260,6 +260,12 @@ func trackLines(t compose.ReportTrack) []string {
 	if t.Truncated {
 		lines = append(lines, "  the file is truncated")
 	}
+	if t.Missing {
+		lines = append(lines, "  it is missing: nothing of it could be decoded")
+	}
+	if t.Refusal != "" {
+		lines = append(lines, "  the decoder says: "+t.Refusal)
+	}
 	if t.Lost {
 		lines = append(lines, "  its decoder died; it is left out from there on")
 	}
