@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"roomreel/internal/media"
+	"roomreel/internal/render/protocol"
 )
 
 func testPlan(t *testing.T) *Plan {
@@ -25,6 +28,8 @@ func testPlan(t *testing.T) *Plan {
 
 func TestFile_GivesBackEverySlice(t *testing.T) {
 	p := testPlan(t)
+	shown := protocol.Display{Width: 64, Height: 48, Left: 1, Top: 2, Right: 3, Bottom: 4, AspectNum: 5, AspectDen: 6, Mirror: true, Turn: 270}
+	p.Video[0].Tracks[0].Media = renderTrack(media.Index{Codec: "vp8", Display: media.Display(shown)})
 	var b bytes.Buffer
 	checksum, err := p.Write(&b)
 	if err != nil {
@@ -58,6 +63,9 @@ func TestFile_GivesBackEverySlice(t *testing.T) {
 	got, _ := json.Marshal(back)
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("plan (-want +got):\n%.3000s", diff)
+	}
+	if got := back.Video[0].Tracks[0].Media.Display; got != shown {
+		t.Errorf("frames are shown by %+v, want %+v", got, shown)
 	}
 	if _, err := f.Video(len(p.Video)); err == nil {
 		t.Error("a task that is not there is given")
