@@ -5,14 +5,17 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"roomreel/e2e/fixture"
+	"roomreel/internal/media/demux"
 )
 
 const (
@@ -265,5 +268,78 @@ func turnClockwise(t *testing.T, path string) {
 	}
 	if err := os.WriteFile(path, file, 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// composeFails runs compose, which must end with the given code, and returns what it says on standard error.
+func composeFails(t *testing.T, code int, manifest, out string) string {
+	t.Helper()
+	command := exec.Command(filepath.Join(bin, "roomreel"), "compose", "--room", manifest, "-o", out)
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	if command.Run(); command.ProcessState.ExitCode() != code {
+		t.Errorf("compose ended with code %d, want %d: %s", command.ProcessState.ExitCode(), code, &stderr)
+	}
+	return stderr.String()
+}
+
+// A camera whose packets have all lost their keyframe bit cannot be decoded, and its index does not tell.
+func TestCompose_SaysWhatIsMissing(t *testing.T) {
+	folder, out := t.TempDir(), filepath.Join(t.TempDir(), "film.mp4")
+	room := fixture.Room{Recordings: fixture.Pair("alice", fixture.People[0], 0, 2*time.Second)}
+	manifest := room.Make(t, folder)
+	camera := filepath.Join(folder, "alice-camera.mkv")
+	data, err := os.ReadFile(camera)
+	must(t, data, err)
+	index, _, err := demux.ReadIndex(bytes.NewReader(data), int64(len(data)), "")
+	for _, p := range must(t, index, err).Packets {
+		data[p.Pos] |= 1
+	}
+	must(t, 0, os.WriteFile(camera, data, 0o644))
+	for _, want := range []string{
+		"warning: alice-camera: it is missing from the film: no packet of it could be decoded (decode vp8: ",
+		"done in part: alice-camera is missing from the film",
+	} {
+		if said := composeFails(t, 3, manifest, out); !strings.Contains(said, want) {
+			t.Errorf("got %q, want %q", said, want)
+		}
+	}
+	if film := fixture.Open(t, out); film.Video == nil || film.Audio == nil {
+		t.Errorf("the film has not both streams: %+v", film)
+	}
+
+	room.Recordings = room.Recordings[:1]
+	manifest = room.Make(t, folder)
+	must(t, 0, os.WriteFile(camera, data, 0o644))
+	out = filepath.Join(folder, "nothing.mp4")
+	if said := composeFails(t, 2, manifest, out); !strings.Contains(said, "no recording of the composition can be decoded: alice-camera: ") {
+		t.Errorf("got %q", said)
+	}
+	if _, err := os.Stat(out); err == nil {
+		t.Error("there is a film of nothing")
+	}
+}
+
+// Opus of several streams, as Chrome's multiopus writes it, is heard as loudly as players play it.
+func TestCompose_MixesMultistreamOpusDown(t *testing.T) {
+	fixture.Need(t, "ffmpeg")
+	folder := t.TempDir()
+	manifest := filepath.Join(folder, "room.json")
+	must(t, 0, os.WriteFile(manifest, []byte(`{"recordings": [
+		{"participant": "alice", "track_name": "microphone", "type": "audio", "file": "alice.mka", "offset_ms": 0}]}`), 0o644))
+	for _, encoder := range []string{"-ac 6 -mapping_family 1", "-ac 2 -mapping_family 1", "-ac 2 -mapping_family 255"} {
+		recording, out := filepath.Join(folder, "alice.mka"), filepath.Join(folder, "film.mp4")
+		fixture.FFmpeg(t, append(strings.Fields("-f lavfi -i sine=440:r=48000:d=2 -c:a libopus "+encoder), recording)...)
+		loudness := func(path string) float64 {
+			said, err := exec.Command("ffmpeg", "-hide_banner", "-nostdin", "-i", path, "-ac", "2", "-af", "volumedetect", "-f", "null", "-").CombinedOutput()
+			_, after, _ := strings.Cut(string(must(t, said, err)), "mean_volume: ")
+			text, _, _ := strings.Cut(after, " ")
+			value, err := strconv.ParseFloat(text, 64)
+			return must(t, value, err)
+		}
+		roomreel(t, "compose", "--room", manifest, "-o", out)
+		if want, got := loudness(recording), loudness(out); math.Abs(want-got) > 0.5 {
+			t.Errorf("%s: the film has %.1f dB, players play %.1f dB", encoder, got, want)
+		}
 	}
 }

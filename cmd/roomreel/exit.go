@@ -90,8 +90,12 @@ func sentence(err error) string {
 	if caller.Param != "" {
 		text = caller.Param + ": " + text
 	}
-	if caller.Err != nil {
-		text += ": " + caller.Err.Error()
+	switch cause := caller.Err.(type) {
+	case nil:
+	case *roomreel.Error:
+		text += ": " + cause.Detail
+	default:
+		text += ": " + cause.Error()
 	}
 	return text
 }

@@ -128,7 +128,7 @@ var Errors = map[int]ErrorEntry{
 
 	CompositionFailed:     {Meaning: "A composition could not be made; its report has the details."},
 	RecordingsDeleted:     {Meaning: "The room's recordings are deleted, or can no longer be read for composing."},
-	NoTracks:              {Meaning: "No recording matches the selectors."},
+	NoTracks:              {Meaning: "No recording matches the selectors, or none of those that do can be decoded."},
 	HookFailed:            {Meaning: "A hook could not create a composition."},
 	CompositionTooLarge:   {Meaning: "The film would pass a limit of this server: its length, its frames, or how many recordings it is made of or how far these lie apart."},
 	CallbackMethodInvalid: {Meaning: "StatusCallbackMethod is neither GET nor POST."},
