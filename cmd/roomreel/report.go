@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 
 	"roomreel"
 	"roomreel/internal/client"
@@ -51,8 +52,18 @@ func (c reportCommand) Run(ctx context.Context, s *session) error {
 	if report != nil {
 		report.print(&text)
 	}
-	_, err = io.WriteString(s.stdout, text.String())
+	_, err = io.WriteString(s.stdout, printable(text.String()))
 	return err
+}
+
+// printable replaces control characters, with which a participant's name could rewrite what a terminal shows.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
 }
 
 func (c reportCommand) read(ctx context.Context) (*localReport, *client.Failure, error) {
@@ -143,7 +154,7 @@ func printLines(w io.Writer, title string, lines []string) {
 		lines = []string{"none"}
 	}
 	for _, line := range lines {
-		fmt.Fprintf(w, "  %s\n", line)
+		fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(line, "\n", " "))
 	}
 }
 

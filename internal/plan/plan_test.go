@@ -252,3 +252,26 @@ func TestPlan_IsDeterministic(t *testing.T) {
 		}
 	}
 }
+
+func TestPlaces_AreInTheOrderOfTimeAndBounded(t *testing.T) {
+	at := func(source, from int) layout.Placement {
+		return layout.Placement{Source: source, From: time.Duration(from), To: time.Duration(from + 1), Rect: layout.Rect{X: source, W: 2, H: 4}}
+	}
+	got, omitted := places([]layout.Placement{at(0, 5), at(0, 7), at(1, 5), at(1, 2)})
+	want := []Place{
+		{Track: 1, From: 2, To: 3, Rect: layout.Rect{X: 1, W: 2, H: 4}},
+		{Track: 0, From: 5, To: 6, Rect: layout.Rect{W: 2, H: 4}},
+		{Track: 1, From: 5, To: 6, Rect: layout.Rect{X: 1, W: 2, H: 4}},
+		{Track: 0, From: 7, To: 8, Rect: layout.Rect{W: 2, H: 4}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" || omitted != 0 {
+		t.Errorf("%d are omitted\n%s", omitted, diff)
+	}
+	many := make([]layout.Placement, MaxPlaces+7)
+	for i := range many {
+		many[i] = at(i, len(many)-i)
+	}
+	if got, omitted := places(many); len(got) != MaxPlaces || omitted != 7 || got[0].Track != len(many)-1 {
+		t.Errorf("%d places, %d omitted, the first of track %d", len(got), omitted, got[0].Track)
+	}
+}

@@ -8,33 +8,37 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"roomreel"
 )
 
 // Decrypt opens the sealed bytes in r into the file out, and returns the number of bytes of the plaintext. The file appears
 // under its name only when all of it has been decrypted and, with the seal cms-gcm, authenticated. When anything fails,
-// there is no file.
+// there is no file. A process that is killed leaves a hidden file beside out; the next call removes it.
 func Decrypt(ctx context.Context, r io.Reader, e roomreel.Envelope, key *rsa.PrivateKey, out string) (n int64, err error) {
 	plain, err := Open(&contextReader{ctx, r}, e, key)
 	if err != nil {
 		return 0, err
 	}
 	folder := filepath.Dir(out)
-	f, err := os.CreateTemp(folder, ".roomreel-decrypt-*")
+	removeUnfinished(folder)
+	f, err := createUnfinished(folder)
 	if err != nil {
 		return 0, err
 	}
 	defer func() {
 		if err != nil {
-			f.Close()
 			os.Remove(f.Name())
 		}
+		f.Close() // after the rename: until then the lock keeps the file
 	}()
 	if n, err = io.CopyBuffer(struct{ io.Writer }{f}, plain, make([]byte, 256<<10)); err != nil {
 		return 0, err
@@ -42,13 +46,55 @@ func Decrypt(ctx context.Context, r io.Reader, e roomreel.Envelope, key *rsa.Pri
 	if err = f.Sync(); err != nil {
 		return 0, err
 	}
-	if err = f.Close(); err != nil {
-		return 0, err
-	}
 	if err = os.Rename(f.Name(), out); err != nil {
 		return 0, err
 	}
 	return n, nil
+}
+
+// unfinished is how the names of files begin that are not whole yet. Each is locked by the process that writes it.
+const unfinished = ".roomreel-decrypt-"
+
+func createUnfinished(folder string) (*os.File, error) {
+	for {
+		f, err := os.CreateTemp(folder, unfinished+"*")
+		if err != nil {
+			return nil, err
+		}
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			if _, err = os.Lstat(f.Name()); err == nil {
+				return f, nil
+			}
+		}
+		f.Close()
+		os.Remove(f.Name())
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+		}
+		// Another process saw the file before it was locked, and removes it.
+	}
+}
+
+// removeUnfinished removes the files of processes that were killed: they hold plaintext. A file that cannot be removed stays.
+func removeUnfinished(folder string) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() || !strings.HasPrefix(entry.Name(), unfinished) {
+			continue
+		}
+		name := filepath.Join(folder, entry.Name())
+		f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		if err != nil {
+			continue
+		}
+		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			os.Remove(name)
+		}
+		f.Close()
+	}
 }
 
 // contextReader stops reading when ctx ends.

@@ -445,3 +445,40 @@ func cpuTime(b *testing.B) time.Duration {
 	}
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
+
+func TestDecrypt_RemovesWhatKilledProcessesLeft(t *testing.T) {
+	folder := t.TempDir()
+	running, err := createUnfinished(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer running.Close()
+	killed, err := createUnfinished(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed.Close() // as the end of a process does
+	plain := media(300_000)
+	all, e := sealed(t, kinds[0], plain)
+	// While a film is decrypted, another process that begins removes nothing of it.
+	in := io.MultiReader(bytes.NewReader(all[:200_000]), readerFunc(func([]byte) (int, error) {
+		removeUnfinished(folder)
+		return 0, io.EOF
+	}), bytes.NewReader(all[200_000:]))
+	out := filepath.Join(folder, "film.mp4")
+	if _, err := Decrypt(t.Context(), in, e, testKey(), out); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(out); err != nil || !bytes.Equal(got, plain) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	for path, want := range map[string]bool{running.Name(): true, killed.Name(): false} {
+		if _, err := os.Stat(path); (err == nil) != want {
+			t.Errorf("%s: %v, want it to be there: %v", filepath.Base(path), err, want)
+		}
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
