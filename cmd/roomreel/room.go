@@ -43,7 +43,7 @@ func readIndex(room *manifest.Room, recording manifest.Recording) (*media.Index,
 		return nil, err
 	}
 	defer file.Close()
-	index, _, err := demux.ReadIndex(file, recording.Size, recording.Kind)
+	index, _, err := demux.ReadTrack(file, recording.Size, recording.Kind, recording.Track)
 	return index, err
 }
 

@@ -16,7 +16,7 @@ import (
 // uploadRecording is ours: a recorded track arrives as multipart/form-data with the file in Media, and the parameters
 // before or after it. Parameters before the file are checked before the file is read. The file is streamed to the app.
 func (a *API) uploadRecording(w http.ResponseWriter, r *http.Request) error {
-	rec, err := a.receiveRecording(r)
+	rec, leftOut, err := a.receiveRecording(r)
 	if err != nil {
 		if r.ProtoMajor == 1 {
 			// The rest of the body is not read: the connection ends, rather than wait for it.
@@ -28,28 +28,35 @@ func (a *API) uploadRecording(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusCreated, recordingShape(a.origin(r), rec, callback))
+	writeJSON(w, http.StatusCreated, uploadBody{recordingShape(a.origin(r), rec, callback), leftOut})
 	return nil
 }
 
-func (a *API) receiveRecording(r *http.Request) (roomreel.Recording, error) {
+// uploadBody is the recording and what the request may have meant too.
+type uploadBody struct {
+	recordingBody
+	LeftOut []string `json:"left_out,omitempty"` // tracks of the file that are not this recording
+}
+
+func (a *API) receiveRecording(r *http.Request) (rec roomreel.Recording, leftOut []string, err error) {
 	kind, attributes, err := contentType(r)
 	if err != nil {
-		return roomreel.Recording{}, err
+		return roomreel.Recording{}, nil, err
 	}
 	if kind != "multipart/form-data" || attributes["boundary"] == "" {
-		return roomreel.Recording{}, roomreel.Errorf(roomreel.Invalid, "send the recording as multipart/form-data, with the file in Media")
+		return roomreel.Recording{}, nil, roomreel.Errorf(roomreel.Invalid, "send the recording as multipart/form-data, with the file in Media")
 	}
 	upload := &upload{parts: multipart.NewReader(r.Body, attributes["boundary"]), left: a.maxForm, maxForm: a.maxForm, values: url.Values{}}
 	media, err := upload.readToMedia()
 	if err != nil {
-		return roomreel.Recording{}, err
+		return roomreel.Recording{}, nil, err
 	}
-	in := app.UploadRecording{Media: media, Size: max(0, r.ContentLength), Rest: upload.readRest}
+	in := app.UploadRecording{Media: media, Size: max(0, r.ContentLength), Rest: upload.readRest, LeftOut: &leftOut}
 	if err := upload.fill(&in); err != nil {
-		return roomreel.Recording{}, err
+		return roomreel.Recording{}, nil, err
 	}
-	return a.app.UploadRecording(r.Context(), accountOf(r), r.PathValue("Room"), in)
+	rec, err = a.app.UploadRecording(r.Context(), accountOf(r), r.PathValue("Room"), in)
+	return rec, leftOut, err
 }
 
 // upload reads one multipart body.
@@ -107,6 +114,7 @@ func (u *upload) fill(in *app.UploadRecording) error {
 	in.Identity = p.text("ParticipantIdentity")
 	in.TrackName = p.text("TrackName")
 	in.Kind = roomreel.TrackKind(p.text("Type"))
+	in.Track = p.trackNumber("Track")
 	in.Offset = p.millis("OffsetMillis")
 	return p.err
 }
@@ -120,6 +128,20 @@ func (u *upload) readParam(part *multipart.Part) error {
 		return bodyError(&http.MaxBytesError{Limit: u.maxForm})
 	}
 	return addPart(u.values, part.FormName(), string(text))
+}
+
+// trackNumber reads the number of a track in a file; zero when absent.
+func (p *params) trackNumber(name string) int {
+	text := p.text(name)
+	if text == "" {
+		return 0
+	}
+	value, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || value < 1 {
+		p.fail(name, "%q is not the number of a track, at least 1", clip(text))
+		return 0
+	}
+	return int(value)
 }
 
 // millis reads a duration in milliseconds; zero when absent.

@@ -75,7 +75,11 @@ type UploadRecording struct {
 	Identity  string             // the participant's; required
 	TrackName string             // "" for a track without a name
 	Kind      roomreel.TrackKind // "" takes the file's first usable track
-	Offset    time.Duration      // room time of the first packet, not negative
+	Track     int                // number among the file's usable tracks of the kind, from 1; 0 takes the first
+	Offset    time.Duration      // room time of the first packet of the file's tracks, not negative
+
+	// LeftOut, when it is not nil, is set to the tracks of the file that are not this recording.
+	LeftOut *[]string
 
 	// Rest, when it is not nil, is called after Media was read to its end, and sets the fields from all that the caller
 	// said: in a multipart body, parameters may follow the file. Until then, a field that is zero is not known yet.
@@ -99,6 +103,9 @@ func (in UploadRecording) check() error {
 	if err := oneOf("Type", in.Kind, roomreel.Audio, roomreel.Video); err != nil {
 		return err
 	}
+	if in.Track < 0 {
+		return roomreel.InvalidParam("Track", "must be at least 1")
+	}
 	if in.Offset < 0 || in.Offset > maxOffset {
 		return roomreel.InvalidParam("OffsetMillis", "must be between 0 and %d", maxOffset.Milliseconds())
 	}
@@ -114,7 +121,7 @@ func (in UploadRecording) mayRepeat(r roomreel.Recording) bool {
 	return (in.Identity == r.Identity || unknown && in.Identity == "") &&
 		(in.TrackName == r.TrackName || in.TrackName == "") && // a track without a name was given one
 		(in.Kind == r.Kind || in.Kind == "") &&
-		(in.Offset == r.Offset || unknown && in.Offset == 0)
+		in.Offset <= r.Offset // the track may begin later than its file
 }
 
 // UploadRecording adds a recorded track to a room in progress. The file is kept byte for byte, and refused when it holds no
@@ -152,7 +159,7 @@ func (a *App) UploadRecording(ctx context.Context, acct roomreel.AccountSID, roo
 			return roomreel.Recording{}, err
 		}
 	}
-	index, container, err := demux.ReadIndex(arrived.file, arrived.size, in.Kind)
+	index, container, err := demux.ReadTrack(arrived.file, arrived.size, in.Kind, in.Track)
 	if err != nil {
 		return roomreel.Recording{}, err
 	}
@@ -160,10 +167,14 @@ func (a *App) UploadRecording(ctx context.Context, acct roomreel.AccountSID, roo
 	if index.Video {
 		kind = roomreel.Video
 	}
+	if in.LeftOut != nil {
+		*in.LeftOut = index.LeftOut(func(k roomreel.TrackKind, number int) bool { return k == kind && number == index.Track })
+	}
+	offset := in.Offset + index.Start // the tracks of a file keep their distance
 	upload := store.Upload{Digest: in.digest(arrived.sum), Recording: roomreel.Recording{
 		SID: roomreel.NewSID[roomreel.RecordingSID](), AccountSID: acct, RoomSID: r.SID, Identity: in.Identity,
 		TrackName: in.TrackName, Kind: kind, Codec: index.Codec, Container: twilio.RecordingContainer(kind), Size: arrived.size,
-		Duration: index.Length(), Offset: in.Offset, Media: roomreel.Media{ContentType: container.ContentType(kind)},
+		Duration: index.Length(), Offset: offset, Media: roomreel.Media{ContentType: container.ContentType(kind)},
 	}}
 	if same, found, err := a.store.FindUpload(ctx, r.SID, upload.Digest); err != nil || found {
 		return same, err
@@ -171,7 +182,7 @@ func (a *App) UploadRecording(ctx context.Context, acct roomreel.AccountSID, roo
 	if others, err = a.store.RecordingsOf(ctx, r.SID); err != nil { // receiving took its time
 		return roomreel.Recording{}, err
 	}
-	if err := a.admit(r, others, in.Offset, index.Length(), false); err != nil {
+	if err := a.admit(r, others, offset, index.Length(), false); err != nil {
 		return roomreel.Recording{}, err
 	}
 	return a.addRecording(ctx, upload, arrived, index)
@@ -204,6 +215,9 @@ func (a *App) admit(r roomreel.Room, others []roomreel.Recording, offset, length
 func (in UploadRecording) digest(content []byte) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%x %q %q %q %d", content, in.Identity, in.TrackName, in.Kind, in.Offset)
+	if in.Track > 0 {
+		fmt.Fprintf(h, " %d", in.Track)
+	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 

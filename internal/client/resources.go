@@ -117,6 +117,7 @@ type Upload struct {
 	Identity  string
 	TrackName string // "" for none
 	Kind      roomreel.TrackKind
+	Track     int // number among the file's tracks of the kind, from 1; 0 for the first
 	Offset    time.Duration
 	File      string                        // the name that the server sees
 	Open      func() (io.ReadCloser, error) // may be called again
@@ -154,6 +155,13 @@ func (c *Client) UploadRecording(ctx context.Context, room roomreel.RoomSID, up 
 	}, &recording)
 }
 
+func numberOrNone(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
 // envelope returns the bytes before and after the file in the multipart body. The fields come first, so that the server checks
 // them before it reads the file.
 func (up Upload) envelope() (head, tail []byte, contentType string, err error) {
@@ -163,6 +171,7 @@ func (up Upload) envelope() (head, tail []byte, contentType string, err error) {
 		{"ParticipantIdentity", up.Identity},
 		{"TrackName", up.TrackName},
 		{"Type", string(up.Kind)},
+		{"Track", numberOrNone(up.Track)},
 		{"OffsetMillis", strconv.FormatInt(up.Offset.Milliseconds(), 10)},
 	} {
 		if field.value == "" {

@@ -3,6 +3,7 @@ package compose
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"roomreel"
@@ -52,26 +53,27 @@ type ReportPlace struct {
 
 // ReportTrack says what became of one recording. Times are in seconds of the film.
 type ReportTrack struct {
-	Recording   string  `json:"recording_sid,omitempty"`
-	Participant string  `json:"participant"`
-	Name        string  `json:"track_name"`
-	Kind        string  `json:"type"`
-	Codec       string  `json:"codec"`
-	Used        bool    `json:"used"` // a selector of the request names it
-	Start       float64 `json:"start"`
-	Length      float64 `json:"length"`
-	Packets     int     `json:"packets"` // of the recording
-	Decoded     int     `json:"decoded"` // video frames or audio packets that a decoder decoded
-	Errors      int     `json:"errors"`
-	Shown       int     `json:"frames_shown,omitempty"`  // frames of the film in which a decoded frame was shown
-	Audible     float64 `json:"heard_seconds,omitempty"` // of samples that a decoder made
-	Sizes       int     `json:"size_changes,omitempty"`
-	DriftMillis float64 `json:"drift_ms,omitempty"`
-	Truncated   bool    `json:"truncated,omitempty"`
-	Repaired    int     `json:"repaired,omitempty"` // places where timestamps were corrected
-	Lost        bool    `json:"lost,omitempty"`     // its decoder died: left out from there on
-	Missing     bool    `json:"missing,omitempty"`  // packets of it were due in the film, and none could be decoded
-	Refusal     string  `json:"refusal,omitempty"`  // why the first packet could not be decoded that could not
+	Recording   string   `json:"recording_sid,omitempty"`
+	Participant string   `json:"participant"`
+	Name        string   `json:"track_name"`
+	Kind        string   `json:"type"`
+	Codec       string   `json:"codec"`
+	Used        bool     `json:"used"` // a selector of the request names it
+	Start       float64  `json:"start"`
+	Length      float64  `json:"length"`
+	Packets     int      `json:"packets"` // of the recording
+	Decoded     int      `json:"decoded"` // video frames or audio packets that a decoder decoded
+	Errors      int      `json:"errors"`
+	Shown       int      `json:"frames_shown,omitempty"`  // frames of the film in which a decoded frame was shown
+	Audible     float64  `json:"heard_seconds,omitempty"` // of samples that a decoder made
+	Sizes       int      `json:"size_changes,omitempty"`
+	DriftMillis float64  `json:"drift_ms,omitempty"`
+	Truncated   bool     `json:"truncated,omitempty"`
+	LeftOut     []string `json:"left_out,omitempty"` // tracks of its file that no recording is made of
+	Repaired    int      `json:"repaired,omitempty"` // places where timestamps were corrected
+	Lost        bool     `json:"lost,omitempty"`     // its decoder died: left out from there on
+	Missing     bool     `json:"missing,omitempty"`  // packets of it were due in the film, and none could be decoded
+	Refusal     string   `json:"refusal,omitempty"`  // why the first packet could not be decoded that could not
 }
 
 // MakeReport puts together what the plan decided and what its tasks counted. Stats of the same recording add up.
@@ -110,7 +112,7 @@ func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 			Used: t.Used, Length: t.Length.Seconds(),
 			Packets: t.Packets, Decoded: stats.Decoded, Errors: stats.Errors, Shown: stats.Shown,
 			Audible: float64(stats.Samples) / timeline.SampleRate, Sizes: stats.Sizes,
-			DriftMillis: float64(t.Drift.Microseconds()) / 1000, Truncated: t.Truncated, Repaired: t.Repaired, Lost: lost,
+			DriftMillis: float64(t.Drift.Microseconds()) / 1000, Truncated: t.Truncated, Repaired: t.Repaired, LeftOut: t.LeftOut, Lost: lost,
 			Missing: t.Used && !partly && stats.Decoded == 0 && (stats.Packets > 0 || lost), Refusal: stats.Refusal,
 		}
 		if t.Used {
@@ -174,10 +176,15 @@ func (t ReportTrack) why() string {
 }
 
 func warnings(t plan.TrackSummary, line ReportTrack, resumed bool) []string {
-	if !t.Used {
-		return nil
-	}
 	var result []string
+	if n := len(t.LeftOut); n == 1 {
+		result = append(result, fmt.Sprintf("%s: a track of its file is no recording of the room and left out: %s", line.name(), t.LeftOut[0]))
+	} else if n > 1 {
+		result = append(result, fmt.Sprintf("%s: %d tracks of its file are no recordings of the room and left out: %s", line.name(), n, strings.Join(t.LeftOut, ", ")))
+	}
+	if !t.Used {
+		return result
+	}
 	say := func(when bool, what string) {
 		if when {
 			result = append(result, line.name()+": "+what)

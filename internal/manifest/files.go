@@ -41,7 +41,8 @@ func (r *Room) checkFiles() []*roomreel.Error {
 // sameBut reports whether two recordings differ in nothing but the path of their file. One file may be several recordings,
 // of several participants or at several times. The same recording twice is a mistake.
 func (r Recording) sameBut(other Recording) bool {
-	return r.Kind == other.Kind && r.Participant == other.Participant && r.TrackName == other.TrackName && r.Offset == other.Offset
+	return r.Kind == other.Kind && r.Participant == other.Participant && r.TrackName == other.TrackName && r.Offset == other.Offset &&
+		max(r.Track, 1) == max(other.Track, 1)
 }
 
 func (r *Room) checkFile(name string) (os.FileInfo, *roomreel.Error) {

@@ -46,7 +46,8 @@ type Recording struct {
 	Kind        roomreel.TrackKind
 	Participant string        // the participant's identity
 	TrackName   string        // "" when the manifest names none
-	Offset      time.Duration // room time of the first packet
+	Track       int           // number among the file's usable tracks of the kind, from 1; 0 when the manifest names none: the first
+	Offset      time.Duration // room time of the first packet of the file's tracks
 	Size        int64         // bytes of the file when the manifest was read; never 0
 }
 
@@ -175,6 +176,7 @@ func parseRecording(raw json.RawMessage) (r Recording, problems []error) {
 		"type":        func(raw json.RawMessage) error { return readText(raw, &kind) },
 		"participant": func(raw json.RawMessage) error { return readName(raw, &r.Participant) },
 		"track_name":  func(raw json.RawMessage) error { return readName(raw, &r.TrackName) },
+		"track":       func(raw json.RawMessage) error { return readTrack(raw, &r.Track) },
 		"offset_ms":   func(raw json.RawMessage) error { return readOffset(raw, &r.Offset) },
 	}, say)
 	if err != nil {
@@ -209,6 +211,14 @@ func readName(raw json.RawMessage, to *string) error {
 	}
 	if n := utf8.RuneCountInString(*to); n > maxName {
 		return fmt.Errorf("has %d characters, more than %d", n, maxName)
+	}
+	return nil
+}
+
+func readTrack(raw json.RawMessage, to *int) error {
+	const most = 1_000_000
+	if raw[0] == 'n' || json.Unmarshal(raw, to) != nil || *to < 1 || *to > most {
+		return fmt.Errorf("must be the number of a track in its file, at least 1, not %.40s", raw)
 	}
 	return nil
 }

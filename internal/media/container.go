@@ -1,6 +1,9 @@
 package media
 
 import (
+	"fmt"
+	"strings"
+
 	"roomreel"
 )
 
@@ -28,12 +31,88 @@ type Candidate struct {
 	Kind       roomreel.TrackKind // "" for subtitles and the like
 	Codec      string             // as in Index; "" when it is not supported
 	Name       string             // the codec by the container's name for it
+	Title      string             // of the track; "" for none
 	Unreadable string             // why the track's packets cannot be read; "" when they can
 }
 
-// Choose returns the number of the first track of the wanted kind ("" for either) that can be read. The error says to the
-// uploader why there is none.
-func Choose(tracks []Candidate, kind roomreel.TrackKind) (int, error) {
+// FileTrack is an audio or video track of a file.
+type FileTrack struct {
+	Kind   roomreel.TrackKind
+	Number int    `json:",omitempty"` // among the tracks of its kind that can be read, from 1; 0 for one that cannot be read
+	Codec  string // as in Index, or the container's name for it
+	Title  string `json:",omitempty"`
+}
+
+func (t FileTrack) String() string {
+	text := string(t.Kind) + " track"
+	if t.Number > 0 {
+		text += fmt.Sprintf(" %d", t.Number)
+	}
+	text += " (" + t.Codec
+	if t.Title != "" {
+		text += fmt.Sprintf(", %q", t.Title)
+	}
+	if t.Number == 0 {
+		text += ", cannot be read"
+	}
+	return text + ")"
+}
+
+// Bounds of Index.Tracks.
+const (
+	maxFileTracks = 64
+	maxTitle      = 40 // characters
+)
+
+// ListTracks returns the audio and video tracks of a file, and the number of the chosen one among those of its kind. A file of
+// one track has no list.
+func ListTracks(tracks []Candidate, chosen int) (list []FileTrack, number int) {
+	clip := func(text string) string {
+		letters := []rune(strings.ToValidUTF8(text, "?"))
+		return string(letters[:min(len(letters), maxTitle)])
+	}
+	count := map[roomreel.TrackKind]int{}
+	for i, t := range tracks {
+		if t.Kind == "" {
+			continue
+		}
+		entry := FileTrack{Kind: t.Kind, Codec: t.Codec, Title: clip(t.Title)}
+		if t.usable() {
+			count[t.Kind]++
+			entry.Number = count[t.Kind]
+		} else if entry.Codec == "" {
+			entry.Codec = clip(t.Name)
+		}
+		if i == chosen {
+			number = entry.Number
+		}
+		if len(list) < maxFileTracks {
+			list = append(list, entry)
+		}
+	}
+	if len(list) < 2 {
+		list = nil
+	}
+	return list, number
+}
+
+// LeftOut returns the tracks of the index's file that are no recording made of it: used says which numbers of a kind are.
+func (x *Index) LeftOut(used func(kind roomreel.TrackKind, number int) bool) []string {
+	var list []string
+	for _, t := range x.Tracks {
+		if t.Number == 0 || !used(t.Kind, t.Number) {
+			list = append(list, t.String())
+		}
+	}
+	return list
+}
+
+func (c Candidate) usable() bool { return c.Codec != "" && c.Unreadable == "" }
+
+// Choose returns the index of a track of the wanted kind ("" for either) that can be read: of such tracks, in the order of the file,
+// the one with the given number, which begins at 1; 0 is the first. The error says to the uploader why there is none.
+func Choose(tracks []Candidate, kind roomreel.TrackKind, number int) (int, error) {
+	count := 0
 	var refusal error
 	refuse := func(err error) {
 		if refusal == nil {
@@ -48,10 +127,14 @@ func Choose(tracks []Candidate, kind roomreel.TrackKind) (int, error) {
 		case t.Unreadable != "":
 			refuse(Invalid("the %s track cannot be read: %s", t.Kind, t.Unreadable))
 		default:
-			return i, nil
+			if count++; count >= number {
+				return i, nil
+			}
 		}
 	}
 	switch {
+	case count > 0:
+		return 0, roomreel.InvalidParam("Track", "is %d, and the file has %d %s that can be read", number, count, plural(kind, count))
 	case refusal != nil:
 		return 0, refusal
 	case kind == "":
@@ -59,6 +142,31 @@ func Choose(tracks []Candidate, kind roomreel.TrackKind) (int, error) {
 	default:
 		return 0, Invalid("the file has no %s track", kind)
 	}
+}
+
+func plural(kind roomreel.TrackKind, count int) string {
+	text := "track"
+	if kind != "" {
+		text = string(kind) + " track"
+	}
+	if count != 1 {
+		text += "s"
+	}
+	return text
+}
+
+// SameTrack returns the index of the track that goes on where a chosen one ended, when a file holds another track list: the one at
+// the same place among the tracks that match, and -1 when there is none. nth is that place, from 0.
+func SameTrack(count, nth int, matches func(i int) bool) int {
+	for i := range count {
+		if matches(i) {
+			if nth == 0 {
+				return i
+			}
+			nth--
+		}
+	}
+	return -1
 }
 
 // Invalid reports a recording that cannot be used, in a sentence for its uploader.

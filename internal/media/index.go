@@ -14,8 +14,9 @@ const (
 	MaxSide       = 1 << 16  // pixels
 	MaxRate       = 768_000  // samples per second
 	MaxChannels   = 255
-	MaxPrefix     = 1024        // bytes of Index.Prefix; real ones are a few
-	MaxDelay      = time.Second // of Index.CodecDelay
+	MaxPrefix     = 1024           // bytes of Index.Prefix; real ones are a few
+	MaxDelay      = time.Second    // of Index.CodecDelay
+	MaxStart      = 24 * time.Hour // of Index.Start; more is damage and counts as 0
 
 	// MaxFrameSide and MaxFramePixels are the limits of the decoders (codec.MaxSide and codec.MaxPixels).
 	MaxFrameSide   = 4096
@@ -29,17 +30,19 @@ type Index struct {
 	Video      bool
 	Private    []byte        // h264: avcC; opus: OpusHead; aac: AudioSpecificConfig; of Matroska, any CodecPrivate
 	CodecDelay time.Duration // audio that is decoded and not heard: Opus pre-skip, AAC priming
-	Start      time.Duration // when the track begins in its file, from the file's earliest track; not used for placing
+	Start      time.Duration // when the track begins in its file, from the file's earliest track; at most MaxStart
 	Rate       int           // audio
 	Channels   int           // audio
 	Width      int           // video: largest frame seen at a keyframe, else the header's
 	Height     int
-	Display    Display  `json:",omitzero"` // video: how the frames are shown
-	Prefix     []byte   // bytes that Matroska's header stripping took off the front of every packet
-	Truncated  bool     // the file ends in the middle of something
-	Repaired   int      `json:",omitempty"` // places where timestamps were corrected, and
-	Repairs    []Repair `json:",omitempty"` // the first of them. An index that was made before has none
-	Size       int64    // bytes of the file that were read
+	Display    Display     `json:",omitzero"` // video: how the frames are shown
+	Prefix     []byte      // bytes that Matroska's header stripping took off the front of every packet
+	Truncated  bool        // the file ends in the middle of something
+	Repaired   int         `json:",omitempty"` // places where timestamps were corrected, and
+	Repairs    []Repair    `json:",omitempty"` // the first of them. An index that was made before has none
+	Track      int         `json:",omitempty"` // number among the readable tracks of its kind, from 1
+	Tracks     []FileTrack `json:",omitempty"` // all of the file, when there are several. An index that was made before has none
+	Size       int64       // bytes of the file that were read
 	Packets    []Packet
 }
 

@@ -12,6 +12,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -96,6 +97,7 @@ type TrackSummary struct {
 	Truncated    bool
 	Repaired     int            `json:",omitempty"` // see media.Index
 	Repairs      []media.Repair `json:",omitempty"`
+	LeftOut      []string       `json:",omitempty"` // tracks of its file that no recording is made of; the first recording of a file has them
 	Drift        time.Duration  // audio: by how much clocks drifted, corrected
 	DriftRefused bool           // some stamps drift more than any clock does, and were not followed
 }
@@ -166,6 +168,9 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 			Repaired: x.Track().Repaired, Repairs: x.Track().Repairs,
 		}
 	}
+	if err := p.nameLeftOut(indexes); err != nil {
+		return nil, err
+	}
 	if len(arranged.video) > 0 {
 		p.Places, p.PlacesOmitted = places(arranged.Placements)
 		p.Frames = timeline.Frames(p.Length, opts.FPS)
@@ -200,6 +205,40 @@ func places(placements []layout.Placement) (list []Place, omitted int) {
 		list, omitted = slices.Clone(list[:MaxPlaces]), len(list)-MaxPlaces
 	}
 	return list, omitted
+}
+
+// nameLeftOut fills in TrackSummary.LeftOut. Indexes with the same size and tracks are taken for those of one file.
+func (p *Plan) nameLeftOut(indexes Indexes) error {
+	type file struct {
+		first int
+		used  map[string]bool
+	}
+	files := map[string]*file{}
+	name := func(kind roomreel.TrackKind, number int) string { return fmt.Sprintf("%s %d", kind, number) }
+	for i := range p.Tracks {
+		index, err := indexes(i)
+		if err != nil {
+			return err
+		}
+		x := index.Track()
+		if len(x.Tracks) < 2 {
+			continue
+		}
+		key := fmt.Sprint(x.Size, x.Tracks)
+		if files[key] == nil {
+			files[key] = &file{i, map[string]bool{}}
+		}
+		files[key].used[name(p.Tracks[i].Kind, x.Track)] = true
+	}
+	for _, f := range files {
+		index, err := indexes(f.first)
+		if err != nil {
+			return err
+		}
+		x := index.Track()
+		p.Tracks[f.first].LeftOut = x.LeftOut(func(kind roomreel.TrackKind, number int) bool { return f.used[name(kind, number)] })
+	}
+	return nil
 }
 
 // openedOnce keeps the indexes that were opened. Open, one takes some kilobytes.

@@ -20,13 +20,13 @@ const front = 64
 // format is a container that can be read.
 type format struct {
 	is   func(head []byte) bool
-	read func(r io.ReaderAt, size int64, kind roomreel.TrackKind) (*media.Index, media.Container, error)
+	read func(r io.ReaderAt, size int64, kind roomreel.TrackKind, number int) (*media.Index, media.Container, error)
 }
 
 var formats = []format{
-	{matroska.Is, matroska.ReadIndex},
-	{mp4.Is, mp4.ReadIndex},
-	{ogg.Is, ogg.ReadIndex},
+	{matroska.Is, matroska.ReadTrack},
+	{mp4.Is, mp4.ReadTrack},
+	{ogg.Is, ogg.ReadTrack},
 }
 
 // ReadIndex reads the recording that r holds in size bytes and says what its first usable track of the given kind holds
@@ -36,6 +36,12 @@ var formats = []format{
 // at the end. Memory grows with the number of packets only, time with the size of the file. A *roomreel.Error with code
 // invalid and Param "Media" says in a sentence why a file holds nothing usable; any other error is r's.
 func ReadIndex(r io.ReaderAt, size int64, kind roomreel.TrackKind) (*media.Index, media.Container, error) {
+	return ReadTrack(r, size, kind, 0)
+}
+
+// ReadTrack is ReadIndex for the track with a number: of the tracks of the kind that can be read, in the order of the file's track
+// list, from 1. 0 is the first. The error for a number that the file does not have names Param "Track".
+func ReadTrack(r io.ReaderAt, size int64, kind roomreel.TrackKind, number int) (*media.Index, media.Container, error) {
 	head := make([]byte, min(size, front))
 	n, err := r.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
@@ -44,7 +50,7 @@ func ReadIndex(r io.ReaderAt, size int64, kind roomreel.TrackKind) (*media.Index
 	head = head[:n]
 	for _, f := range formats {
 		if f.is(head) {
-			return f.read(r, size, kind)
+			return f.read(r, size, kind, number)
 		}
 	}
 	if len(head) == 0 {

@@ -44,6 +44,7 @@ const (
 	idTrackType               = 0x83
 	idFlagLacing              = 0x9C
 	idDefaultDuration         = 0x23E383
+	idName                    = 0x536E
 	idCodecID                 = 0x86
 	idCodecPrivate            = 0x63A2
 	idCodecDelay              = 0x56AA

@@ -37,12 +37,17 @@ func Is(head []byte) bool {
 
 // ReadIndex makes the index of a Matroska or WebM file. See demux.ReadIndex.
 func ReadIndex(r io.ReaderAt, size int64, kind roomreel.TrackKind) (*media.Index, media.Container, error) {
-	return read(io.NewSectionReader(r, 0, size), kind)
+	return ReadTrack(r, size, kind, 0)
 }
 
-func read(r io.Reader, kind roomreel.TrackKind) (*media.Index, media.Container, error) {
+// ReadTrack makes the index of the track with a number. See demux.ReadTrack.
+func ReadTrack(r io.ReaderAt, size int64, kind roomreel.TrackKind, number int) (*media.Index, media.Container, error) {
+	return read(io.NewSectionReader(r, 0, size), kind, number)
+}
+
+func read(r io.Reader, kind roomreel.TrackKind, number int) (*media.Index, media.Container, error) {
 	s := &scanner{
-		r: bufio.NewReaderSize(r, window), kind: kind, scale: time.Millisecond,
+		r: bufio.NewReaderSize(r, window), kind: kind, number: number, scale: time.Millisecond,
 		end: unknownSize, segment: unknownSize, starts: map[uint64]time.Duration{},
 	}
 	container, err := s.docType()
@@ -110,6 +115,8 @@ type scanner struct {
 	pos  int64
 	kind roomreel.TrackKind
 
+	number   int           // of the wanted track, from 1; 0 for the first
+	nth      int           // place of the track among those of its kind and codec
 	scale    time.Duration // one tick
 	track    *track        // the one that is indexed; nil until it is known
 	build    *media.Builder
@@ -343,7 +350,7 @@ func (s *scanner) tracks(b []byte) error {
 				s.starts[t.number] = unknownStart
 			}
 		}
-		i, err := media.Choose(candidates, s.kind)
+		i, err := media.Choose(candidates, s.kind, s.number)
 		if err != nil {
 			if s.refusal == nil {
 				s.refusal = err
@@ -359,18 +366,25 @@ func (s *scanner) tracks(b []byte) error {
 		} else {
 			x.Rate, x.Channels = t.rate, t.channels
 		}
+		x.Tracks, x.Track = media.ListTracks(candidates, i)
+		for k := range list[:i] {
+			if s.goesOn(&list[k]) {
+				s.nth++
+			}
+		}
 		s.build = media.NewBuilder(x)
 		return nil
 	}
-	s.skip = true
-	for i := range list {
-		t := &list[i]
-		if t.Kind == s.track.Kind && t.Codec == s.track.Codec && t.Unreadable == "" && bytes.Equal(t.prefix, s.track.prefix) {
-			s.track.number, s.skip = t.number, false
-			break
-		}
+	i := media.SameTrack(len(list), s.nth, func(i int) bool { return s.goesOn(&list[i]) })
+	if s.skip = i < 0; !s.skip {
+		s.track.number = list[i].number
 	}
 	return nil
+}
+
+// goesOn reports whether a track of another track list may go on where the indexed one ended.
+func (s *scanner) goesOn(t *track) bool {
+	return t.Kind == s.track.Kind && t.Codec == s.track.Codec && t.Unreadable == "" && bytes.Equal(t.prefix, s.track.prefix)
 }
 
 // property reads an element that says something about the current cluster or the last block.
@@ -440,6 +454,8 @@ func (s *scanner) finish() (*media.Index, error) {
 	for _, start := range s.starts {
 		earliest = min(earliest, start)
 	}
-	x.Start = s.starts[s.track.number] - earliest
+	if x.Start = s.starts[s.track.number] - earliest; x.Start > media.MaxStart {
+		x.Start = 0
+	}
 	return x, nil
 }

@@ -92,7 +92,7 @@ func makeFixtures(t testing.TB) map[string][]byte {
 
 func index(t testing.TB, b []byte, kind roomreel.TrackKind) *media.Index {
 	t.Helper()
-	x, _, err := read(bytes.NewReader(b), kind)
+	x, _, err := read(bytes.NewReader(b), kind, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestReadIndex_RecoversEveryWholeBlockOfATruncatedFile(t *testing.T) {
 			whole := index(t, b, "")
 			last := 0
 			for cut := 0; cut < len(b); cut += 1 + len(b)/400 {
-				x, _, err := read(bytes.NewReader(b[:cut]), "")
+				x, _, err := read(bytes.NewReader(b[:cut]), "", 0)
 				if err != nil {
 					if roomreel.CodeOf(err) != roomreel.Invalid {
 						t.Fatalf("cut at %d: %v", cut, err)

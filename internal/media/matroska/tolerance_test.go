@@ -171,7 +171,7 @@ func TestReadIndex_TakesEveryShape(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			x, _, err := read(iotest.OneByteReader(bytes.NewReader(test.file)), "audio")
+			x, _, err := read(iotest.OneByteReader(bytes.NewReader(test.file)), "audio", 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -214,7 +214,7 @@ func TestReadIndex_SaysWhyAFileIsOfNoUse(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := read(bytes.NewReader(test.file), test.kind)
+			_, _, err := read(bytes.NewReader(test.file), test.kind, 0)
 			var e *roomreel.Error
 			if !errors.As(err, &e) || e.Code != roomreel.Invalid || e.Param != "Media" || !strings.Contains(e.Detail, test.want) {
 				t.Errorf("got %v, want %q", err, test.want)
@@ -259,7 +259,7 @@ func TestReadIndex_SaysWhatBrowsersPlay(t *testing.T) {
 func TestReadIndex_PassesOnReadErrors(t *testing.T) {
 	broken := errors.New("connection lost")
 	file := join(header("webm"), unknown(idSegment, opusTrack(), unknown(idCluster, at(0), simple(0, opus20(0)))))
-	_, _, err := read(io.MultiReader(bytes.NewReader(file), iotest.ErrReader(broken)), "")
+	_, _, err := read(io.MultiReader(bytes.NewReader(file), iotest.ErrReader(broken)), "", 0)
 	if !errors.Is(err, broken) || roomreel.CodeOf(err) != "" {
 		t.Errorf("got %v", err)
 	}
@@ -341,7 +341,7 @@ func TestReadIndex_HoldsADayOfAudio(t *testing.T) {
 		head = head[c:]
 		return c, nil
 	})
-	x, _, err := read(r, "audio")
+	x, _, err := read(r, "audio", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -396,7 +396,7 @@ func TestReadIndex_BitFlipsCostLittle(t *testing.T) {
 			for range flips {
 				bad := bytes.Clone(b)
 				bad[r.IntN(len(bad))] ^= 1 << r.IntN(8)
-				x, _, err := read(bytes.NewReader(bad), "")
+				x, _, err := read(bytes.NewReader(bad), "", 0)
 				if err != nil {
 					if roomreel.CodeOf(err) != roomreel.Invalid {
 						t.Fatal(err)
@@ -452,7 +452,7 @@ func FuzzReadIndex(f *testing.F) {
 	f.Add(join(header("webm"), unknown(idSegment, element(idTracks, entry(1, 1, "V_MPEG4/ISO/AVC")), unknown(idCluster, at(0), simple(0, []byte{0, 0, 0, 1, 0x67, 0x64, 0, 10, 0xac, 0xd9})))))
 	f.Add(join(header("webm"), unknown(idSegment, element(idTracks, entry(1, 1, "V_VP9")), unknown(idCluster, at(0), simple(0, []byte{0x82, 0x49, 0x83, 0x42, 0, 9, 0xf0, 7, 0x70})))))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		x, _, err := read(bytes.NewReader(b), "")
+		x, _, err := read(bytes.NewReader(b), "", 0)
 		if err != nil {
 			if roomreel.CodeOf(err) != roomreel.Invalid {
 				t.Fatal(err)

@@ -65,6 +65,8 @@ func parseTrack(b []byte) track {
 			}
 		case idCodecID:
 			t.Name = strings.TrimRight(string(data), "\x00 ")
+		case idName:
+			t.Title = strings.TrimRight(string(data), "\x00 ")
 		case idCodecPrivate:
 			t.private = bytes.Clone(data)
 		case idCodecDelay:

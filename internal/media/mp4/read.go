@@ -28,7 +28,12 @@ func Is(head []byte) bool {
 // ReadIndex makes the index of an MP4 file: with its tables before or after the media, in fragments, or both. See
 // demux.ReadIndex.
 func ReadIndex(r io.ReaderAt, size int64, kind roomreel.TrackKind) (*media.Index, media.Container, error) {
-	f := reader{source: source{r: r, size: size}, kind: kind}
+	return ReadTrack(r, size, kind, 0)
+}
+
+// ReadTrack makes the index of the track with a number. See demux.ReadTrack.
+func ReadTrack(r io.ReaderAt, size int64, kind roomreel.TrackKind, number int) (*media.Index, media.Container, error) {
+	f := reader{source: source{r: r, size: size}, kind: kind, number: number}
 	if err := f.all(); err != nil {
 		return nil, "", err
 	}
@@ -40,6 +45,8 @@ func ReadIndex(r io.ReaderAt, size int64, kind roomreel.TrackKind) (*media.Index
 type reader struct {
 	source
 	kind    roomreel.TrackKind
+	number  int   // of the wanted track, from 1; 0 for the first
+	nth     int   // place of the track among those of its kind and codec
 	refusal error // why no track was usable in the movies so far
 	build   *media.Builder
 	movie   *movie // the last
@@ -154,7 +161,7 @@ func (f *reader) readMovie(b box) error {
 		for i, t := range m.tracks {
 			candidates[i] = t.Candidate
 		}
-		i, err := media.Choose(candidates, f.kind)
+		i, err := media.Choose(candidates, f.kind, f.number)
 		if err != nil {
 			if f.refusal == nil {
 				f.refusal = err
@@ -163,12 +170,17 @@ func (f *reader) readMovie(b box) error {
 		}
 		f.track, f.first = m.tracks[i], m
 		f.indexed = f.track
-		f.build = media.NewBuilder(f.track.index)
-	} else {
-		for _, t := range m.tracks {
-			if f.track == nil && t.Kind == f.indexed.Kind && t.Codec == f.indexed.Codec && t.Unreadable == "" {
-				f.track = t
+		x := f.track.index
+		x.Tracks, x.Track = media.ListTracks(candidates, i)
+		for _, t := range m.tracks[:i] {
+			if f.goesOn(t) {
+				f.nth++
 			}
+		}
+		f.build = media.NewBuilder(x)
+	} else {
+		if i := media.SameTrack(len(m.tracks), f.nth, func(i int) bool { return f.goesOn(m.tracks[i]) }); i >= 0 {
+			f.track = m.tracks[i]
 		}
 		f.build.Restart()
 	}
@@ -178,6 +190,11 @@ func (f *reader) readMovie(b box) error {
 		}
 	}
 	return f.readTables()
+}
+
+// goesOn reports whether a track of another movie may go on where the indexed one ended.
+func (f *reader) goesOn(t *track) bool {
+	return t.Kind == f.indexed.Kind && t.Codec == f.indexed.Codec && t.Unreadable == ""
 }
 
 // readTables adds the packets of the track that are not in fragments, and notes when the other tracks begin.
@@ -376,7 +393,9 @@ func (f *reader) finish() (*media.Index, error) {
 			earliest = min(earliest, f.first.begins(t))
 		}
 	}
-	x.Start = start - earliest
+	if x.Start = start - earliest; x.Start > media.MaxStart {
+		x.Start = 0
+	}
 	return x, nil
 }
 

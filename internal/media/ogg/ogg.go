@@ -43,13 +43,18 @@ func Is(head []byte) bool { return bytes.HasPrefix(head, magic) }
 
 // ReadIndex makes the index of an Ogg file. See demux.ReadIndex.
 func ReadIndex(r io.ReaderAt, size int64, kind roomreel.TrackKind) (*media.Index, media.Container, error) {
-	x, err := read(io.NewSectionReader(r, 0, size), kind)
+	return ReadTrack(r, size, kind, 0)
+}
+
+// ReadTrack makes the index of the stream with a number. See demux.ReadTrack.
+func ReadTrack(r io.ReaderAt, size int64, kind roomreel.TrackKind, number int) (*media.Index, media.Container, error) {
+	x, err := read(io.NewSectionReader(r, 0, size), kind, number)
 	return x, media.Ogg, err
 }
 
-func read(r io.Reader, kind roomreel.TrackKind) (*media.Index, error) {
+func read(r io.Reader, kind roomreel.TrackKind, number int) (*media.Index, error) {
 	pages := pageReader{r: bufio.NewReaderSize(r, 2*maxPage)}
-	s := stream{kind: kind}
+	s := stream{kind: kind, number: max(number, 1)}
 	for {
 		p, err := pages.next()
 		if err == io.EOF {
@@ -63,10 +68,11 @@ func read(r io.Reader, kind roomreel.TrackKind) (*media.Index, error) {
 		}
 	}
 	if s.build == nil {
-		if _, err := media.Choose(s.others, kind); err != nil {
+		if _, err := media.Choose(s.all, kind, number); err != nil {
 			return nil, err
 		}
 	}
+	s.build.Index.Tracks, s.build.Index.Track = media.ListTracks(s.all, s.chosen)
 	return s.build.Finish(pages.pos, pages.truncated || len(s.spans) > 0)
 }
 
@@ -231,7 +237,12 @@ var crcTable = func() (table [256]uint32) {
 type stream struct {
 	kind   roomreel.TrackKind
 	build  *media.Builder
-	others []media.Candidate // streams that are not indexed
+	number int               // of the stream among the Opus streams that begin together, from 1
+	all    []media.Candidate // the streams that begin the file
+	chosen int               // which of them is indexed
+
+	heads bool // streams begin: no other page came since
+	opus  int  // Opus streams that begin together so far
 
 	serial   uint32
 	sequence uint32 // of the last page
@@ -256,6 +267,7 @@ func (s *stream) page(p page) error {
 		s.start(p)
 		return nil
 	}
+	s.heads = false
 	if s.build == nil || p.serial != s.serial {
 		return nil
 	}
@@ -267,23 +279,33 @@ func (s *stream) page(p page) error {
 	return s.add(p, s.packets(p))
 }
 
-// start reads the first page of a stream. The first Opus stream is indexed. An Opus stream that begins when that one has
-// packets is chained to it; one that begins before is another track.
+// start reads the first page of a stream. Streams that begin together are tracks; the Opus stream with the wanted number is indexed.
+// Those that begin later are chained to them, in the same order.
 func (s *stream) start(p page) {
+	if !s.heads {
+		s.heads, s.opus = true, 0
+	}
 	opus, ok := bitstream.ParseOpusHead(p.body)
-	switch {
-	case !ok:
-		s.others = append(s.others, candidate(p.body))
+	c := media.Candidate{Kind: roomreel.Audio, Codec: "opus"}
+	if !ok {
+		c = candidate(p.body)
+	}
+	if s.build == nil || len(s.build.Index.Packets) == 0 {
+		s.all = append(s.all, c)
+	}
+	if !ok {
 		return
-	case s.kind == roomreel.Video:
-		s.others = append(s.others, media.Candidate{Kind: roomreel.Audio, Codec: "opus"})
+	}
+	if s.opus++; s.opus != s.number || s.kind == roomreel.Video {
 		return
-	case s.build == nil:
+	}
+	if s.build == nil {
+		s.chosen = len(s.all) - 1
 		s.build = media.NewBuilder(media.Index{
 			Codec: "opus", Private: bytes.Clone(p.body), CodecDelay: media.Samples(int64(opus.PreSkip), bitstream.OpusRate),
 			Rate: bitstream.OpusRate, Channels: opus.Channels,
 		})
-	case len(s.build.Index.Packets) == 0:
+	} else if len(s.build.Index.Packets) == 0 {
 		return
 	}
 	s.serial, s.sequence, s.placed, s.spans = p.serial, p.sequence, false, nil

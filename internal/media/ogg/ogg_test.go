@@ -233,7 +233,7 @@ func TestReadIndex_SaysWhyAFileIsOfNoUse(t *testing.T) {
 		})
 	}
 	broken := errors.New("connection lost")
-	if _, err := read(io.MultiReader(bytes.NewReader(recording(1).out), iotest.ErrReader(broken)), ""); !errors.Is(err, broken) {
+	if _, err := read(io.MultiReader(bytes.NewReader(recording(1).out), iotest.ErrReader(broken)), "", 0); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 }
