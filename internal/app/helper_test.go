@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"roomreel"
 	"roomreel/internal/app"
@@ -125,20 +126,42 @@ func (q *queue) count(kind string) int {
 	return n
 }
 
-// audioFile returns a recording of n Opus packets of 20 ms of silence.
-func audioFile(t testing.TB, n int) []byte {
+// audioFile returns a recording of n Opus packets of 20 ms of silence; with several numbers, of as many tracks.
+func audioFile(t testing.TB, counts ...int) []byte {
 	t.Helper()
 	packet := []byte{0xfc, 0xff, 0xfe} // RFC 6716: CELT, fullband, stereo, one frame of 20 ms
-	track := media.OutputTrack{
-		Codec: "opus", Private: opusHead(), Rate: 48000, Channels: 2, TickNum: 1, TickDen: 48000, Length: int64(n) * 960,
-		Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(bytes.Repeat(packet, n))), nil },
-	}
-	for range n {
-		track.Samples = append(track.Samples, media.OutputSample{Size: uint32(len(packet)), Len: 960, Key: true})
+	var tracks []media.OutputTrack
+	for _, n := range counts {
+		track := media.OutputTrack{
+			Codec: "opus", Private: opusHead(), Rate: 48000, Channels: 2, TickNum: 1, TickDen: 48000, Length: int64(n) * 960,
+			Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(bytes.Repeat(packet, n))), nil },
+		}
+		for range n {
+			track.Samples = append(track.Samples, media.OutputSample{Size: uint32(len(packet)), Len: 960, Key: true})
+		}
+		tracks = append(tracks, track)
 	}
 	var file bytes.Buffer
-	check(t, matroska.WebM{}.Write(&file, []media.OutputTrack{track}))
+	check(t, matroska.WebM{}.Write(&file, tracks))
 	return file.Bytes()
+}
+
+// lateTrack returns a file of audioFile whose second track begins later.
+func lateTrack(t testing.TB, file []byte, by time.Duration) []byte {
+	t.Helper()
+	file = bytes.Clone(file)
+	found := false
+	block := []byte{0xa3, 0x87, 0x82} // a SimpleBlock of 7 bytes of track 2: its time and flags and three bytes of payload
+	for i := range file {
+		if at := file[i:]; bytes.HasPrefix(at, block) {
+			binary.BigEndian.PutUint16(at[3:], binary.BigEndian.Uint16(at[3:])+uint16(by.Milliseconds()))
+			found = true
+		}
+	}
+	if !found {
+		t.Fatal("the file has no block of a second track")
+	}
+	return file
 }
 
 // opusHead is the header of a stereo stream without pre-skip. Source: RFC 7845, section 5.1.

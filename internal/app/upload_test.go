@@ -13,6 +13,8 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"roomreel"
 	"roomreel/internal/app"
 	"roomreel/internal/blob"
@@ -93,6 +95,51 @@ func TestUpload_TheSameAgainIsFound(t *testing.T) {
 	})
 }
 
+// A file of two audio tracks becomes two recordings. The upload says what it left out, and each recording is found again.
+func TestUpload_ChoosesATrack(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		room := f.room(t, app.CreateRoom{})
+		file := audioFile(t, 50, 20)
+		var leftOut []string
+		in := func(track int) app.UploadRecording {
+			return app.UploadRecording{Media: bytes.NewReader(file), Identity: "alice", Track: track, LeftOut: &leftOut, Offset: time.Second}
+		}
+		first := f.upload(t, room, in(0))
+		if d := cmp.Diff([]string{"audio track 2 (opus)"}, leftOut); d != "" || first.Duration != time.Second {
+			t.Errorf("%s, lasts %v", d, first.Duration)
+		}
+		second := f.upload(t, room, in(2))
+		if d := cmp.Diff([]string{"audio track 1 (opus)"}, leftOut); d != "" || second.Duration != 400*time.Millisecond || second.SID == first.SID {
+			t.Errorf("%s, lasts %v", d, second.Duration)
+		}
+		_, err := f.CompleteRoom(t.Context(), f.account, string(room.SID))
+		check(t, err)
+		if again := f.upload(t, room, in(2)); again.SID != second.SID {
+			t.Error("the second track is not found again")
+		}
+	})
+}
+
+// A track that begins 300 ms later than the other in its file is 300 ms later in the room, and found again.
+func TestUpload_TracksOfOneFileKeepTheirDistance(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		room := f.room(t, app.CreateRoom{})
+		file := lateTrack(t, audioFile(t, 50, 20), 300*time.Millisecond)
+		in := func(track int) app.UploadRecording {
+			return app.UploadRecording{Media: bytes.NewReader(file), Identity: "alice", Track: track, Offset: time.Second}
+		}
+		first, second := f.upload(t, room, in(1)), f.upload(t, room, in(2))
+		if first.Offset != time.Second || second.Offset != 1300*time.Millisecond {
+			t.Errorf("offsets %v and %v, want 1 s and 1.3 s", first.Offset, second.Offset)
+		}
+		_, err := f.CompleteRoom(t.Context(), f.account, string(room.SID))
+		check(t, err)
+		if again := f.upload(t, room, in(2)); again.SID != second.SID {
+			t.Error("the second track is not found again")
+		}
+	})
+}
+
 func TestUpload_RefusesAndLeavesNothing(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		f := newFixture(t, s, func(c *app.Config) { c.MaxUpload = 10_000 })
@@ -109,6 +156,8 @@ func TestUpload_RefusesAndLeavesNothing(t *testing.T) {
 			"bad_kind":      {app.UploadRecording{Media: bytes.NewReader(good), Identity: "a", Kind: "data"}, roomreel.Invalid, "Type"},
 			"other_kind":    {app.UploadRecording{Media: bytes.NewReader(good), Identity: "a", Kind: roomreel.Video}, roomreel.Invalid, "Media"},
 			"offset":        {app.UploadRecording{Media: bytes.NewReader(good), Identity: "a", Offset: -1}, roomreel.Invalid, "OffsetMillis"},
+			"track":         {app.UploadRecording{Media: bytes.NewReader(good), Identity: "a", Track: -1}, roomreel.Invalid, "Track"},
+			"no_such_track": {app.UploadRecording{Media: bytes.NewReader(good), Identity: "a", Track: 2}, roomreel.Invalid, "Track"},
 			"no_file":       {app.UploadRecording{Identity: "a"}, roomreel.Invalid, "Media"},
 			"empty_file":    {app.UploadRecording{Media: strings.NewReader(""), Identity: "a"}, roomreel.Invalid, "Media"},
 			"text_file":     {app.UploadRecording{Media: strings.NewReader("hello, I am a text"), Identity: "a"}, roomreel.Invalid, "Media"},

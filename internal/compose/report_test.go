@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"roomreel"
 	"roomreel/internal/media"
 	"roomreel/internal/plan"
@@ -25,5 +27,19 @@ func TestMakeReport_NamesDamagedTimestamps(t *testing.T) {
 			!strings.HasSuffix(r.Warnings[0], "; corrected in 2 places in all") || r.Tracks[0].Repaired != 2 {
 			t.Errorf("warnings %q, want one that says %q", r.Warnings, want)
 		}
+	}
+}
+
+func TestMakeReport_NamesTracksThatAreLeftOut(t *testing.T) {
+	r := MakeReport(&plan.Summary{Tracks: []plan.TrackSummary{
+		{Name: "a.mka", Kind: roomreel.Audio, Used: true, LeftOut: []string{"audio track 2 (opus)", "video track 1 (vp8)"}},
+		{Name: "b.mka", Kind: roomreel.Audio, LeftOut: []string{`audio track 2 (opus, "bob")`}},
+	}})
+	want := []string{
+		"a.mka: 2 tracks of its file are no recordings of the room and left out: audio track 2 (opus), video track 1 (vp8)",
+		`b.mka: a track of its file is no recording of the room and left out: audio track 2 (opus, "bob")`,
+	}
+	if d := cmp.Diff(want, r.Warnings); d != "" {
+		t.Error(d)
 	}
 }

@@ -88,6 +88,10 @@ func TestRead_RefusesAndSaysWhy(t *testing.T) {
 		"offset_null":         {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "offset_ms": null}`), "offset_ms must be a whole number"},
 		"offset_huge":         {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "offset_ms": 9223372036854775807}`), "offset_ms must be a whole number"},
 		"name_long":           {recordings(`{"file": "a.mkv", "type": "video", "participant": "` + strings.Repeat("é", 129) + `"}`), "129 characters"},
+		"track_zero":          {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "track": 0}`), "track must be the number of a track"},
+		"track_text":          {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "track": "2"}`), "track must be the number of a track"},
+		"track_null":          {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "track": null}`), "track must be the number of a track"},
+		"first_track_twice":   {recordings(fine, strings.Replace(fine, `{`, `{"track": 1, `, 1)), "a.mkv: is recordings[0] once more"},
 		"missing_file":        {recordings(`{"file": "b.mkv", "type": "video", "participant": "a"}`), "b.mkv: no such file"},
 		"empty_file":          {recordings(`{"file": "empty.mkv", "type": "video", "participant": "a"}`), "empty.mkv: is empty"},
 		"a_folder":            {recordings(`{"file": "sub", "type": "video", "participant": "a"}`), "sub: is a folder"},
@@ -178,14 +182,14 @@ func FuzzParse(f *testing.F) {
 }
 
 func TestRead_TakesOneFileForSeveralRecordings(t *testing.T) {
-	room, err := Read(write(t, recordings(fine,
+	room, err := Read(write(t, recordings(fine, strings.Replace(fine, `{`, `{"track": 2, `, 1),
 		`{"file": "a.mkv", "type": "video", "participant": "bob"}`,
 		`{"file": "a.mkv", "type": "video", "participant": "bob", "offset_ms": 2000}`)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer room.Close()
-	if len(room.Recordings) != 3 {
-		t.Errorf("%d recordings, want 3", len(room.Recordings))
+	if len(room.Recordings) != 4 || room.Recordings[1].Track != 2 {
+		t.Errorf("recordings %+v, want 4, the second of track 2", room.Recordings)
 	}
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +98,36 @@ func TestNew_ShowsTheShortestRecording(t *testing.T) {
 		}
 		if p.Frames < 2 || !shown[0] || !shown[2] || p.Samples < 960 || len(p.Audio) != 1 {
 			t.Errorf("fps %d: %d frames, shown %v, %d samples, %d audio tasks", fps, p.Frames, shown, p.Samples, len(p.Audio))
+		}
+	}
+}
+
+// Of a file with three tracks, two are recordings of the room: the third is left out, and said once. Another file with the same
+// tracks and another size is a file of its own.
+func TestNew_NamesTheTracksOfAFileThatAreNoRecording(t *testing.T) {
+	tracks := []media.FileTrack{
+		{Kind: roomreel.Audio, Number: 1, Codec: "opus"}, {Kind: roomreel.Audio, Number: 2, Codec: "opus"}, {Kind: roomreel.Video, Number: 1, Codec: "vp8"},
+	}
+	index := func(number int, size int64) *media.Index {
+		return &media.Index{
+			Codec: "opus", Rate: 48000, Channels: 1, Size: size, Track: number, Tracks: tracks,
+			Packets: []media.Packet{{Key: true, Size: 1, Duration: 20 * time.Millisecond}},
+		}
+	}
+	indexes := []*media.Index{index(2, 10), index(1, 10), index(1, 11)}
+	var list []Track
+	for range indexes {
+		list = append(list, Track{Name: "mic", Kind: roomreel.Audio, Length: 20 * time.Millisecond})
+	}
+	p, err := New(Request{AudioSources: []string{"*"}, Size: layout.Size{W: 64, H: 48}, Format: roomreel.MP4}, list,
+		func(i int) (*media.IndexFile, error) { return indexes[i].File() }, Options{FPS: 25, Chunk: time.Second, Parallel: 1, Encoder: Standard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]string{{"video track 1 (vp8)"}, nil, {"audio track 2 (opus)", "video track 1 (vp8)"}}
+	for i, track := range p.Tracks {
+		if !slices.Equal(track.LeftOut, want[i]) {
+			t.Errorf("recording %d: left out %q, want %q", i, track.LeftOut, want[i])
 		}
 	}
 }

@@ -116,6 +116,7 @@ type scanner struct {
 	kind roomreel.TrackKind
 
 	number   int           // of the wanted track, from 1; 0 for the first
+	indexed  uint64        // number of the track in the first track list that holds it
 	nth      int           // place of the track among those of its kind and codec
 	scale    time.Duration // one tick
 	track    *track        // the one that is indexed; nil until it is known
@@ -358,7 +359,7 @@ func (s *scanner) tracks(b []byte) error {
 			return nil
 		}
 		t := &list[i]
-		s.track = t
+		s.track, s.indexed = t, t.number
 		s.onlyWebM = !slices.ContainsFunc(list, func(t track) bool { return !t.inWebM() })
 		x := media.Index{Codec: t.Codec, Video: t.Kind == roomreel.Video, Private: t.private, CodecDelay: t.delay, Prefix: t.prefix}
 		if x.Video {
@@ -374,6 +375,11 @@ func (s *scanner) tracks(b []byte) error {
 		}
 		s.build = media.NewBuilder(x)
 		return nil
+	}
+	for number, start := range s.starts { // the clock of later segments is another
+		if start == unknownStart {
+			delete(s.starts, number)
+		}
 	}
 	i := media.SameTrack(len(list), s.nth, func(i int) bool { return s.goesOn(&list[i]) })
 	if s.skip = i < 0; !s.skip {
@@ -450,11 +456,15 @@ func (s *scanner) finish() (*media.Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	earliest := s.starts[s.track.number]
+	own, known := s.starts[s.indexed]
+	if !known { // its first packet is in a later segment
+		return x, nil
+	}
+	earliest := own
 	for _, start := range s.starts {
 		earliest = min(earliest, start)
 	}
-	if x.Start = s.starts[s.track.number] - earliest; x.Start > media.MaxStart {
+	if x.Start = own - earliest; x.Start > media.MaxStart {
 		x.Start = 0
 	}
 	return x, nil

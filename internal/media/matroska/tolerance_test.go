@@ -462,3 +462,40 @@ func FuzzReadIndex(f *testing.F) {
 		check(t, x, b)
 	})
 }
+
+// A file of two segments with two audio tracks, whose numbers are exchanged in the second segment. The second track goes on with
+// the second track there. A track whose packets cannot be read is listed, but has no number.
+func TestReadTrack_GoesOnInALaterSegment(t *testing.T) {
+	packets := func(tracks ...byte) []byte {
+		var b []byte
+		for _, n := range tracks {
+			b = append(b, element(idSimpleBlock, blockBody(n&15, int16(n>>4)*20, blockKey, opus20(n)))...)
+		}
+		return element(idCluster, at(0), b)
+	}
+	file := join(header("webm"),
+		element(idSegment, element(idTracks, entry(3, 2, "A_VORBIS", textElement(idName, "radio")), entry(1, 2, "A_OPUS"), entry(2, 2, "A_OPUS")), packets(0x01, 0x12, 0x22)),
+		header("webm"),
+		element(idSegment, element(idTracks, entry(2, 2, "A_OPUS"), entry(1, 2, "A_OPUS")), packets(0x01, 0x02, 0x11)))
+	x, _, err := ReadTrack(bytes.NewReader(file), int64(len(file)), "audio", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	for _, b := range contents(t, x, file) {
+		got = append(got, b[2])
+	}
+	if want := []byte{0x12, 0x22, 0x01, 0x11}; !bytes.Equal(got, want) {
+		t.Errorf("packets %x, want %x", got, want)
+	}
+	if d := cmp.Diff([]int64{0, 20, 40, 60}, times(x)); d != "" {
+		t.Error(d)
+	}
+	if x.Start != 20*time.Millisecond || x.Track != 2 {
+		t.Errorf("track %d begins at %v", x.Track, x.Start)
+	}
+	left := x.LeftOut(func(_ roomreel.TrackKind, number int) bool { return number == 2 })
+	if d := cmp.Diff([]string{`audio track (A_VORBIS, "radio", cannot be read)`, "audio track 1 (opus)"}, left); d != "" {
+		t.Error(d)
+	}
+}

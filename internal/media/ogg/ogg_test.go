@@ -356,3 +356,33 @@ func fix(b []byte) {
 		at += i + size
 	}
 }
+
+// Two streams that begin together, and two more chained to them: the second of each group is one track.
+func TestReadTrack_ChoosesAStreamOfEveryGroup(t *testing.T) {
+	var file []byte
+	for group := range uint32(2) {
+		a, b := &writer{serial: 10 * group}, &writer{serial: 10*group + 1}
+		a.page(streamStart, 0, opusHead())
+		b.page(streamStart, 0, opusHead())
+		file = append(append(file, a.out...), b.out...)
+		a.out, b.out = nil, nil
+		n := byte(4 * group)
+		file = append(file, a.page(0, 0, append([]byte("OpusTags"), make([]byte, 8)...)).page(0, 1920, opus20(n), opus20(n+1)).out...)
+		file = append(file, b.page(0, 0, append([]byte("OpusTags"), make([]byte, 8)...)).page(0, 1920, opus20(n+2), opus20(n+3)).out...)
+	}
+	for number, want := range map[int][][3]int64{
+		1: {{0, 0, 20}, {1, 20, 20}, {4, 40, 20}, {5, 60, 20}},
+		2: {{2, 0, 20}, {3, 20, 20}, {6, 40, 20}, {7, 60, 20}},
+	} {
+		x, _, err := ReadTrack(bytes.NewReader(file), int64(len(file)), "audio", number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, audible(t, x, file)); d != "" {
+			t.Errorf("track %d: %s", number, d)
+		}
+		if len(x.Tracks) != 2 || x.Track != number {
+			t.Errorf("track %d of %v", x.Track, x.Tracks)
+		}
+	}
+}
