@@ -1,4 +1,4 @@
-// Package client sends requests to a roomreel server: those that `roomreel import` and the demo need.
+// Package client sends requests to a roomreel server: those that `roomreel import`, `roomreel report` and the demo need.
 //
 // Applications use Twilio's own client libraries instead; docs/clients.md shows how. An answer that is no success becomes a
 // *roomreel.Error with the server's message. Start with [New].
