@@ -26,7 +26,7 @@ type inspectCommand struct {
 
 // Help explains the drawing.
 func (inspectCommand) Help() string {
-	return "For each kind of track, the first usable one is described and drawn over time. A higher bar means more bytes, a blank " +
+	return "Each audio and video track is described and drawn over time. A higher bar means more bytes, a blank " +
 		"means a gap. Under the bars, K is a keyframe, S a change of size, and G the beginning of a gap. Times count from the " +
 		"track's first packet."
 }
@@ -36,11 +36,14 @@ type inspected struct {
 	File      string           `json:"file"`
 	Size      int64            `json:"size"` // bytes
 	Container media.Container  `json:"container"`
-	Tracks    []inspectedTrack `json:"tracks"` // video first
+	Tracks    []inspectedTrack `json:"tracks"` // those that can be read, video first
+
+	Unreadable []string `json:"unreadable"` // the other audio and video tracks
 }
 
 type inspectedTrack struct {
 	Kind      roomreel.TrackKind `json:"type"`
+	Number    int                `json:"track"` // among those of its type, from 1: as manifests and uploads count
 	Codec     string             `json:"codec"`
 	Start     float64            `json:"start"` // from the beginning of the earliest track of the file
 	Seconds   float64            `json:"seconds"`
@@ -134,17 +137,25 @@ func inspect(path string) (inspected, error) {
 	result := inspected{File: path, Size: info.Size(), Tracks: []inspectedTrack{}}
 	var refusals []error
 	for _, kind := range []roomreel.TrackKind{roomreel.Video, roomreel.Audio} {
-		index, container, err := demux.ReadIndex(file, info.Size(), kind)
-		var refusal *roomreel.Error
-		switch {
-		case errors.As(err, &refusal):
-			refusals = append(refusals, errors.New(refusal.Detail))
-			continue
-		case err != nil:
-			return inspected{}, fmt.Errorf("%s: %w", path, err)
+		for number := 1; ; number++ {
+			index, container, err := demux.ReadTrack(file, info.Size(), kind, number)
+			var refusal *roomreel.Error
+			if errors.As(err, &refusal) {
+				refusals = append(refusals, errors.New(refusal.Detail))
+				break
+			}
+			if err != nil {
+				return inspected{}, fmt.Errorf("%s: %w", path, err)
+			}
+			result.Container = container
+			result.Unreadable = unreadable(index)
+			track := inspectTrack(kind, index)
+			track.Number = number
+			result.Tracks = append(result.Tracks, track)
+			if !hasTrack(index, kind, number+1) {
+				break
+			}
 		}
-		result.Container = container
-		result.Tracks = append(result.Tracks, inspectTrack(kind, index))
 	}
 	if len(result.Tracks) == 0 {
 		if len(refusals) == 2 && refusals[0].Error() == refusals[1].Error() {
@@ -153,6 +164,22 @@ func inspect(path string) (inspected, error) {
 		return inspected{}, wrong("cannot be used as a recording", errors.Join(refusals...))
 	}
 	return result, nil
+}
+
+// hasTrack reports whether the index's file has a track with a number that can be read.
+func hasTrack(x *media.Index, kind roomreel.TrackKind, number int) bool {
+	return slices.ContainsFunc(x.Tracks, func(t media.FileTrack) bool { return t.Kind == kind && t.Number == number })
+}
+
+// unreadable lists the tracks of the index's file that cannot be read.
+func unreadable(x *media.Index) []string {
+	list := []string{}
+	for _, t := range x.Tracks {
+		if t.Number == 0 {
+			list = append(list, t.String())
+		}
+	}
+	return list
 }
 
 func inspectTrack(kind roomreel.TrackKind, x *media.Index) inspectedTrack {
@@ -257,7 +284,13 @@ func (r inspected) print(w io.Writer) error {
 		text.WriteString("\n")
 		t.print(&text)
 	}
-	_, err := io.WriteString(w, text.String())
+	if len(r.Unreadable) > 0 {
+		text.WriteString("\n")
+	}
+	for _, track := range r.Unreadable {
+		fmt.Fprintf(&text, "%s\n", track)
+	}
+	_, err := io.WriteString(w, printable(text.String()))
 	return err
 }
 
@@ -265,7 +298,7 @@ func (t inspectedTrack) print(w io.Writer) {
 	line := func(label, format string, args ...any) {
 		fmt.Fprintf(w, "  %-10s %s\n", label, fmt.Sprintf(format, args...))
 	}
-	fmt.Fprintf(w, "%s, %s\n", t.Kind, t.Codec)
+	fmt.Fprintf(w, "%s track %d, %s\n", t.Kind, t.Number, t.Codec)
 	line("length", "%s, starts %s after the file's earliest track", clock(t.Seconds), clock(t.Start))
 	line("packets", "%d, %d bytes, %d kbit/s", t.Packets, t.Bytes, t.Bitrate)
 	if v := t.Video; v != nil {

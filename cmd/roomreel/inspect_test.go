@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"roomreel"
+	"roomreel/e2e/fixture"
 	"roomreel/internal/media"
 )
 
@@ -92,5 +96,36 @@ func TestInspect_DrawsATrackOfOnePacket(t *testing.T) {
 	}
 	if none := inspectTrack(roomreel.Video, &media.Index{Codec: "vp8", Video: true}); none.Seconds != 0 || none.Bitrate != 0 {
 		t.Errorf("an empty track is %+v", none)
+	}
+}
+
+func TestInspect_ListsEveryTrackOfAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "room.mkv")
+	tone := func(hz string) []string { return []string{"-f", "lavfi", "-i", "sine=duration=1:frequency=" + hz} }
+	fixture.FFmpeg(t, slices.Concat(tone("440"), tone("1000"), tone("2000"), []string{
+		"-map", "0", "-map", "1", "-map", "2", "-c:a:0", "libopus", "-c:a:1", "flac", "-c:a:2", "aac", path,
+	})...)
+	got, err := inspect(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tracks []string
+	for _, track := range got.Tracks {
+		tracks = append(tracks, fmt.Sprint(track.Kind, track.Number, track.Codec))
+	}
+	if want := []string{"audio1opus", "audio2aac"}; !slices.Equal(tracks, want) {
+		t.Errorf("tracks %v, want %v", tracks, want)
+	}
+	if len(got.Unreadable) != 1 || !strings.Contains(got.Unreadable[0], "audio track (A_FLAC, cannot be read)") {
+		t.Errorf("unreadable %q, want the FLAC track", got.Unreadable)
+	}
+	var text strings.Builder
+	if err := got.print(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\naudio track 1, opus\n", "\naudio track 2, aac\n", "\naudio track (A_FLAC, cannot be read)\n"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("printed\n%s\nwithout %q", &text, want)
+		}
 	}
 }
