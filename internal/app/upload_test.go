@@ -145,6 +145,8 @@ func TestUpload_RefusesAndLeavesNothing(t *testing.T) {
 		f := newFixture(t, s, func(c *app.Config) { c.MaxUpload = 10_000 })
 		room := f.room(t, app.CreateRoom{})
 		good := audioFile(t, 50)
+		ambisonics := bytes.Clone(good)
+		ambisonics[bytes.Index(good, []byte("OpusHead"))+18] = 2 // the mapping family
 		for name, test := range map[string]struct {
 			in    app.UploadRecording
 			code  roomreel.Code
@@ -160,6 +162,7 @@ func TestUpload_RefusesAndLeavesNothing(t *testing.T) {
 			"no_such_track": {app.UploadRecording{Media: bytes.NewReader(good), Identity: "a", Track: 2}, roomreel.Invalid, "Track"},
 			"no_file":       {app.UploadRecording{Identity: "a"}, roomreel.Invalid, "Media"},
 			"empty_file":    {app.UploadRecording{Media: strings.NewReader(""), Identity: "a"}, roomreel.Invalid, "Media"},
+			"ambisonics":    {app.UploadRecording{Media: bytes.NewReader(ambisonics), Identity: "a"}, roomreel.Invalid, "Media"},
 			"text_file":     {app.UploadRecording{Media: strings.NewReader("hello, I am a text"), Identity: "a"}, roomreel.Invalid, "Media"},
 			"too_large":     {app.UploadRecording{Media: bytes.NewReader(make([]byte, 10_001)), Identity: "a"}, roomreel.TooLarge, "Media"},
 			"broken_off":    {app.UploadRecording{Media: iotest.ErrReader(io.ErrUnexpectedEOF), Identity: "a"}, roomreel.Invalid, "Media"},

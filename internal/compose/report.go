@@ -195,7 +195,9 @@ func warnings(t plan.TrackSummary, line ReportTrack, resumed bool) []string {
 	say(line.Truncated, "the file is truncated; what came before the damage is used")
 	say(t.Repaired > 0, repaired(t))
 	say(t.DriftRefused, "its time stamps drift from its audio by more than a clock can; they were not followed")
-	say(line.Errors > 0 && !line.Missing, "some packets could not be decoded; the last frame was held, or silence put")
+	undecoded := resumed && line.Errors > 0 && line.Decoded == 0
+	say(undecoded && !line.Lost, "since the work was resumed, "+line.why())
+	say(line.Errors > 0 && !line.Missing && !undecoded, "some packets could not be decoded; the last frame was held, or silence put")
 	say(t.Kind == roomreel.Video && line.Shown == 0 && !line.Lost && !line.Missing && !resumed, "it is not seen in the film")
 	return result
 }

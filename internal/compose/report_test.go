@@ -10,6 +10,7 @@ import (
 	"roomreel"
 	"roomreel/internal/media"
 	"roomreel/internal/plan"
+	"roomreel/internal/render/protocol"
 )
 
 func TestMakeReport_NamesDamagedTimestamps(t *testing.T) {
@@ -41,5 +42,33 @@ func TestMakeReport_NamesTracksThatAreLeftOut(t *testing.T) {
 	}
 	if d := cmp.Diff(want, r.Warnings); d != "" {
 		t.Error(d)
+	}
+}
+
+// Stats of a task that was resumed lack what an earlier attempt decoded, so they do not prove that a recording is missing.
+func TestMakeReport_JudgesOnlyWhatIsCounted(t *testing.T) {
+	summary := &plan.Summary{Tracks: []plan.TrackSummary{
+		{Name: "camera", Kind: roomreel.Video, Used: true},
+		{Name: "microphone", Kind: roomreel.Audio, Used: true},
+		{Name: "covered", Kind: roomreel.Video, Used: true},
+	}}
+	task := TaskStats{Tracks: map[int]protocol.TrackStats{
+		0: {Packets: 5, Errors: 5, Refusal: "decode vp8: no"}, 1: {Packets: 7, Errors: 7, Refusal: "decode opus: no"},
+	}}
+	r := MakeReport(summary, task)
+	if got := strings.Join(r.Missing(), " "); got != "camera microphone" || r.Failure() == nil {
+		t.Errorf("missing %q, failure %v", got, r.Failure())
+	}
+	task.Resumed = true
+	r = MakeReport(summary, task)
+	if got := strings.Join(r.Missing(), " "); got != "microphone" || r.Failure() != nil {
+		t.Errorf("resumed: missing %q, failure %v", got, r.Failure())
+	}
+	if w := strings.Join(r.Warnings, "\n"); !strings.Contains(w, "camera: since the work was resumed, no packet of it could be decoded (decode vp8: no)") {
+		t.Errorf("resumed: warnings %q", w)
+	}
+	// A recording that no cell shows has no packets in the film: nothing is wrong with it.
+	if r := MakeReport(&plan.Summary{Tracks: summary.Tracks[2:]}); len(r.Missing()) > 0 || r.Failure() != nil {
+		t.Errorf("covered: missing %q, failure %v", r.Missing(), r.Failure())
 	}
 }
