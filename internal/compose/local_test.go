@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,12 +30,32 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 1 && len(os.Environ()) <= 1 { // a binary built with -cover keeps GOCOVERDIR
 		render.Main(func(p protocol.Plan, conn *protocol.Conn) (protocol.Stats, error) {
 			if p.Video != nil {
-				return video.Run(*p.Video, conn)
+				return video.Run(*p.Video, &crashing{Conn: conn, tracks: p.Video.Tracks})
 			}
 			return audio.Run(*p.Audio, conn)
 		})
 	}
 	os.Exit(m.Run())
+}
+
+// crashing is a connection on which a track of codec "crash" ends the child once a chunk is done.
+type crashing struct {
+	*protocol.Conn
+	tracks []protocol.Track
+	done   atomic.Bool // a chunk
+}
+
+func (c *crashing) ChunkDone(i int) error {
+	err := c.Conn.ChunkDone(i)
+	c.done.Store(true)
+	return err
+}
+
+func (c *crashing) WorkingOn(track int) {
+	c.Conn.WorkingOn(track)
+	if track >= 0 && c.tracks[track].Codec == "crash" && c.done.Load() {
+		panic("this decoder crashes")
+	}
 }
 
 // ffmpeg runs ffmpeg and returns what it prints.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"roomreel"
+	"roomreel/internal/plan"
 )
 
 // undecodable overwrites a recording so that its index is as before, and no packet of it can be decoded: VP8 loses its
@@ -89,5 +90,24 @@ func TestLocal_FailsWhenNothingIsDecoded(t *testing.T) {
 	}
 	if _, err := os.Stat(out); !os.IsNotExist(err) {
 		t.Errorf("there is a film: %v", err)
+	}
+}
+
+// What a child decoded before it died is not counted, so its chunks must not be judged.
+func TestLocal_SaysThatAPartIsNotCounted(t *testing.T) {
+	var room testRoom
+	for _, name := range []string{"good.mkv", "crash.mkv"} {
+		path := filepath.Join(t.TempDir(), name)
+		ffmpeg(t, "-f", "lavfi", "-i", "testsrc=s=64x48:r=10:d=10", "-c:v", "libvpx", path)
+		room.add(t, roomreel.Video, 0, path)
+	}
+	film := room.plan(t, roomreel.MP4, func(o *plan.Options) { o.Parallel = 1 })
+	if len(film.Video) != 1 || len(film.Video[0].Chunks) < 3 {
+		t.Fatalf("%d tasks", len(film.Video))
+	}
+	film.Video[0].Tracks[1].Media.Codec = "crash"
+	_, result := room.compose(t, film)
+	if r := result.Report; !r.Resumed || strings.Join(r.Missing(), " ") != "crash.mkv" || !r.Tracks[1].Lost {
+		t.Errorf("resumed %v, missing %v, tracks %+v", r.Resumed, r.Missing(), r.Tracks)
 	}
 }
