@@ -92,7 +92,7 @@ func (c *clock) correct() []Packet {
 	}
 	c.step = 20 * time.Millisecond
 	if c.video {
-		c.step = time.Second / 30
+		c.step = c.distance()
 	}
 	c.replaceLoneStamps()
 	b := c.piece(0)
@@ -130,7 +130,7 @@ func (c *clock) replaceLoneStamps() {
 	for i := 1; i < len(c.packets); i++ {
 		good := c.packets[i-1]
 		off := c.packets[i].Time - good.Time
-		if off >= -jitter && off <= good.Duration+jitter || c.isRestart(i) {
+		if off.Abs() <= good.Duration+jitter || c.isRestart(i) {
 			continue
 		}
 		line := good.Time + good.Duration // where the packet after those in question belongs
@@ -139,9 +139,13 @@ func (c *clock) replaceLoneStamps() {
 			lowest, highest = min(lowest, c.packets[j-1].Time), max(highest, c.packets[j-1].Time)
 			line += c.packets[j-1].Duration
 			next := c.packets[j].Time
-			returned := next >= good.Time && (highest < good.Time || lowest > next) && (j == i+1 || next <= line+shortStep)
+			returned := next >= good.Time && (highest < good.Time || lowest > next+slack) && (j == i+1 || next <= line+shortStep)
 			if j+1 == len(c.packets) { // the last packet alone is weak evidence
 				returned = returned && off.Abs() > shortStep && next <= line+jitter
+			} else if lowest > next { // the packet after next decides which of the two was off
+				after := c.packets[j+1].Time
+				directly := highest + c.length(j-1) + c.length(j)
+				returned = returned && (after-next <= c.length(j)+jitter || (after-directly).Abs() > jitter)
 			}
 			if c.reordered {
 				returned = returned && (highest < good.Time-jitter || lowest > next+jitter)
@@ -152,6 +156,30 @@ func (c *clock) replaceLoneStamps() {
 			}
 		}
 	}
+}
+
+// length is how long a packet lasts: of video, the usual distance.
+func (c *clock) length(i int) time.Duration {
+	if c.video {
+		return c.step
+	}
+	return c.packets[i].Duration
+}
+
+// distance is the usual distance between frames: the median of those at the beginning that are below a second.
+func (c *clock) distance() time.Duration {
+	const enough = 500
+	list := make([]time.Duration, 0, enough)
+	for i := 1; i < len(c.packets) && len(list) < enough; i++ {
+		if d := c.packets[i].Time - c.packets[i-1].Time; d > 0 && d < time.Second {
+			list = append(list, d)
+		}
+	}
+	if len(list) == 0 {
+		return time.Second / 30
+	}
+	slices.Sort(list)
+	return list[len(list)/2]
 }
 
 // replace puts the packets [i, j) between their neighbours.

@@ -140,9 +140,10 @@ func TestClock_AudioIsInPlaceRightAfterAStepBack(t *testing.T) {
 	})
 }
 
-// A damaged timestamp, of any packet but the first, moves no other packet by more than jitter and a packet's length,
+// A damaged timestamp, of any packet but the first, moves no other packet by more than jitter and the length of a packet,
 // and the track lasts as long
-// as it did. The last one may be ahead by as much as a real gap at the end can be.
+// as it did. The last one may be ahead by as much as a real gap at the end can be. After a pause that is followed by very few packets,
+// it cannot be told which of them is damaged.
 func TestClock_DamageMovesNoOtherPacket(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		codec := rapid.SampledFrom([]string{"opus", "vp8", "h264"}).Draw(t, "codec")
@@ -153,22 +154,29 @@ func TestClock_DamageMovesNoOtherPacket(t *testing.T) {
 		jitter = rapid.IntRange(0, 12).Draw(t, "jitter_ms")
 		var times []time.Duration
 		at := time.Duration(0)
-		for i := range rapid.IntRange(60, 300).Draw(t, "packets") {
+		pauses := map[int]time.Duration{} // after which packet
+		packets := rapid.IntRange(60, 300).Draw(t, "packets")
+		for i := range packets {
 			off := time.Duration(0)
 			if jitter > 0 && i > 0 {
 				off = time.Duration(rapid.IntRange(0, jitter).Draw(t, "off")) * ms
 			}
 			times = append(times, at+off)
 			at += distance
-			if rapid.IntRange(0, 40).Draw(t, "pause") == 40 && i > 1 && codec != "h264" {
-				at += time.Duration(rapid.IntRange(1, 300_000).Draw(t, "pause_ms")) * ms
+			if rapid.IntRange(0, 40).Draw(t, "pause") == 40 && i > 1 && i < packets-2*loneStamps && codec != "h264" {
+				pauses[i] = time.Duration(rapid.IntRange(1, 300_000).Draw(t, "pause_ms")) * ms
+				at += pauses[i]
 			}
 		}
 		truth := finish(t, track(codec, times...))
 		bad := append([]time.Duration(nil), times...)
 		last := -10
 		damaged := map[int]bool{}
-		for range rapid.IntRange(1, 3).Draw(t, "damages") {
+		most := 3
+		if codec == "h264" {
+			most = 1 // of so few frames, two that go back look like reordered ones
+		}
+		for range rapid.IntRange(1, most).Draw(t, "damages") {
 			i := rapid.IntRange(1, len(bad)-1).Draw(t, "which")
 			if i-last < 8 && last-i < 8 || len(damaged) > 0 && i < last {
 				continue
@@ -176,6 +184,9 @@ func TestClock_DamageMovesNoOtherPacket(t *testing.T) {
 			by := time.Duration(rapid.Int64Range(-int64(100*time.Hour), int64(100*time.Hour)).Draw(t, "by"))
 			if i >= len(bad)-loneStamps && by < 13*time.Hour {
 				by = -by.Abs()
+			}
+			if p := max(pauses[i-2], pauses[i-1], pauses[i], pauses[i+1]); p > 0 && (p-by.Abs()).Abs() < 4*(slack+distance) {
+				continue // a packet that is off by the length of a pause beside it is where it could be
 			}
 			bad[i] += by
 			last = i
