@@ -126,7 +126,7 @@ func TestUpload_TracksOfOneFileKeepTheirDistance(t *testing.T) {
 		room := f.room(t, app.CreateRoom{})
 		file := lateTrack(t, audioFile(t, 50, 20), 300*time.Millisecond)
 		in := func(track int) app.UploadRecording {
-			return app.UploadRecording{Media: bytes.NewReader(file), Identity: "alice", Track: track, Offset: time.Second}
+			return app.UploadRecording{Media: bytes.NewReader(file), Identity: []string{"", "alice", "bob"}[track], Track: track, Offset: time.Second}
 		}
 		first, second := f.upload(t, room, in(1)), f.upload(t, room, in(2))
 		if first.Offset != time.Second || second.Offset != 1300*time.Millisecond {
