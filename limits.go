@@ -18,7 +18,7 @@ func (l FilmLimits) WithDefaults() FilmLimits {
 		l.FilmLength = day
 	}
 	if l.OffsetSpread == 0 {
-		l.OffsetSpread = 365 * day // rooms may be met in again for weeks; a wrong unit shows
+		l.OffsetSpread = 365 * day // a room may be used for months; an offset in a wrong unit is still refused
 	}
 	if l.Frames == 0 {
 		l.Frames = 24 * 60 * 60 * 60 // a day at 60 frames per second
