@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"roomreel/internal/media"
 	"roomreel/internal/plan"
 	"roomreel/internal/render"
 	"roomreel/internal/render/protocol"
@@ -49,21 +50,24 @@ func (c *Composer) RenderAudio(ctx context.Context, task *plan.AudioTask, record
 // EncodeAudio makes the film's audio of the samples that its audio tasks left, in one pass, and stores it as a segment
 // under key. progress is called with the number of samples that are done.
 func (c *Composer) EncodeAudio(ctx context.Context, film *plan.Summary, samples []Segment, key string, progress func(samples int64)) (Segment, error) {
-	source := &sampleReader{ctx: ctx, store: c.Store, rest: samples}
-	defer source.Close()
-	packets := 0
+	var opened []*openedSegment
+	var packets []media.OutputSample
 	for _, segment := range samples {
-		opened, err := openSegment(ctx, c.Store, segment)
+		o, err := openSegment(ctx, c.Store, segment)
 		if err != nil {
 			return Segment{}, fmt.Errorf("audio samples: %w", err)
 		}
-		packets += len(opened.samples)
+		opened = append(opened, o)
+		packets = append(packets, o.samples...)
 	}
+	payload := newPayloads(ctx, c.Store, opened...)
+	defer payload.Close()
 	audio := &protocol.AudioPlan{
 		To: film.Samples, Encoder: film.AudioEncoder,
 		Tracks: []protocol.Track{{Codec: plan.Lossless, Rate: timeline.SampleRate, Channels: 2}},
-		Runs:   [][]protocol.Run{{{Packets: packets, Decoded: film.Samples, Length: film.Samples}}},
+		Runs:   [][]protocol.Run{{{Packets: len(packets), Decoded: film.Samples, Length: film.Samples}}},
 	}
+	source := &sampleReader{packets: packets, payload: payload}
 	segment, _, err := c.runAudio(ctx, audio, source.Next, key, progress)
 	return segment, err
 }
@@ -123,49 +127,29 @@ func (w *audioWriter) Progress(samples int64) error {
 	return nil
 }
 
-// sampleReader reads the samples in segments one after another, as the packets of a track.
+// sampleReader reads stored samples as the packets of a track.
 type sampleReader struct {
-	ctx     context.Context
-	store   segmentStore
-	rest    []Segment
-	current *openedSegment
-	payload io.ReadCloser
-	at      int64 // samples read
+	packets []media.OutputSample // that are left
+	payload io.Reader            // of these packets
+	at      int64                // samples read
 }
 
 // Next returns the next packet, io.EOF after the last.
 func (r *sampleReader) Next() (protocol.Packet, error) {
-	for r.current == nil || len(r.current.samples) == 0 {
-		r.Close()
-		if len(r.rest) == 0 {
-			return protocol.Packet{}, io.EOF
-		}
-		opened, err := openSegment(r.ctx, r.store, r.rest[0])
-		if err != nil {
-			return protocol.Packet{}, err
-		}
-		r.current, r.rest = opened, r.rest[1:]
-		r.payload = newPayloads(r.ctx, r.store, opened)
+	if len(r.packets) == 0 {
+		return protocol.Packet{}, io.EOF
 	}
-	sample := r.current.samples[0]
-	r.current.samples = r.current.samples[1:]
-	packed := make([]byte, sample.Size)
+	next := r.packets[0]
+	r.packets = r.packets[1:]
+	packed := make([]byte, next.Size)
 	if _, err := io.ReadFull(r.payload, packed); err != nil {
 		return protocol.Packet{}, fmt.Errorf("read audio samples: %w", err)
 	}
-	data, err := unpackSamples(packed, int(sample.Len))
+	data, err := unpackSamples(packed, int(next.Len))
 	if err != nil {
 		return protocol.Packet{}, err
 	}
 	at := timeline.SampleTime(r.at)
-	r.at += int64(sample.Len)
+	r.at += int64(next.Len)
 	return protocol.Packet{Time: at, Need: at, Key: true, Data: data}, nil
-}
-
-// Close lets go of the open segment.
-func (r *sampleReader) Close() {
-	if r.payload != nil {
-		r.payload.Close()
-		r.payload, r.current = nil, nil
-	}
 }

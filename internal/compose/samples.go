@@ -61,8 +61,11 @@ func unpackSamples(packed []byte, frames int) ([]byte, error) {
 	}
 	channels := int(packed[0])
 	planes, err := unpacker().DecodeAll(packed[1:], make([]byte, 0, frames*channels*sampleBytes))
-	if err != nil || len(planes) != frames*channels*sampleBytes {
-		return nil, fmt.Errorf("audio samples are damaged: %d bytes of %d samples, %w", len(planes), frames, err)
+	if err != nil {
+		return nil, fmt.Errorf("audio samples are damaged: %w", err)
+	}
+	if len(planes) != frames*channels*sampleBytes {
+		return nil, fmt.Errorf("audio samples are damaged: %d bytes for %d samples", len(planes), frames)
 	}
 	data := make([]byte, frames*stereo*sampleBytes)
 	for i := range frames * stereo {
