@@ -77,7 +77,7 @@ func TestReserved_ObjectsAreDeletedWhenNothingRefersToThem(t *testing.T) {
 		lost, err := w.store.CompositionBySID(t.Context(), sid)
 		check(t, err)
 		key := objectkey.Working(lost.AccountSID, lost.SID, "chunk-00000", 1)
-		check(t, r.reserve(t.Context(), string(sid), store.PendingDeletion{Store: store.WorkingStore, Key: key}))
+		check(t, r.Store.Reserve(t.Context(), string(sid), store.PendingDeletion{Store: store.WorkingStore, Key: key}))
 		_, err = w.working.Put(t.Context(), key, strings.NewReader(""), 0, blob.PutOptions{})
 		check(t, err) // and here its process dies
 		w.offset.Add(int64(25 * time.Hour))

@@ -45,7 +45,7 @@ func (w *Worker) plan(ctx context.Context, job queue.Job) error {
 	object := store.PendingDeletion{
 		Store: store.WorkingStore, Key: objectkey.Working(c.AccountSID, c.SID, "plan", attempt),
 	}
-	if err := w.reserve(ctx, string(c.SID), object); err != nil {
+	if err := w.Store.Reserve(ctx, string(c.SID), object); err != nil {
 		return err
 	}
 	ref, err := w.storePlan(ctx, film, object.Key)
@@ -334,7 +334,7 @@ func (w *Worker) handOver(ctx context.Context, c roomreel.Composition, finished 
 		at = store.PendingDeletion{Store: store.MediaStore, Key: objectkey.Media(c.AccountSID, c.SID, string(c.Spec.Format))}
 		target, options = w.Media, blob.PutOptions{ContentType: twilio.FilmContentType(c.Spec.Format)}
 	}
-	if err := w.reserve(ctx, string(c.SID), at); err != nil {
+	if err := w.Store.Reserve(ctx, string(c.SID), at); err != nil {
 		return err
 	}
 	if _, err := target.Put(ctx, at.Key, file, finished.Size, options); err != nil {

@@ -160,7 +160,7 @@ func (w *Worker) reserveMedia(ctx context.Context, d *delivery, key string) erro
 		return nil
 	}
 	d.mediaKey = key
-	return w.reserve(ctx, d.sid, d.object())
+	return w.Store.Reserve(ctx, d.sid, d.object())
 }
 
 // object is what the delivery stores in the media store.

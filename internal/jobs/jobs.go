@@ -119,12 +119,6 @@ func (w *Worker) removeScratch(node string) {
 	}
 }
 
-// reserve reserves the key of an object before it is stored, so that the object is deleted in the end if no row ever refers
-// to it.
-func (w *Worker) reserve(ctx context.Context, sid string, object store.PendingDeletion) error {
-	return w.Store.Reserve(ctx, sid, object)
-}
-
 // discard has an object deleted that was stored in vain because of err, and returns err. It may be called although it is not
 // certain that err prevented the publication: a deletion spares what a row refers to.
 func (w *Worker) discard(ctx context.Context, sid string, err error, object store.PendingDeletion) error {

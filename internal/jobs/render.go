@@ -104,7 +104,7 @@ func (t *task) object(name string) store.PendingDeletion {
 }
 
 func (t *task) reserve(ctx context.Context, object store.PendingDeletion) error {
-	return t.Worker.reserve(ctx, string(t.composition.SID), object)
+	return t.Store.Reserve(ctx, string(t.composition.SID), object)
 }
 
 // discard has an object deleted that was stored in vain because of err, and returns err.
