@@ -64,7 +64,7 @@ func (c *Composer) EncodeAudio(ctx context.Context, film *plan.Summary, samples 
 	defer payload.Close()
 	audio := &protocol.AudioPlan{
 		To: film.Samples, Encoder: film.AudioEncoder,
-		Tracks: []protocol.Track{{Codec: plan.Lossless, Rate: timeline.SampleRate, Channels: 2}},
+		Tracks: []protocol.Track{{Codec: protocol.Lossless, Rate: timeline.SampleRate, Channels: 2}},
 		Runs:   [][]protocol.Run{{{Packets: len(packets), Decoded: film.Samples, Length: film.Samples}}},
 	}
 	source := &sampleReader{packets: packets, payload: payload}
@@ -75,7 +75,7 @@ func (c *Composer) EncodeAudio(ctx context.Context, film *plan.Summary, samples 
 // runAudio has a child carry out an audio plan and stores what it answers.
 func (c *Composer) runAudio(ctx context.Context, audio *protocol.AudioPlan, next func() (protocol.Packet, error), key string, progress func(int64)) (Segment, protocol.Stats, error) {
 	w := &audioWriter{
-		ctx: ctx, store: c.Store, key: key, lossless: audio.Encoder.Codec == plan.Lossless, progress: progress,
+		ctx: ctx, store: c.Store, key: key, lossless: audio.Encoder.Codec == protocol.Lossless, progress: progress,
 	}
 	result, err := render.Run(ctx, c.Render, protocol.Plan{Audio: audio}, next, w)
 	if want := audio.To - audio.From; err == nil && result.Samples != want {

@@ -9,11 +9,8 @@ import (
 	"roomreel/internal/timeline"
 )
 
-// Lossless encodes nothing: its packets hold the samples themselves. Audio tasks of a longer film leave those, and one
-// pass over them encodes the film's audio. An encoder that began anew at each task would click there.
-const Lossless = "f32"
-
-// audioTasks cuts the film's audio into tasks: one, which also encodes, or several that leave samples.
+// audioTasks cuts the film's audio into tasks: one, which also encodes, or several that leave samples. One pass over those
+// encodes the film's audio: an encoder that began anew at each task would click there.
 func (p *Plan) audioTasks(tracks []int, indexes Indexes, opts Options) ([]AudioTask, error) {
 	longest := opts.AudioTask
 	if longest == 0 {
@@ -28,7 +25,7 @@ func (p *Plan) audioTasks(tracks []int, indexes Indexes, opts Options) ([]AudioT
 		n := int64(i)
 		tasks[i] = AudioTask{From: p.Samples * n / count, To: p.Samples * (n + 1) / count, Encoder: p.AudioEncoder}
 		if count > 1 {
-			tasks[i].Encoder = protocol.Encoder{Codec: Lossless}
+			tasks[i].Encoder = protocol.Encoder{Codec: protocol.Lossless}
 		}
 	}
 	for _, t := range tracks {
@@ -57,7 +54,7 @@ type placedAudio struct {
 }
 
 // placeAudio finds the runs of a track. Stamps of Opus packets count from before the pre-skip, so every run lies earlier
-// than its stamp by CodecDelay, and the first run drops those samples: the first one that is first is at the offset.
+// than its stamp by CodecDelay, and the first run drops those samples: the first sample that is heard lies at the offset.
 func (p *Plan) placeAudio(t int, x *media.IndexFile) (*placedAudio, error) {
 	summary := &p.Tracks[t]
 	track := &placedAudio{AudioTrack: AudioTrack{

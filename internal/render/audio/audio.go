@@ -50,7 +50,7 @@ func Run(plan protocol.AudioPlan, conn Conn) (protocol.Stats, error) {
 	}
 	packets := &packetWriter{conn: conn}
 	var out sink
-	if plan.Encoder.Codec == lossless {
+	if plan.Encoder.Codec == protocol.Lossless {
 		writer, err := newLosslessWriter(packets)
 		if err != nil {
 			return protocol.Stats{}, err

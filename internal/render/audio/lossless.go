@@ -8,10 +8,6 @@ import (
 	"roomreel/internal/render/protocol"
 )
 
-// lossless is the codec of audio that a child leaves for another to encode: 32-bit floats, little-endian, left and right
-// in turn. It has neither header nor delay, and what is read is what was written, to the bit. A minute has 23 MB.
-const lossless = "f32"
-
 const (
 	// losslessSamples is how many samples a packet holds, 200 ms; the last may hold fewer.
 	losslessSamples = 9600

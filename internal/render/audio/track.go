@@ -45,7 +45,7 @@ type track struct {
 func newTrack(t protocol.Track, runs []protocol.Run, m *mixer) (*track, error) {
 	result := &track{track: t, rate: int64(t.Rate), grid: 1, runs: runs, mixer: m}
 	switch t.Codec {
-	case "opus", lossless:
+	case "opus", protocol.Lossless:
 		result.rate = timeline.SampleRate
 	case "aac":
 		if config, ok := bitstream.ParseAAC(t.Private); ok {
@@ -135,7 +135,7 @@ func (t *track) packet(data []byte) error {
 	counted := t.counted()
 	samples, decoded, err := t.decode(t.decoded[:0], data)
 	t.decoded = samples
-	if t.track.Codec == lossless && err != nil {
+	if t.track.Codec == protocol.Lossless && err != nil {
 		return err
 	}
 	if counted {
@@ -189,7 +189,7 @@ func (t *track) decode(dst []float32, data []byte) ([]float32, int64, error) {
 }
 
 func (t *track) try(dst []float32, data []byte) ([]float32, error) {
-	if t.track.Codec == lossless {
+	if t.track.Codec == protocol.Lossless {
 		return readLossless(dst, data)
 	}
 	if t.decoder == nil && t.refused == nil {
@@ -214,7 +214,7 @@ func (t *track) length(data []byte) int64 {
 		return timeline.Samples(bitstream.OpusDuration(data))
 	case "aac":
 		return 0
-	case lossless:
+	case protocol.Lossless:
 		return int64(len(data) / bytesPerSample)
 	}
 	return int64(len(data) / t.channels()) // G.711: one byte each
@@ -253,7 +253,7 @@ func (t *track) add(stereo []float32) error {
 
 // finish ends the current run and begins the next.
 func (t *track) finish() error {
-	if t.track.Codec == lossless && t.position < t.total {
+	if t.track.Codec == protocol.Lossless && t.position < t.total {
 		return fmt.Errorf("lossless audio ends at sample %d of %d", t.position, t.total)
 	}
 	if t.sampler != nil {
@@ -269,7 +269,7 @@ func (t *track) finish() error {
 
 // end ends the run that was under way when the packets ended.
 func (t *track) end() error {
-	if len(t.runs) > 0 && t.track.Codec == lossless {
+	if len(t.runs) > 0 && t.track.Codec == protocol.Lossless {
 		return fmt.Errorf("lossless audio has %d of %d packets", t.packets, t.runs[0].Packets)
 	}
 	if len(t.runs) == 0 || t.packets == 0 {

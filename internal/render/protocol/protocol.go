@@ -95,6 +95,10 @@ type AudioPlan struct {
 	Runs     [][]Run // for each track its runs, in order
 }
 
+// Lossless is the codec of audio that a child leaves for another to encode: 32-bit floats, little-endian, left and right in
+// turn. It has neither header nor delay, and what is read is what was written, to the bit. A minute has 23 MB.
+const Lossless = "f32"
+
 // A segment needs more of a run than the samples that are heard of it, counted in decoded samples at 48 kHz.
 const (
 	// AudioMargin is needed on both sides, as far as the run reaches. The resampler makes each sample of 16 input samples
