@@ -30,30 +30,27 @@ func (c *Composer) RenderVideo(ctx context.Context, task *plan.VideoTask, from i
 			return stats, nil
 		}
 		w := &chunkWriter{ctx: ctx, store: c.Store, number: from, sink: sink}
-		err := c.renderChunks(ctx, task, chunks, recordings, w, &stats)
+		tracks, err := c.renderChunks(ctx, task, chunks, recordings, w, &stats)
 		if err == nil {
 			return stats, nil
 		}
 		stats.Resumed = stats.Resumed || w.number > from
 		from = w.number
-		var tracks []int
-		for _, t := range w.tracks {
-			tracks = append(tracks, task.Tracks[t].Track)
-		}
 		if !c.leaveOut(err, tracks, &stats) {
 			return stats, err
 		}
 	}
 }
 
-// renderChunks renders consecutive chunks of a task in one child, without the recordings that were left out.
-func (c *Composer) renderChunks(ctx context.Context, task *plan.VideoTask, chunks []protocol.Chunk, recordings Recordings, w *chunkWriter, stats *TaskStats) error {
+// renderChunks renders consecutive chunks of a task in one child, without the recordings that were left out. It returns the
+// plan's numbers of the child's tracks.
+func (c *Composer) renderChunks(ctx context.Context, task *plan.VideoTask, chunks []protocol.Chunk, recordings Recordings, w *chunkWriter, stats *TaskStats) ([]int, error) {
 	video := &protocol.VideoPlan{
 		Width: task.Canvas.W, Height: task.Canvas.H, FPS: task.FPS, Encoder: task.Encoder, Chunks: chunks,
 	}
 	var packets feed
 	defer packets.Close()
-	var numbers []int // the plan's, of the child's tracks
+	var tracks, numbers []int // of the child's tracks: the task's numbers and the plan's
 	for n, t := range task.Tracks {
 		ranges := t.From(chunks[0])
 		if len(ranges) == 0 || slices.Contains(stats.Lost, t.Track) {
@@ -61,10 +58,10 @@ func (c *Composer) renderChunks(ctx context.Context, task *plan.VideoTask, chunk
 		}
 		recording, err := recordings(t.Track)
 		if err != nil {
-			return err
+			return numbers, err
 		}
-		packets.add(len(w.tracks), t.Shift, recording, ranges)
-		w.tracks, numbers = append(w.tracks, n), append(numbers, t.Track)
+		packets.add(len(tracks), t.Shift, recording, ranges)
+		tracks, numbers = append(tracks, n), append(numbers, t.Track)
 		video.Tracks = append(video.Tracks, t.Media)
 	}
 	for i, scene := range task.Scenes {
@@ -73,7 +70,7 @@ func (c *Composer) renderChunks(ctx context.Context, task *plan.VideoTask, chunk
 		}
 		shown := protocol.Scene{From: scene.From}
 		for _, cell := range scene.Cells {
-			if cell.Track = slices.Index(w.tracks, cell.Track); cell.Track >= 0 {
+			if cell.Track = slices.Index(tracks, cell.Track); cell.Track >= 0 {
 				shown.Cells = append(shown.Cells, cell)
 			}
 		}
@@ -82,13 +79,13 @@ func (c *Composer) renderChunks(ctx context.Context, task *plan.VideoTask, chunk
 	result, err := render.Run(ctx, c.Render, protocol.Plan{Video: video}, packets.Next, w)
 	w.abandon()
 	if err != nil {
-		return err
+		return numbers, err
 	}
 	if want := chunks[len(chunks)-1].To - chunks[0].From; result.Frames != want {
-		return fmt.Errorf("render child made %d of %d frames", result.Frames, want)
+		return numbers, fmt.Errorf("render child made %d of %d frames", result.Frames, want)
 	}
 	stats.add(numbers, result)
-	return nil
+	return numbers, nil
 }
 
 // chunkWriter stores what a video child answers, chunk by chunk.
@@ -97,7 +94,6 @@ type chunkWriter struct {
 	store   segmentStore
 	number  int // of the chunk being written
 	sink    ChunkSink
-	tracks  []int // the task's numbers of the child's tracks
 	header  protocol.Header
 	current *segmentWriter
 }
