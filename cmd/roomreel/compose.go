@@ -25,6 +25,7 @@ type composeCommand struct {
 	Resolution           string   `default:"640x480" placeholder:"WxH" help:"Size of the video (default ${default})."`
 	Format               string   `placeholder:"mp4|webm" help:"Container; default is what the output's name ends in."`
 	FPS                  string   `name:"fps" placeholder:"N" help:"Frames per second (compose.fps)."`
+	Hold                 string   `placeholder:"DURATION" help:"How long the last frame of a camera that is off stays, such as 2s; 0 is until it is on again (compose.hold)."`
 	Trim                 bool     `default:"true" negatable:"" help:"Leave out times in which no participant is there (default true)."`
 	Report               string   `placeholder:"FILE" help:"Write a report of the film as JSON; roomreel report prints it for people."`
 	Output               string   `short:"o" required:"" placeholder:"FILE" help:"The film, with a name that ends in .mp4 or .webm; what was there is replaced when the new one is whole."`
@@ -51,7 +52,7 @@ type composed struct {
 
 func (c composeCommand) Run(ctx context.Context, s *session) error {
 	began := time.Now()
-	settings, _, err := c.load(s, map[string]string{"compose.fps": c.FPS})
+	settings, _, err := c.load(s, map[string]string{"compose.fps": c.FPS, "compose.hold": c.Hold})
 	if err != nil {
 		return err
 	}

@@ -265,6 +265,9 @@ func trackLines(t compose.ReportTrack) []string {
 			lines = append(lines, fmt.Sprintf("  its clock drifts by %.4g ms, which is corrected", t.DriftMillis))
 		}
 	}
+	if t.Off > 0 {
+		lines = append(lines, fmt.Sprintf("  its camera is off %s, for %s in all", count(t.Off, "time"), clock(t.OffSeconds)))
+	}
 	if t.Repaired > 0 {
 		lines = append(lines, fmt.Sprintf("  its timestamps are corrected in %s", count(t.Repaired, "place")))
 	}

@@ -67,6 +67,8 @@ type ReportTrack struct {
 	Shown       int      `json:"frames_shown,omitempty"`  // frames of the film in which a decoded frame was shown
 	Audible     float64  `json:"heard_seconds,omitempty"` // of samples that a decoder made
 	Sizes       int      `json:"size_changes,omitempty"`
+	Off         int      `json:"camera_off,omitempty"`         // how often no frame came for longer than the last one is held, and
+	OffSeconds  float64  `json:"camera_off_seconds,omitempty"` // for how long in all
 	DriftMillis float64  `json:"drift_ms,omitempty"`
 	Truncated   bool     `json:"truncated,omitempty"`
 	LeftOut     []string `json:"left_out,omitempty"` // tracks of its file that no recording is made of
@@ -112,6 +114,7 @@ func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 			Used: t.Used, Length: t.Length.Seconds(),
 			Packets: t.Packets, Decoded: stats.Decoded, Errors: stats.Errors, Shown: stats.Shown,
 			Audible: float64(stats.Samples) / timeline.SampleRate, Sizes: stats.Sizes,
+			Off: t.CameraOff, OffSeconds: t.OffTime.Seconds(),
 			DriftMillis: float64(t.Drift.Microseconds()) / 1000, Truncated: t.Truncated, Repaired: t.Repaired, LeftOut: t.LeftOut, Lost: lost,
 			Missing: t.Used && !partly && stats.Decoded == 0 && (stats.Packets > 0 || lost), Refusal: stats.Refusal,
 		}

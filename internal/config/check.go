@@ -49,6 +49,9 @@ func (c Config) check() []error {
 	if c.Compose.Chunk.Std() < minChunk {
 		say("compose.chunk is %s; the shortest is %s", c.Compose.Chunk, Duration(minChunk))
 	}
+	if hold := c.Compose.Hold.Std(); hold > 0 && hold < minHold {
+		say("compose.hold is %s; the shortest is %s, and 0 is until the camera is on again", c.Compose.Hold, Duration(minHold))
+	}
 	if c.Render.Memory < minMemory {
 		say("render.memory is %s; decoders and an encoder need at least %s", c.Render.Memory, Bytes(minMemory))
 	}
@@ -107,6 +110,7 @@ func (l Limits) check() []error {
 const (
 	maxFPS    = 60        // what browsers record at most
 	minChunk  = 1e9       // one second; with shorter chunks, starting children takes longer than rendering
+	minHold   = 500e6     // half a second; a camera in bad light sends a frame less often than that
 	minMemory = 256 << 20 // a 720p composition of four participants was measured at 107 MB
 )
 

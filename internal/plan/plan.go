@@ -28,6 +28,7 @@ type Options struct {
 	FPS      int           // output frames per second
 	Chunk    time.Duration // output time that one chunk holds
 	Parallel int           // how many video tasks may be rendered at once
+	Hold     time.Duration // how long the last frame of a camera that is off stays; 0: until it is on again
 	Encoder  Policy
 	Limits   roomreel.FilmLimits
 
@@ -98,6 +99,8 @@ type TrackSummary struct {
 	Repaired     int            `json:",omitempty"` // see media.Index
 	Repairs      []media.Repair `json:",omitempty"`
 	LeftOut      []string       `json:",omitempty"` // tracks of its file that no recording is made of; the first recording of a file has them
+	CameraOff    int            `json:",omitempty"` // how often it sends no frame for longer than Options.Hold, and
+	OffTime      time.Duration  `json:",omitempty"` // for how long in all, the time that its last frame is held included
 	Drift        time.Duration  // audio: by how much clocks drifted, corrected
 	DriftRefused bool           // some stamps drift more than any clock does, and were not followed
 }
@@ -177,7 +180,11 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 		if p.Frames > opts.Limits.Frames {
 			return nil, limitError("the film would have %d frames and may have %d (limits.film_frames)", p.Frames, opts.Limits.Frames)
 		}
-		v := &videoPlanner{Plan: p, opts: opts, indexes: indexes, scenes: scenes(arranged.Placements, opts.FPS, p.Frames)}
+		v := &videoPlanner{Plan: p, opts: opts, indexes: indexes}
+		if err := v.readTimes(arranged.Placements); err != nil {
+			return nil, err
+		}
+		v.scenes = scenes(v.hold(arranged.Placements), opts.FPS, p.Frames)
 		if p.Video, err = v.tasks(); err != nil {
 			return nil, err
 		}
@@ -282,17 +289,29 @@ func scenes(placements []layout.Placement, fps, frames int) []protocol.Scene {
 	}
 	slices.SortStableFunc(all, func(a, b visible) int { return layout.DrawOrder(a.at, b.at) })
 	slices.Sort(borders)
+	begins, ends := map[int][]int{}, map[int][]int{}
+	for i, v := range all {
+		begins[v.from] = append(begins[v.from], i)
+		ends[v.to] = append(ends[v.to], i)
+	}
 	var result []protocol.Scene
+	var now []int // indexes of what is visible, in draw order
 	for _, from := range slices.Compact(borders) {
 		if from >= frames {
 			break
 		}
+		for _, i := range ends[from] {
+			k, _ := slices.BinarySearch(now, i)
+			now = slices.Delete(now, k, k+1)
+		}
+		for _, i := range begins[from] {
+			k, _ := slices.BinarySearch(now, i)
+			now = slices.Insert(now, k, i)
+		}
 		scene := protocol.Scene{From: from}
-		for _, v := range all {
-			if v.from <= from && from < v.to {
-				r := v.at.Rect
-				scene.Cells = append(scene.Cells, protocol.Cell{Track: v.at.Source, X: r.X, Y: r.Y, W: r.W, H: r.H})
-			}
+		for _, i := range now {
+			r := all[i].at.Rect
+			scene.Cells = append(scene.Cells, protocol.Cell{Track: all[i].at.Source, X: r.X, Y: r.Y, W: r.W, H: r.H})
 		}
 		if n := len(result); n > 0 && slices.Equal(result[n-1].Cells, scene.Cells) {
 			continue

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"roomreel"
 	"roomreel/internal/layout"
 	"roomreel/internal/media"
+	"roomreel/internal/timeline"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden plans")
@@ -90,6 +92,8 @@ func parseRequest(t *testing.T, text, layoutText string) (Request, Options) {
 			opts.VideoTask, err = time.ParseDuration(value)
 		case "audio-task":
 			opts.AudioTask, err = time.ParseDuration(value)
+		case "hold":
+			opts.Hold, err = time.ParseDuration(value)
 		case "parallel":
 			opts.Parallel, err = strconv.Atoi(value)
 		default:
@@ -111,7 +115,8 @@ func parseRequest(t *testing.T, text, layoutText string) (Request, Options) {
 }
 
 // parseTracks reads lines such as "video alice camera offset=2s length=10s key=0s,5s". Video has 10 packets a second,
-// audio 50; gap=2s+3s leaves out the packets of the 3 s from 2 s on.
+// audio 50, unless every=2s says otherwise; gap=2s+3s,9s+1s leaves out the packets of the 3 s from 2 s on, and of the second from
+// 9 s on.
 func parseTracks(t *testing.T, text string) ([]Track, Indexes) {
 	t.Helper()
 	var tracks []Track
@@ -126,7 +131,7 @@ func parseTracks(t *testing.T, text string) ([]Track, Indexes) {
 		index := &media.Index{Codec: "opus", Rate: 48000, Channels: 1}
 		step, length := 20*time.Millisecond, time.Duration(0)
 		keys := map[time.Duration]bool{0: true}
-		var gap, gapEnd time.Duration
+		var gaps []timeline.Span
 		if track.Kind == roomreel.Video {
 			index = &media.Index{Codec: "vp8", Video: true, Width: 640, Height: 480}
 			step = 100 * time.Millisecond
@@ -141,9 +146,12 @@ func parseTracks(t *testing.T, text string) ([]Track, Indexes) {
 			case "delay":
 				index.CodecDelay = mustDuration(t, value)
 			case "gap":
-				a, b, _ := strings.Cut(value, "+")
-				gap = mustDuration(t, a)
-				gapEnd = gap + mustDuration(t, b)
+				for gap := range strings.SplitSeq(value, ",") {
+					a, b, _ := strings.Cut(gap, "+")
+					gaps = append(gaps, timeline.Span{Start: mustDuration(t, a), End: mustDuration(t, a) + mustDuration(t, b)})
+				}
+			case "every":
+				step = mustDuration(t, value)
 			case "key":
 				clear(keys)
 				for _, at := range strings.Split(value, ",") {
@@ -154,7 +162,7 @@ func parseTracks(t *testing.T, text string) ([]Track, Indexes) {
 			}
 		}
 		for at := time.Duration(0); at < length; at += step {
-			if at >= gap && at < gapEnd {
+			if slices.ContainsFunc(gaps, func(gap timeline.Span) bool { return at >= gap.Start && at < gap.End }) {
 				continue
 			}
 			packet := media.Packet{Time: at, Key: keys[at] || !index.Video}
@@ -187,6 +195,11 @@ func planText(p *Plan) string {
 	fmt.Fprintf(&b, "film %s %dx%d %v frames=%d samples=%d\n", p.Format, p.Canvas.W, p.Canvas.H, p.Length, p.Frames, p.Samples)
 	for _, at := range p.Intervals {
 		fmt.Fprintf(&b, "interval room %v-%v at %v\n", at.Room.Start, at.Room.End, at.Output)
+	}
+	for _, t := range p.Tracks {
+		if t.CameraOff > 0 {
+			fmt.Fprintf(&b, "%s is off %d times, for %v\n", t.Name, t.CameraOff, t.OffTime)
+		}
 	}
 	last := -1
 	for _, task := range p.Video {

@@ -5,6 +5,7 @@ import (
 	"sort"
 	"time"
 
+	"roomreel/internal/layout"
 	"roomreel/internal/media"
 	"roomreel/internal/render/protocol"
 	"roomreel/internal/timeline"
@@ -20,10 +21,10 @@ const (
 // videoPlanner cuts a film's video into tasks.
 type videoPlanner struct {
 	*Plan
-	opts      Options
-	indexes   Indexes
-	scenes    []protocol.Scene // of the whole film; cells refer to Plan.Tracks
-	keyframes map[int]*keyframes
+	opts    Options
+	indexes Indexes
+	scenes  []protocol.Scene // of the whole film; cells refer to Plan.Tracks
+	times   map[int]*trackTimes
 }
 
 // tasks returns the video tasks, with the packets that each needs.
@@ -39,11 +40,6 @@ func (v *videoPlanner) tasks() ([]VideoTask, error) {
 	}
 	least := max(1, ceilDiv(v.Frames, max(perChunk, timeline.FrameAt(longest, v.FPS))))
 	parallel := max(1, v.opts.Parallel)
-	if max(least, parallel) > 1 {
-		if err := v.readKeyframes(); err != nil {
-			return nil, err
-		}
-	}
 	var best [][]protocol.Chunk
 	var quickest float64
 	for count := least; count <= max(least, parallel); count++ {
@@ -109,9 +105,10 @@ func (v *videoPlanner) wallTime(tasks [][]protocol.Chunk, parallel int) float64 
 	return max(longest, sum/float64(parallel))
 }
 
-// keyframes are where a track can be entered.
-type keyframes struct {
-	times      []time.Duration // output time from which each is needed, ascending
+// trackTimes says where a track can be entered, and when it sends nothing.
+type trackTimes struct {
+	keyframes  []time.Duration // output time from which each is needed, ascending
+	gaps       []timeline.Span // output time from one packet to the next, or to the track's end: those longer than Options.Hold
 	end        time.Duration   // of the last packet
 	perSecond  float64         // packets, on average
 	megapixels float64
@@ -120,34 +117,46 @@ type keyframes struct {
 // keyframeStep thins out keyframes that lie close together, so that a track of nothing else costs no memory.
 const keyframeStep = 100 * time.Millisecond
 
-func (v *videoPlanner) readKeyframes() error {
-	v.keyframes = map[int]*keyframes{}
-	for _, scene := range v.scenes {
-		for _, cell := range scene.Cells {
-			if v.keyframes[cell.Track] != nil {
-				continue
+// readTimes reads the indexes of the tracks that are placed.
+func (v *videoPlanner) readTimes(placements []layout.Placement) error {
+	v.times = map[int]*trackTimes{}
+	for _, at := range placements {
+		if v.times[at.Source] != nil {
+			continue
+		}
+		k := &trackTimes{}
+		v.times[at.Source] = k
+		x, err := v.indexes(at.Source)
+		if err != nil {
+			return err
+		}
+		track := &v.Tracks[at.Source]
+		latest := track.Start // time of the packets so far
+		silent := func(until time.Duration) {
+			if v.opts.Hold > 0 && until-latest > v.opts.Hold {
+				k.gaps = append(k.gaps, timeline.Span{Start: latest, End: until})
 			}
-			k := &keyframes{}
-			v.keyframes[cell.Track] = k
-			x, err := v.indexes(cell.Track)
+		}
+		for p, err := range x.Packets(0, x.Count()) {
 			if err != nil {
 				return err
 			}
-			shift := v.Tracks[cell.Track].Start
-			for p, err := range x.Packets(0, x.Count()) {
-				if err != nil {
-					return err
-				}
-				at := p.Need + shift
-				if p.Key && (len(k.times) == 0 || at >= k.times[len(k.times)-1]+keyframeStep) {
-					k.times = append(k.times, at)
-				}
-				k.end = at
+			need := p.Need + track.Start
+			if p.Key && (len(k.keyframes) == 0 || need >= k.keyframes[len(k.keyframes)-1]+keyframeStep) {
+				k.keyframes = append(k.keyframes, need)
 			}
-			k.megapixels = float64(x.Track().Width*x.Track().Height) / 1e6
-			if x.Length() > 0 {
-				k.perSecond = float64(x.Count()) / x.Length().Seconds()
-			}
+			silent(need) // all packets before it are shown by latest, it and all that follow from need on
+			latest = max(latest, p.Time+track.Start)
+			k.end = need
+		}
+		if keepsLastFrame(track.Name, x.Count(), len(k.gaps)) {
+			k.gaps = nil
+		} else {
+			silent(track.Start + track.Length)
+		}
+		k.megapixels = float64(x.Track().Width*x.Track().Height) / 1e6
+		if x.Length() > 0 {
+			k.perSecond = float64(x.Count()) / x.Length().Seconds()
 		}
 	}
 	return nil
@@ -158,7 +167,7 @@ func (v *videoPlanner) cheapestBorder(near, reach int) int {
 	candidates := []int{near}
 	from, to := timeline.FrameTime(max(near-reach, 0), v.FPS), timeline.FrameTime(min(near+reach, v.Frames-1), v.FPS)
 	for _, t := range v.visibleAt(near) {
-		times := v.keyframes[t].times
+		times := v.times[t].keyframes
 		start := sort.Search(len(times), func(i int) bool { return times[i] >= from })
 		for ; start < len(times) && times[start] <= to; start++ {
 			candidates = append(candidates, timeline.FrameAt(times[start], v.FPS))
@@ -176,16 +185,16 @@ func (v *videoPlanner) cheapestBorder(near, reach int) int {
 
 // prerollCost is what decoding up to frame n costs before anything is shown.
 func (v *videoPlanner) prerollCost(n int) float64 {
-	if n == 0 || v.keyframes == nil {
+	if n == 0 {
 		return 0
 	}
 	at := timeline.FrameTime(n, v.FPS)
 	cost := 0.0
 	for _, t := range v.visibleAt(n) {
-		k := v.keyframes[t]
+		k := v.times[t]
 		from := v.Tracks[t].Start // without a keyframe, decoding begins with the first packet
-		if i := sort.Search(len(k.times), func(i int) bool { return k.times[i] > at }); i > 0 {
-			from = k.times[i-1]
+		if i := sort.Search(len(k.keyframes), func(i int) bool { return k.keyframes[i] > at }); i > 0 {
+			from = k.keyframes[i-1]
 		}
 		cost += max(0, (min(at, k.end)-from).Seconds()) * k.perSecond * k.megapixels * decodeCost
 	}
