@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"roomreel/internal/layout"
 	"roomreel/internal/timeline"
@@ -85,4 +86,47 @@ var screenNames = []string{"screen", "desktop", "display", "presentation", "slid
 func keepsLastFrame(name string, packets, gaps int) bool {
 	name = strings.ToLower(name)
 	return packets < framesBetweenGaps*(gaps+1) || slices.ContainsFunc(screenNames, func(word string) bool { return strings.Contains(name, word) })
+}
+
+// gapFinder finds the times in which a track sends nothing.
+type gapFinder struct {
+	least  time.Duration // gaps that are longer are found; 0: none
+	found  []timeline.Span
+	latest time.Duration   // of all packets that are in order
+	ahead  []time.Duration // times of packets before which others still come; ascending
+}
+
+// maxAhead is how many packets frames are reordered by at most: more than any codec does.
+const maxAhead = 64
+
+// add takes the time of the next packet in file order. need is the earliest of it and all that follow.
+func (g *gapFinder) add(at, need time.Duration) {
+	if len(g.ahead) == 0 && at <= need {
+		g.reach(at)
+		return
+	}
+	i, _ := slices.BinarySearch(g.ahead, at)
+	g.ahead = slices.Insert(g.ahead, i, at)
+	n := 0
+	for n < len(g.ahead) && (g.ahead[n] <= need || len(g.ahead)-n > maxAhead) {
+		g.reach(g.ahead[n])
+		n++
+	}
+	g.ahead = slices.Delete(g.ahead, 0, n)
+}
+
+// flush says that no packet follows.
+func (g *gapFinder) flush() {
+	for _, at := range g.ahead {
+		g.reach(at)
+	}
+	g.ahead = nil
+}
+
+// reach says that nothing was sent between the latest packet and the given time.
+func (g *gapFinder) reach(at time.Duration) {
+	if g.least > 0 && at-g.latest > g.least {
+		g.found = append(g.found, timeline.Span{Start: g.latest, End: at})
+	}
+	g.latest = max(g.latest, at)
 }

@@ -96,13 +96,15 @@ func BenchmarkHold(b *testing.B) {
 func TestHold_CountsTimesNotPackets(t *testing.T) {
 	const ms = time.Millisecond
 	index := &media.Index{Codec: "h264", Video: true, Width: 64, Height: 48}
-	for group := range 30 {
-		base := time.Duration(group) * 120 * ms
-		if group >= 15 {
-			base += 5 * time.Second
+	late := func(at time.Duration) time.Duration {
+		if at >= 1760*ms {
+			return at + 5*time.Second
 		}
-		for _, at := range []time.Duration{0, 80 * ms, 40 * ms} {
-			index.Packets = append(index.Packets, media.Packet{Time: base + at, Key: group == 0 && at == 0})
+		return at
+	}
+	for base := time.Duration(0); base < 4*time.Second; base += 120 * ms {
+		for _, at := range []time.Duration{80 * ms, 0, 40 * ms} { // so the frame after the gap is stored before the two that precede it
+			index.Packets = append(index.Packets, media.Packet{Time: late(base + at), Key: base == 0 && at > 0})
 		}
 	}
 	file, err := index.File()
@@ -120,8 +122,8 @@ func TestHold_CountsTimesNotPackets(t *testing.T) {
 		from = scene.From
 		got = append(got, from)
 	}
-	// The last frame before the gap is at 1.76 s, the next at 6.8 s.
-	if want := []int{0, 69, 170}; !slices.Equal(got, want) || p.Tracks[0].OffTime != 5040*ms {
+	// The last frame before the gap is at 1.72 s, the next at 6.76 s.
+	if want := []int{0, 68, 169}; !slices.Equal(got, want) || p.Tracks[0].OffTime != 5040*ms {
 		t.Errorf("scenes begin at %v, want %v; off for %v", got, want, p.Tracks[0].OffTime)
 	}
 	if cells := p.Video[0].Scenes[1].Cells; !slices.Equal(cells, []protocol.Cell(nil)) {

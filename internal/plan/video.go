@@ -131,28 +131,21 @@ func (v *videoPlanner) readTimes(placements []layout.Placement) error {
 			return err
 		}
 		track := &v.Tracks[at.Source]
-		latest := track.Start // time of the packets so far
-		silent := func(until time.Duration) {
-			if v.opts.Hold > 0 && until-latest > v.opts.Hold {
-				k.gaps = append(k.gaps, timeline.Span{Start: latest, End: until})
-			}
-		}
+		gaps := gapFinder{least: v.opts.Hold, latest: track.Start}
 		for p, err := range x.Packets(0, x.Count()) {
 			if err != nil {
 				return err
 			}
-			need := p.Need + track.Start
-			if p.Key && (len(k.keyframes) == 0 || need >= k.keyframes[len(k.keyframes)-1]+keyframeStep) {
-				k.keyframes = append(k.keyframes, need)
+			k.end = p.Need + track.Start
+			if p.Key && (len(k.keyframes) == 0 || k.end >= k.keyframes[len(k.keyframes)-1]+keyframeStep) {
+				k.keyframes = append(k.keyframes, k.end)
 			}
-			silent(need) // all packets before it are shown by latest, it and all that follow from need on
-			latest = max(latest, p.Time+track.Start)
-			k.end = need
+			gaps.add(p.Time+track.Start, k.end)
 		}
-		if keepsLastFrame(track.Name, x.Count(), len(k.gaps)) {
-			k.gaps = nil
-		} else {
-			silent(track.Start + track.Length)
+		gaps.flush()
+		if !keepsLastFrame(track.Name, x.Count(), len(gaps.found)) {
+			gaps.reach(track.Start + track.Length)
+			k.gaps = gaps.found
 		}
 		k.megapixels = float64(x.Track().Width*x.Track().Height) / 1e6
 		if x.Length() > 0 {
