@@ -261,9 +261,9 @@ func trackLines(t compose.ReportTrack) []string {
 		lines[1] += fmt.Sprintf("; %s with it, %s", count(t.Shown, "frame"), count(t.Sizes, "size change"))
 	} else {
 		lines[1] += fmt.Sprintf("; audible for %s", clock(t.Audible))
-		if t.DriftMillis != 0 {
-			lines = append(lines, fmt.Sprintf("  its clock drifts by %.4g ms, which is corrected", t.DriftMillis))
-		}
+	}
+	if t.DriftMillis != 0 {
+		lines = append(lines, fmt.Sprintf("  its clock drifts by %.4g ms, which is corrected", t.DriftMillis))
 	}
 	if t.Off > 0 {
 		lines = append(lines, fmt.Sprintf("  its camera is off %s, for %s in all", count(t.Off, "time"), clock(t.OffSeconds)))

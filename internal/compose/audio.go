@@ -30,7 +30,7 @@ func (c *Composer) RenderAudio(ctx context.Context, task *plan.AudioTask, record
 				packets.Close()
 				return Segment{}, stats, err
 			}
-			packets.add(len(numbers), t.Shift, recording, [][2]int{{t.Start, t.End}})
+			packets.add(len(numbers), t.Shift, t.Clock, recording, [][2]int{{t.Start, t.End}})
 			numbers = append(numbers, t.Track)
 			audio.Tracks = append(audio.Tracks, t.Media)
 			audio.Runs = append(audio.Runs, t.Runs)

@@ -91,7 +91,7 @@ func benchmarkTasks(b *testing.B, people int, length time.Duration) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			packets.add(n, t.Shift, recording, t.From(video.Chunks[0]))
+			packets.add(n, t.Shift, t.Clock, recording, t.From(video.Chunks[0]))
 		}
 		reportTask(b, "video", &packets, base)
 		runtime.KeepAlive(video)
@@ -107,7 +107,7 @@ func benchmarkTasks(b *testing.B, people int, length time.Duration) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			packets.add(n, t.Shift, recording, [][2]int{{t.Start, t.End}})
+			packets.add(n, t.Shift, t.Clock, recording, [][2]int{{t.Start, t.End}})
 		}
 		reportTask(b, "audio", &packets, base)
 		runtime.KeepAlive(audio)

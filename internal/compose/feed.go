@@ -9,6 +9,7 @@ import (
 
 	"roomreel/internal/media"
 	"roomreel/internal/render/protocol"
+	"roomreel/internal/timeline"
 )
 
 // feed gives a child the packets of several tracks in the order in which it needs them.
@@ -23,6 +24,7 @@ type feed struct {
 type feedTrack struct {
 	number int // in the child's plan
 	shift  time.Duration
+	clock  timeline.Clock
 	reader *media.PacketReader
 	next   func() (media.Packet, error, bool)
 	stop   func()
@@ -31,9 +33,9 @@ type feedTrack struct {
 }
 
 // add puts the packets in the given half-open ranges of a recording into the feed, as track number of the child's plan.
-func (f *feed) add(number int, shift time.Duration, recording Recording, ranges [][2]int) {
+func (f *feed) add(number int, shift time.Duration, clock timeline.Clock, recording Recording, ranges [][2]int) {
 	track := recording.Index.Track()
-	t := &feedTrack{number: number, shift: shift, reader: media.NewPacketReader(&track, recording.File)}
+	t := &feedTrack{number: number, shift: shift, clock: clock, reader: media.NewPacketReader(&track, recording.File)}
 	t.next, t.stop = iter.Pull2(func(yield func(media.Packet, error) bool) {
 		for _, r := range ranges {
 			for packet, err := range recording.Index.Packets(r[0], r[1]) {
@@ -64,7 +66,7 @@ func (f *feed) Next() (protocol.Packet, error) {
 		if t.err != nil {
 			return protocol.Packet{}, t.err
 		}
-		if at := t.packet.Need + t.shift; at < earliest {
+		if at := t.clock.In(t.packet.Need) + t.shift; at < earliest {
 			first, earliest = t, at
 		}
 	}
@@ -76,7 +78,7 @@ func (f *feed) Next() (protocol.Packet, error) {
 		return protocol.Packet{}, err
 	}
 	result := protocol.Packet{
-		Track: first.number, Time: first.packet.Time + first.shift, Need: earliest, Key: first.packet.Key, Data: data,
+		Track: first.number, Time: first.clock.In(first.packet.Time) + first.shift, Need: earliest, Key: first.packet.Key, Data: data,
 	}
 	f.advance(first)
 	return result, nil

@@ -70,6 +70,9 @@ type ReportTrack struct {
 	Off         int      `json:"camera_off,omitempty"`         // how often no frame came for longer than the last one is held, and
 	OffSeconds  float64  `json:"camera_off_seconds,omitempty"` // for how long in all
 	DriftMillis float64  `json:"drift_ms,omitempty"`
+	KnownLater  float64  `json:"known_end_later_seconds,omitempty"` // by how much its known end is later than that of its last packet
+	StallAt     float64  `json:"stall_at,omitempty"`                // what follows in the recording is later by known_end_later_seconds
+	Stall       string   `json:"stall_evidence,omitempty"`          // what shows that; see timeline.Evidence
 	Truncated   bool     `json:"truncated,omitempty"`
 	LeftOut     []string `json:"left_out,omitempty"` // tracks of its file that no recording is made of
 	Repaired    int      `json:"repaired,omitempty"` // places where timestamps were corrected
@@ -114,7 +117,7 @@ func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 			Used: t.Used, Length: t.Length.Seconds(),
 			Packets: t.Packets, Decoded: stats.Decoded, Errors: stats.Errors, Shown: stats.Shown,
 			Audible: float64(stats.Samples) / timeline.SampleRate, Sizes: stats.Sizes,
-			Off: t.CameraOff, OffSeconds: t.OffTime.Seconds(),
+			KnownLater: t.KnownLater.Seconds(), StallAt: t.Clock.StallAt.Seconds(), Stall: string(t.Stall), Off: t.CameraOff, OffSeconds: t.OffTime.Seconds(),
 			DriftMillis: float64(t.Drift.Microseconds()) / 1000, Truncated: t.Truncated, Repaired: t.Repaired, LeftOut: t.LeftOut, Lost: lost,
 			Missing: t.Used && !partly && stats.Decoded == 0 && (stats.Packets > 0 || lost), Refusal: stats.Refusal,
 		}
@@ -197,12 +200,35 @@ func warnings(t plan.TrackSummary, line ReportTrack, resumed bool) []string {
 	say(line.Missing && !line.Lost, "it is missing from the film: "+line.why())
 	say(line.Truncated, "the file is truncated; what came before the damage is used")
 	say(t.Repaired > 0, repaired(t))
+	say(t.Ending == timeline.EndsLate || t.Ending == timeline.EndsEarly, ending(t))
 	say(t.DriftRefused, "its time stamps drift from its audio by more than a clock can; they were not followed")
 	undecoded := resumed && line.Errors > 0 && line.Decoded == 0
 	say(undecoded && !line.Lost, "since the work was resumed, "+line.why())
 	say(line.Errors > 0 && !line.Missing && !undecoded, "some packets could not be decoded; the last frame was held, or silence put")
 	say(t.Kind == roomreel.Video && line.Shown == 0 && !line.Lost && !line.Missing && !resumed, "it is not seen in the film")
 	return result
+}
+
+// ending says in a sentence by how much a recording's known end is off, and what was done about it.
+func ending(t plan.TrackSummary) string {
+	by := t.KnownLater.Abs().Seconds()
+	if t.Ending == timeline.EndsEarly {
+		return fmt.Sprintf("its last packet ends %.1f s after its known end; nothing was cut", by)
+	}
+	text := fmt.Sprintf("its known end is %.1f s after its last packet", by)
+	if t.Stall == "" {
+		return text + "; no packet was moved"
+	}
+	text += fmt.Sprintf(": the capture stalled; what follows %.1f s is placed %.1f s later, ", t.Clock.StallAt.Seconds(), by)
+	switch t.Stall {
+	case timeline.GapBeside:
+		return text + "where another recording of the participant has a gap"
+	case timeline.OwnGap:
+		return text + "where its longest gap is"
+	case timeline.OwnPause:
+		return text + "where it is silent for longest"
+	}
+	return text + "and nothing shows whether it stalled there or elsewhere"
 }
 
 // repaired says in a sentence which damage of a track's timestamps was corrected.

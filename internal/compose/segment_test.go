@@ -16,6 +16,7 @@ import (
 	"roomreel/internal/blob/dir"
 	"roomreel/internal/media"
 	"roomreel/internal/render/protocol"
+	"roomreel/internal/timeline"
 )
 
 func openStore(t *testing.T) blob.Store {
@@ -150,8 +151,8 @@ func TestFeed_GivesPacketsWhenTheyAreNeeded(t *testing.T) {
 	reordered := recordingOf(t, 0, 120*ms, 40*ms, 80*ms) // as with B-frames
 	var f feed
 	defer f.Close()
-	f.add(0, 0, plain, [][2]int{{0, 2}, {3, 4}})
-	f.add(1, 10*ms, reordered, [][2]int{{0, 4}})
+	f.add(0, 0, timeline.Clock{}, plain, [][2]int{{0, 2}, {3, 4}})
+	f.add(1, 10*ms, timeline.Clock{}, reordered, [][2]int{{0, 4}})
 	var got []string
 	last := time.Duration(-1)
 	for {

@@ -50,7 +50,11 @@ type Track struct {
 	Kind        roomreel.TrackKind
 	Offset      time.Duration // room time of the first packet
 	Length      time.Duration // from the first packet to the end of the last; see media.Index.Length
+	Known       time.Duration // how long it lasted in room time, as its recorder knows; 0 when that is not known
 }
+
+// Lasts is how long the recording lasts in room time.
+func (t Track) Lasts() time.Duration { return timeline.Lasts(t.Length, t.Known) }
 
 // minAudio is how long the shortest recording of audio is heard: one usual Opus packet.
 const minAudio = 20 * time.Millisecond
@@ -63,7 +67,7 @@ func (t Track) span(fps int) timeline.Span {
 		// Rounded up, so that it holds the instant of a frame wherever it lies.
 		least = time.Duration((int64(time.Second) + int64(fps) - 1) / int64(fps))
 	}
-	return timeline.Span{Start: t.Offset, End: t.Offset + max(t.Length, least)}
+	return timeline.Span{Start: t.Offset, End: t.Offset + max(t.Lasts(), least)}
 }
 
 func (t Track) String() string {

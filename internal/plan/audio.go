@@ -11,7 +11,7 @@ import (
 
 // audioTasks cuts the film's audio into tasks: one, which also encodes, or several that leave samples. One pass over those
 // encodes the film's audio: an encoder that began anew at each task would click there.
-func (p *Plan) audioTasks(tracks []int, indexes Indexes, opts Options) ([]AudioTask, error) {
+func (p *Plan) audioTasks(tracks []int, indexes Indexes, opts Options, beside func(t int) ([]timeline.Span, error)) ([]AudioTask, error) {
 	longest := opts.AudioTask
 	if longest == 0 {
 		longest = defaultAudioTask
@@ -33,7 +33,7 @@ func (p *Plan) audioTasks(tracks []int, indexes Indexes, opts Options) ([]AudioT
 		if err != nil {
 			return nil, err
 		}
-		track, err := p.placeAudio(t, x)
+		track, err := p.placeAudio(t, x, beside)
 		if err != nil {
 			return nil, err
 		}
@@ -55,21 +55,39 @@ type placedAudio struct {
 
 // placeAudio finds the runs of a track. Stamps of Opus packets count from before the pre-skip, so every run lies earlier
 // than its stamp by CodecDelay, and the first run drops those samples: the first sample that is heard lies at the offset.
-func (p *Plan) placeAudio(t int, x *media.IndexFile) (*placedAudio, error) {
+func (p *Plan) placeAudio(t int, x *media.IndexFile, beside func(t int) ([]timeline.Span, error)) (*placedAudio, error) {
 	summary := &p.Tracks[t]
 	track := &placedAudio{AudioTrack: AudioTrack{
 		Track: t, Recording: summary.Recording, Media: renderTrack(x.Track()), Shift: summary.Start, End: x.Count(),
 	}}
 	packets := make([]timeline.AudioPacket, 0, x.Count())
 	track.decoded = make([]int64, 1, x.Count()+1)
+	var sizes []int           // of packets, in bytes; of a recording that lacks time only
 	var elapsed time.Duration // added up before it is rounded: an AAC packet at 44.1 kHz lasts 1114.56 samples
 	for packet, err := range x.Packets(0, x.Count()) {
 		if err != nil {
 			return nil, err
 		}
 		packets = append(packets, timeline.AudioPacket{Time: packet.Time, Duration: packet.Duration})
+		if summary.Ending == timeline.EndsLate {
+			sizes = append(sizes, packet.Size)
+		}
 		elapsed += max(packet.Duration, 0)
 		track.decoded = append(track.decoded, timeline.Samples(elapsed))
+	}
+	if summary.Ending == timeline.EndsLate {
+		gaps, err := beside(t)
+		if err != nil {
+			return nil, err
+		}
+		if stall, ok := timeline.FindStall(packets, sizes, summary.KnownLater, gaps); ok {
+			summary.Stall = stall.Evidence
+			summary.Clock.StallAt, summary.Clock.Stall = packets[stall.Packet].Time, summary.KnownLater
+		}
+	}
+	track.Clock = summary.Clock
+	for i := range packets {
+		packets[i].Time = track.Clock.In(packets[i].Time)
 	}
 	start, skip := timeline.Samples(summary.Start), timeline.Samples(x.Track().CodecDelay)
 	for i, run := range timeline.Runs(packets) {

@@ -93,16 +93,20 @@ type TrackSummary struct {
 	Codec        string
 	Used         bool          // a selector of the request names it
 	Start        time.Duration // output time of its first packet
-	Length       time.Duration
+	Length       time.Duration // in room time
 	Packets      int
 	Truncated    bool
-	Repaired     int            `json:",omitempty"` // see media.Index
-	Repairs      []media.Repair `json:",omitempty"`
-	LeftOut      []string       `json:",omitempty"` // tracks of its file that no recording is made of; the first recording of a file has them
-	CameraOff    int            `json:",omitempty"` // how often it sends no frame for longer than Options.Hold, and
-	OffTime      time.Duration  `json:",omitempty"` // for how long in all, the time that its last frame is held included
-	Drift        time.Duration  // audio: by how much clocks drifted, corrected
-	DriftRefused bool           // some stamps drift more than any clock does, and were not followed
+	Repaired     int               `json:",omitempty"` // see media.Index
+	Repairs      []media.Repair    `json:",omitempty"`
+	LeftOut      []string          `json:",omitempty"` // tracks of its file that no recording is made of; the first recording of a file has them
+	CameraOff    int               `json:",omitempty"` // how often it sends no frame for longer than Options.Hold, and
+	OffTime      time.Duration     `json:",omitempty"` // for how long in all, the time that its last frame is held included
+	Ending       timeline.Ending   `json:",omitempty"`
+	KnownLater   time.Duration     `json:",omitempty"` // by how much the known end is later than that of the last packet
+	Stall        timeline.Evidence `json:",omitempty"` // audio that lacks time: what shows where. See Clock
+	Clock        timeline.Clock    `json:",omitzero"`
+	Drift        time.Duration     // by how much clocks drifted, corrected
+	DriftRefused bool              // some stamps drift more than any clock does, and were not followed
 }
 
 // VideoTask is a row of chunks that one child renders.
@@ -121,8 +125,9 @@ type VideoTrack struct {
 	Track     int // index into Summary.Tracks
 	Recording roomreel.RecordingSID
 	Media     protocol.Track
-	Shift     time.Duration // output time of its first packet
-	Ranges    []Range       // ascending; no range crosses the border of a chunk
+	Shift     time.Duration  // output time of its first packet
+	Clock     timeline.Clock `json:",omitzero"`
+	Ranges    []Range        // ascending; no range crosses the border of a chunk
 }
 
 // Range says which packets of a track show it in the frames [From, To): those from packet Start, a keyframe where there
@@ -141,8 +146,9 @@ type AudioTrack struct {
 	Track      int // index into Summary.Tracks
 	Recording  roomreel.RecordingSID
 	Media      protocol.Track
-	Shift      time.Duration // output time of its first packet
-	Start, End int           // packets [Start, End)
+	Shift      time.Duration  // output time of its first packet
+	Clock      timeline.Clock `json:",omitzero"`
+	Start, End int            // packets [Start, End)
 	Runs       runs
 }
 
@@ -166,9 +172,14 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 		}
 		p.Tracks[i] = TrackSummary{
 			Recording: t.Recording, Identity: t.Identity, Name: t.Name, Kind: t.Kind, Used: arranged.Tracks[i].Used,
-			Start: arranged.Tracks[i].Start, Length: t.Length,
+			Start: arranged.Tracks[i].Start, Length: t.Lasts(), Ending: timeline.CompareEnds(t.Length, t.Known), Clock: timeline.Drifting(t.Length, t.Known),
 			Codec: x.Track().Codec, Packets: x.Count(), Truncated: x.Track().Truncated,
 			Repaired: x.Track().Repaired, Repairs: x.Track().Repairs,
+		}
+	}
+	for i, t := range tracks {
+		if p.Tracks[i].Ending != timeline.EndsRight {
+			p.Tracks[i].KnownLater = t.Known - t.Length
 		}
 	}
 	if err := p.nameLeftOut(indexes); err != nil {
@@ -194,7 +205,7 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 	}
 	if len(arranged.audio) > 0 {
 		p.Samples = timeline.Samples(p.Length)
-		if p.Audio, err = p.audioTasks(arranged.audio, indexes, opts); err != nil {
+		if p.Audio, err = p.audioTasks(arranged.audio, indexes, opts, gapsBeside(tracks, indexes)); err != nil {
 			return nil, err
 		}
 		p.AudioTasks = len(p.Audio)

@@ -131,16 +131,17 @@ func (v *videoPlanner) readTimes(placements []layout.Placement) error {
 			return err
 		}
 		track := &v.Tracks[at.Source]
+		track.Drift = track.Clock.Room - track.Clock.Own
 		gaps := gapFinder{least: v.opts.Hold, latest: track.Start}
 		for p, err := range x.Packets(0, x.Count()) {
 			if err != nil {
 				return err
 			}
-			k.end = p.Need + track.Start
+			k.end = track.Clock.In(p.Need) + track.Start
 			if p.Key && (len(k.keyframes) == 0 || k.end >= k.keyframes[len(k.keyframes)-1]+keyframeStep) {
 				k.keyframes = append(k.keyframes, k.end)
 			}
-			gaps.add(p.Time+track.Start, k.end)
+			gaps.add(track.Clock.In(p.Time)+track.Start, k.end)
 		}
 		gaps.flush()
 		if !keepsLastFrame(track.Name, x.Count(), len(gaps.found)) {
@@ -236,7 +237,7 @@ func (v *videoPlanner) fill(rows [][]protocol.Chunk) ([]VideoTask, error) {
 		}
 		for n, t := range tracks {
 			ranges := visibleRanges(task.Scenes, n, chunks)
-			task.Tracks = append(task.Tracks, VideoTrack{Track: t, Recording: v.Tracks[t].Recording, Shift: v.Tracks[t].Start, Ranges: ranges})
+			task.Tracks = append(task.Tracks, VideoTrack{Track: t, Recording: v.Tracks[t].Recording, Shift: v.Tracks[t].Start, Clock: v.Tracks[t].Clock, Ranges: ranges})
 			for r := range ranges {
 				shown[t] = append(shown[t], &ranges[r])
 			}
@@ -248,7 +249,7 @@ func (v *videoPlanner) fill(rows [][]protocol.Chunk) ([]VideoTask, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := findPackets(x, v.Tracks[t].Start, v.FPS, ranges); err != nil {
+		if err := findPackets(x, &v.Tracks[t], v.FPS, ranges); err != nil {
 			return nil, err
 		}
 		described[t] = renderTrack(x.Track())
@@ -297,7 +298,7 @@ func visibleRanges(scenes []protocol.Scene, track int, chunks []protocol.Chunk) 
 
 // findPackets finds the packets of ascending ranges: from the keyframe before each first frame to the last packet that
 // each last frame may need. It reads the index once.
-func findPackets(x *media.IndexFile, shift time.Duration, fps int, ranges []*Range) error {
+func findPackets(x *media.IndexFile, track *TrackSummary, fps int, ranges []*Range) error {
 	n, keyframe := 0, 0
 	start, end := 0, 0 // ranges whose Start and End are known
 	settle := func(until time.Duration) {
@@ -312,7 +313,7 @@ func findPackets(x *media.IndexFile, shift time.Duration, fps int, ranges []*Ran
 		if err != nil {
 			return err
 		}
-		if settle(p.Need + shift); end == len(ranges) {
+		if settle(track.Clock.In(p.Need) + track.Start); end == len(ranges) {
 			return nil
 		}
 		if p.Key {
