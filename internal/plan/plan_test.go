@@ -143,6 +143,8 @@ func parseTracks(t *testing.T, text string) ([]Track, Indexes) {
 				track.Offset = mustDuration(t, value)
 			case "length":
 				length = mustDuration(t, value)
+			case "known":
+				track.Known = mustDuration(t, value)
 			case "delay":
 				index.CodecDelay = mustDuration(t, value)
 			case "gap":
@@ -199,6 +201,11 @@ func planText(p *Plan) string {
 	for _, t := range p.Tracks {
 		if t.CameraOff > 0 {
 			fmt.Fprintf(&b, "%s is off %d times, for %v\n", t.Name, t.CameraOff, t.OffTime)
+		}
+	}
+	for _, t := range p.Tracks {
+		if t.Ending != "" {
+			fmt.Fprintf(&b, "%s: %s by %v, drift %v, clock %v, stall %s\n", t.Name, t.Ending, t.KnownLater, t.Drift, t.Clock, t.Stall)
 		}
 	}
 	last := -1

@@ -101,6 +101,9 @@ func longestGap(packets []AudioPacket) (after int, longest, second time.Duration
 // silences returns when the packets hold silence, by their size. It is nil when sizes do not tell.
 func silences(packets []AudioPacket, sizes []int) []Span {
 	loud := slices.Sorted(slices.Values(sizes))[len(sizes)*9/10]
+	if loud == 0 {
+		return nil
+	}
 	var list []Span
 	for i, p := range packets {
 		if sizes[i]*quiet > loud {
