@@ -42,10 +42,11 @@ type Recording struct {
 	TrackName      string   // the track SID when the caller gave none
 	Kind           TrackKind
 	Status         RecordingStatus
-	Codec          string // lower case: vp8, vp9, h264, opus, aac, pcmu, pcma
-	Container      string // mka for audio and mkv for video, as Twilio has it, whatever the bytes are
-	Size           int64  // bytes of media as received
-	Duration       time.Duration
+	Codec          string        // lower case: vp8, vp9, h264, opus, aac, pcmu, pcma
+	Container      string        // mka for audio and mkv for video, as Twilio has it, whatever the bytes are
+	Size           int64         // bytes of media as received
+	Duration       time.Duration // from the first packet to the end of the last, by the file's timestamps
+	KnownDuration  time.Duration // how long it lasted in room time, as its recorder knows; 0 when that is not known
 	Offset         time.Duration // room time of the first packet
 	Created        time.Time
 	Completed      time.Time

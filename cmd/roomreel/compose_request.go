@@ -166,7 +166,7 @@ func tracks(room *manifest.Room, indexes []*media.Index) []plan.Track {
 		sum := sha256.Sum256([]byte(recording.Participant))
 		list = append(list, plan.Track{
 			Participant: roomreel.ParticipantSID("PA" + hex.EncodeToString(sum[:16])), Identity: recording.Participant,
-			Name: name, Kind: recording.Kind, Offset: recording.Offset + indexes[i].Start, Length: indexes[i].Length(),
+			Name: name, Kind: recording.Kind, Offset: recording.Offset + indexes[i].Start, Length: indexes[i].Length(), Known: recording.Known,
 		})
 	}
 	return list

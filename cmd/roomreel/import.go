@@ -109,7 +109,7 @@ func (c importCommand) open(ctx context.Context, server *client.Client, uniqueNa
 
 func upload(ctx context.Context, server *client.Client, room roomreel.RoomSID, files *manifest.Room, recording manifest.Recording, sent func(int64)) error {
 	_, err := server.UploadRecording(ctx, room, client.Upload{
-		Identity: recording.Participant, TrackName: recording.TrackName, Kind: recording.Kind, Track: recording.Track, Offset: recording.Offset,
+		Identity: recording.Participant, TrackName: recording.TrackName, Kind: recording.Kind, Track: recording.Track, Offset: recording.Offset, Known: recording.Known,
 		File: recording.File, Size: recording.Size, Sent: sent,
 		Open: func() (io.ReadCloser, error) { return files.Open(recording) },
 	})

@@ -194,6 +194,7 @@ func TestUpload_Refuses(t *testing.T) {
 		{"negative", room, []string{"ParticipantIdentity", "a", "OffsetMillis", "-1", "@Media", "testdata/audio.mka"}, 400, "OffsetMillis"},
 		{"track_zero", room, []string{"ParticipantIdentity", "a", "Track", "0", "@Media", "testdata/audio.mka"}, 400, "Track"},
 		{"no_such_track", room, []string{"ParticipantIdentity", "a", "Track", "2", "@Media", "testdata/audio.mka"}, 400, "Track"},
+		{"duration", room, []string{"ParticipantIdentity", "a", "DurationMillis", "-1", "@Media", "testdata/audio.mka"}, 400, "DurationMillis"},
 		{"not_a_number", room, []string{"ParticipantIdentity", "a", "OffsetMillis", "1.5", "@Media", "testdata/audio.mka"}, 400, "OffsetMillis"},
 		{"text", room, []string{"ParticipantIdentity", "a", "@Media", "upload.go"}, 400, "Media"},
 		{"empty", room, []string{"ParticipantIdentity", "a", "@Media", os.DevNull}, 400, "Media"},

@@ -116,6 +116,7 @@ func (u *upload) fill(in *app.UploadRecording) error {
 	in.Kind = roomreel.TrackKind(p.text("Type"))
 	in.Track = p.trackNumber("Track")
 	in.Offset = p.millis("OffsetMillis")
+	in.Known = p.millis("DurationMillis")
 	return p.err
 }
 

@@ -122,7 +122,7 @@ func (a *App) roomTracks(ctx context.Context, acct roomreel.AccountSID, sid stri
 			tracks = append(tracks, PreviewTrack{
 				Recording: string(rec.SID), Track: string(rec.TrackSID),
 				Participant: string(rec.ParticipantSID), Name: rec.TrackName, Kind: rec.Kind,
-				Start: rec.Offset, End: rec.Offset + rec.Duration,
+				Start: rec.Offset, End: rec.Offset + plan.Track{Length: rec.Duration, Known: rec.KnownDuration}.Lasts(),
 			})
 		}
 		if recordings.Next == nil || len(tracks) > previewTracks {

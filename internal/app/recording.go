@@ -77,6 +77,7 @@ type UploadRecording struct {
 	Kind      roomreel.TrackKind // "" takes the file's first usable track
 	Track     int                // number among the file's usable tracks of the kind, from 1; 0 takes the first
 	Offset    time.Duration      // room time of the first packet of the file's tracks, not negative
+	Known     time.Duration      // how long it lasted in room time, as the recorder knows; 0 when that is not known
 
 	// LeftOut, when it is not nil, is set to the tracks of the file that are not this recording.
 	LeftOut *[]string
@@ -108,6 +109,9 @@ func (in UploadRecording) check() error {
 	}
 	if in.Offset < 0 || in.Offset > maxOffset {
 		return roomreel.InvalidParam("OffsetMillis", "must be between 0 and %d", maxOffset.Milliseconds())
+	}
+	if in.Known < 0 || in.Known > maxOffset {
+		return roomreel.InvalidParam("DurationMillis", "must be between 0 and %d", maxOffset.Milliseconds())
 	}
 	if in.Media == nil {
 		return roomreel.InvalidParam("Media", "is missing; send the recording's file")
@@ -141,7 +145,7 @@ func (a *App) UploadRecording(ctx context.Context, acct roomreel.AccountSID, roo
 		return roomreel.Recording{}, err
 	}
 	if !slices.ContainsFunc(others, in.mayRepeat) {
-		if err := a.admit(r, others, in.Offset, 0, in.Rest != nil && in.Offset == 0); err != nil {
+		if err := a.admit(r, others, in.Offset, in.Known, in.Rest != nil && in.Offset == 0); err != nil {
 			return roomreel.Recording{}, err
 		}
 	}
@@ -174,7 +178,7 @@ func (a *App) UploadRecording(ctx context.Context, acct roomreel.AccountSID, roo
 	upload := store.Upload{Digest: in.digest(arrived.sum), Recording: roomreel.Recording{
 		SID: roomreel.NewSID[roomreel.RecordingSID](), AccountSID: acct, RoomSID: r.SID, Identity: in.Identity,
 		TrackName: in.TrackName, Kind: kind, Codec: index.Codec, Container: twilio.RecordingContainer(kind), Size: arrived.size,
-		Duration: index.Length(), Offset: offset, Media: roomreel.Media{ContentType: container.ContentType(kind)},
+		Duration: index.Length(), KnownDuration: in.Known, Offset: offset, Media: roomreel.Media{ContentType: container.ContentType(kind)},
 	}}
 	if same, found, err := a.store.FindUpload(ctx, r.SID, upload.Digest); err != nil || found {
 		return same, err
@@ -182,7 +186,7 @@ func (a *App) UploadRecording(ctx context.Context, acct roomreel.AccountSID, roo
 	if others, err = a.store.RecordingsOf(ctx, r.SID); err != nil { // receiving took its time
 		return roomreel.Recording{}, err
 	}
-	if err := a.admit(r, others, offset, index.Length(), false); err != nil {
+	if err := a.admit(r, others, offset, max(index.Length(), in.Known), false); err != nil {
 		return roomreel.Recording{}, err
 	}
 	return a.addRecording(ctx, upload, arrived, index)
@@ -202,7 +206,7 @@ func (a *App) admit(r roomreel.Room, others []roomreel.Recording, offset, length
 		return nil
 	}
 	for _, other := range others {
-		spread := max(offset+length, other.Offset+other.Duration) - min(offset, other.Offset)
+		spread := max(offset+length, other.Offset+max(other.Duration, other.KnownDuration)) - min(offset, other.Offset)
 		if spread > a.limits.OffsetSpread {
 			return roomreel.InvalidParam("OffsetMillis", "is too far from recording %s, whose offset is %d: the two would span %v, and the recordings of a room may span %v",
 				other.SID, other.Offset.Milliseconds(), spread.Round(time.Millisecond), a.limits.OffsetSpread)
@@ -217,6 +221,9 @@ func (in UploadRecording) digest(content []byte) string {
 	fmt.Fprintf(h, "%x %q %q %q %d", content, in.Identity, in.TrackName, in.Kind, in.Offset)
 	if in.Track > 0 {
 		fmt.Fprintf(h, " %d", in.Track)
+	}
+	if in.Known > 0 {
+		fmt.Fprintf(h, " lasts %d", in.Known)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

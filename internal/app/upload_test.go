@@ -28,7 +28,7 @@ func TestUpload_IsKeptByteForByte(t *testing.T) {
 		ctx, file := t.Context(), audioFile(t, 50)
 		room := f.room(t, app.CreateRoom{UniqueName: "standup"})
 		r := f.upload(t, room, app.UploadRecording{Media: bytes.NewReader(file), Identity: "alice", Offset: 1500 * time.Millisecond})
-		if r.Status != roomreel.RecordingCompleted || r.Kind != roomreel.Audio || r.Codec != "opus" || r.Container != "mka" ||
+		if r.KnownDuration != 0 || r.Status != roomreel.RecordingCompleted || r.Kind != roomreel.Audio || r.Codec != "opus" || r.Container != "mka" ||
 			r.Size != int64(len(file)) || r.Duration != time.Second || r.Offset != 1500*time.Millisecond {
 			t.Errorf("recording is %+v", r)
 		}
@@ -77,6 +77,7 @@ func TestUpload_TheSameAgainIsFound(t *testing.T) {
 			"identity": func(u *app.UploadRecording) { u.Identity = "bob" },
 			"track":    func(u *app.UploadRecording) { u.TrackName = "other" },
 			"offset":   func(u *app.UploadRecording) { u.Offset = time.Millisecond },
+			"duration": func(u *app.UploadRecording) { u.Known = time.Second },
 		} {
 			if other := f.upload(t, room, in(change)); other.SID == first.SID {
 				t.Errorf("an upload of another %s is the same recording", name)
@@ -91,6 +92,24 @@ func TestUpload_TheSameAgainIsFound(t *testing.T) {
 		var e *roomreel.Error
 		if !errors.As(err, &e) || e.Twilio != 53118 {
 			t.Errorf("a new recording of a completed room: %v", err)
+		}
+	})
+}
+
+// How long a recording lasted in the room is kept beside how long its file lasts, and previews show it for that long.
+func TestUpload_KeepsTheKnownDuration(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		room := f.room(t, app.CreateRoom{})
+		r := f.upload(t, room, app.UploadRecording{Media: bytes.NewReader(audioFile(t, 50)), Identity: "alice", Known: 19 * time.Second})
+		got, err := f.Recording(t.Context(), f.account, r.SID)
+		check(t, err)
+		if got.Duration != time.Second || got.KnownDuration != 19*time.Second {
+			t.Errorf("%v by its file, %v known", got.Duration, got.KnownDuration)
+		}
+		preview, err := f.PreviewLayout(t.Context(), f.account, app.PreviewLayout{RoomSID: string(room.SID), FilmParams: app.FilmParams{AudioSources: []string{"*"}}})
+		check(t, err)
+		if preview.Length != 19*time.Second {
+			t.Errorf("the film would last %v", preview.Length)
 		}
 	})
 }
@@ -215,6 +234,8 @@ func TestUpload_IsRefusedBeforeItIsRead(t *testing.T) {
 			detail string
 		}{
 			"offset":           {open, app.UploadRecording{Identity: "a", Offset: -1, Rest: later}, roomreel.Invalid, "OffsetMillis", ""},
+			"duration":         {open, app.UploadRecording{Known: -1, Rest: later}, roomreel.Invalid, "DurationMillis", ""},
+			"too_long":         {open, app.UploadRecording{Identity: "a", Offset: 30 * time.Minute, Known: 61 * time.Minute, Rest: later}, roomreel.Invalid, "OffsetMillis", string(kept.SID)},
 			"identity":         {open, app.UploadRecording{Identity: "a\n", Rest: later}, roomreel.Invalid, "ParticipantIdentity", ""},
 			"kind":             {open, app.UploadRecording{Kind: "data", Rest: later}, roomreel.Invalid, "Type", ""},
 			"no_identity":      {open, app.UploadRecording{}, roomreel.Invalid, "ParticipantIdentity", ""},

@@ -56,14 +56,14 @@ func TestUpload_SendsFieldsThenTheFile(t *testing.T) {
 	})
 	var sent int64
 	recording, err := c.UploadRecording(context.Background(), "RM1", Upload{
-		Identity: "alice", Kind: roomreel.Video, Track: 2, Offset: 1500 * time.Millisecond, File: "a.mkv", Size: 4,
+		Identity: "alice", Kind: roomreel.Video, Track: 2, Offset: 1500 * time.Millisecond, Known: 2 * time.Second, File: "a.mkv", Size: 4,
 		Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("film")), nil },
 		Sent: func(n int64) { sent = n },
 	})
 	if err != nil || recording.SID != "RT1" {
 		t.Fatalf("recording %+v, error %v", recording, err)
 	}
-	want := []string{"ParticipantIdentity=alice", "Type=video", "Track=2", "OffsetMillis=1500", "Media=film"}
+	want := []string{"ParticipantIdentity=alice", "Type=video", "Track=2", "OffsetMillis=1500", "DurationMillis=2000", "Media=film"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

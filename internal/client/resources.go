@@ -119,6 +119,7 @@ type Upload struct {
 	Kind      roomreel.TrackKind
 	Track     int // number among the file's tracks of the kind, from 1; 0 for the first
 	Offset    time.Duration
+	Known     time.Duration                 // how long it lasted in the room, to the millisecond; 0 when that is not known
 	File      string                        // the name that the server sees
 	Open      func() (io.ReadCloser, error) // may be called again
 	Size      int64                         // bytes that Open gives
@@ -155,11 +156,11 @@ func (c *Client) UploadRecording(ctx context.Context, room roomreel.RoomSID, up 
 	}, &recording)
 }
 
-func numberOrNone(n int) string {
+func numberOrNone(n int64) string {
 	if n == 0 {
 		return ""
 	}
-	return strconv.Itoa(n)
+	return strconv.FormatInt(n, 10)
 }
 
 // envelope returns the bytes before and after the file in the multipart body. The fields come first, so that the server checks
@@ -171,8 +172,9 @@ func (up Upload) envelope() (head, tail []byte, contentType string, err error) {
 		{"ParticipantIdentity", up.Identity},
 		{"TrackName", up.TrackName},
 		{"Type", string(up.Kind)},
-		{"Track", numberOrNone(up.Track)},
+		{"Track", numberOrNone(int64(up.Track))},
 		{"OffsetMillis", strconv.FormatInt(up.Offset.Milliseconds(), 10)},
+		{"DurationMillis", numberOrNone(up.Known.Milliseconds())},
 	} {
 		if field.value == "" {
 			continue

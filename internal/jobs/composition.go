@@ -78,7 +78,7 @@ func (w *Worker) decide(ctx context.Context, c roomreel.Composition) (*plan.Plan
 		recordings = append(recordings, r)
 		tracks = append(tracks, plan.Track{
 			Recording: r.SID, Source: r.TrackSID, Participant: r.ParticipantSID, Identity: r.Identity, Name: r.TrackName,
-			Kind: r.Kind, Offset: r.Offset, Length: r.Duration,
+			Kind: r.Kind, Offset: r.Offset, Length: r.Duration, Known: r.KnownDuration,
 		})
 	}
 	sources := w.sources(ctx, c)

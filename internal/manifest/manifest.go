@@ -24,7 +24,7 @@ const (
 	// maxBytes bounds a manifest: at about 200 bytes for a recording, 16 MiB hold 80,000 of them.
 	maxBytes = 16 << 20
 
-	// maxOffset bounds offset_ms far from the overflow of time.Duration. No room lasts a year.
+	// maxOffset bounds offset_ms and duration_ms far from the overflow of time.Duration. No room lasts a year.
 	maxOffset = 366 * 24 * time.Hour
 
 	// maxName is Twilio's limit for the names of rooms, participants and tracks, in characters.
@@ -48,6 +48,7 @@ type Recording struct {
 	TrackName   string        // "" when the manifest names none
 	Track       int           // number among the file's usable tracks of the kind, from 1; 0 when the manifest names none: the first
 	Offset      time.Duration // room time of the first packet of the file's tracks
+	Known       time.Duration // how long it lasted in room time, as its recorder knows; 0 when the manifest does not say
 	Size        int64         // bytes of the file when the manifest was read; never 0
 }
 
@@ -177,7 +178,8 @@ func parseRecording(raw json.RawMessage) (r Recording, problems []error) {
 		"participant": func(raw json.RawMessage) error { return readName(raw, &r.Participant) },
 		"track_name":  func(raw json.RawMessage) error { return readName(raw, &r.TrackName) },
 		"track":       func(raw json.RawMessage) error { return readTrack(raw, &r.Track) },
-		"offset_ms":   func(raw json.RawMessage) error { return readOffset(raw, &r.Offset) },
+		"offset_ms":   func(raw json.RawMessage) error { return readMillis(raw, 0, &r.Offset) },
+		"duration_ms": func(raw json.RawMessage) error { return readMillis(raw, 1, &r.Known) },
 	}, say)
 	if err != nil {
 		return r, []error{err}
@@ -223,10 +225,10 @@ func readTrack(raw json.RawMessage, to *int) error {
 	return nil
 }
 
-func readOffset(raw json.RawMessage, to *time.Duration) error {
+func readMillis(raw json.RawMessage, least int64, to *time.Duration) error {
 	var ms int64
-	if raw[0] == 'n' || json.Unmarshal(raw, &ms) != nil || ms < 0 || ms > maxOffset.Milliseconds() {
-		return fmt.Errorf("must be a whole number of milliseconds from 0 to %d, not %s", maxOffset.Milliseconds(), raw)
+	if raw[0] == 'n' || json.Unmarshal(raw, &ms) != nil || ms < least || ms > maxOffset.Milliseconds() {
+		return fmt.Errorf("must be a whole number of milliseconds from %d to %d, not %s", least, maxOffset.Milliseconds(), raw)
 	}
 	*to = time.Duration(ms) * time.Millisecond
 	return nil

@@ -39,14 +39,14 @@ const fine = `{"file": "a.mkv", "type": "video", "participant": "alice"}`
 
 func TestRead_ReturnsTheRoom(t *testing.T) {
 	room, err := Read(write(t, "\ufeff"+recordings(
-		`{"file": "a.mkv", "type": "video", "participant": "alice", "track_name": "camera", "offset_ms": 1500}`,
+		`{"file": "a.mkv", "type": "video", "participant": "alice", "track_name": "camera", "offset_ms": 1500, "duration_ms": 61250}`,
 		`{"file": "sub/a.mka", "type": "audio", "participant": "alice"}`)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer room.Close()
 	want := []Recording{
-		{File: "a.mkv", Kind: roomreel.Video, Participant: "alice", TrackName: "camera", Offset: 1500 * time.Millisecond, Size: 7},
+		{File: "a.mkv", Kind: roomreel.Video, Participant: "alice", TrackName: "camera", Offset: 1500 * time.Millisecond, Known: 61250 * time.Millisecond, Size: 7},
 		{File: "sub/a.mka", Kind: roomreel.Audio, Participant: "alice", Size: 5},
 	}
 	if diff := cmp.Diff(&Room{UniqueName: "standup", Recordings: want}, room, cmpopts.IgnoreUnexported(Room{})); diff != "" {
@@ -87,6 +87,8 @@ func TestRead_RefusesAndSaysWhy(t *testing.T) {
 		"offset_text":         {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "offset_ms": "1"}`), "offset_ms must be a whole number"},
 		"offset_null":         {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "offset_ms": null}`), "offset_ms must be a whole number"},
 		"offset_huge":         {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "offset_ms": 9223372036854775807}`), "offset_ms must be a whole number"},
+		"duration_zero":       {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "duration_ms": 0}`), "duration_ms must be a whole number of milliseconds from 1 to"},
+		"duration_text":       {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "duration_ms": "1"}`), "duration_ms must be a whole number"},
 		"name_long":           {recordings(`{"file": "a.mkv", "type": "video", "participant": "` + strings.Repeat("é", 129) + `"}`), "129 characters"},
 		"track_zero":          {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "track": 0}`), "track must be the number of a track"},
 		"track_text":          {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "track": "2"}`), "track must be the number of a track"},

@@ -7,12 +7,12 @@ import (
 )
 
 const recordingColumns = `sid, account_sid, room_sid, participant_sid, identity, track_sid, track_name, kind, status, codec,
-	container, size, duration, start_offset, created, completed, deleted, media, index_key, destination, failure`
+	container, size, duration, start_offset, created, completed, deleted, media, index_key, destination, failure, known_duration`
 
 func scanRecording(row scanner) (r roomreel.Recording, err error) {
 	err = row.Scan(&r.SID, &r.AccountSID, &r.RoomSID, &r.ParticipantSID, &r.Identity, &r.TrackSID, &r.TrackName, &r.Kind,
 		&r.Status, &r.Codec, &r.Container, &r.Size, &r.Duration, &r.Offset, instant{&r.Created}, instant{&r.Completed},
-		instant{&r.Deleted}, fromText{&r.Media}, &r.Index, fromText{&r.Destination}, fromText{&r.Failure})
+		instant{&r.Deleted}, fromText{&r.Media}, &r.Index, fromText{&r.Destination}, fromText{&r.Failure}, &r.KnownDuration)
 	return r, err
 }
 
@@ -84,10 +84,10 @@ func (s *Store) AddRecording(ctx context.Context, u Upload) (r roomreel.Recordin
 
 func insertRecording(ctx context.Context, tx *Tx, r roomreel.Recording, digest string) error {
 	_, err := tx.Exec(ctx, `INSERT INTO recording (`+recordingColumns+`, copy_expires, upload_digest)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`,
 		r.SID, r.AccountSID, r.RoomSID, r.ParticipantSID, r.Identity, r.TrackSID, r.TrackName, r.Kind, r.Status, r.Codec,
 		r.Container, r.Size, int64(r.Duration), int64(r.Offset), micros(r.Created), micros(r.Completed), micros(r.Deleted),
-		text(r.Media), r.Index, text(r.Destination), text(r.Failure), micros(r.Media.CopyExpires), digest)
+		text(r.Media), r.Index, text(r.Destination), text(r.Failure), int64(r.KnownDuration), micros(r.Media.CopyExpires), digest)
 	return err
 }
 
