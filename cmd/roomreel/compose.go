@@ -60,7 +60,7 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	room, indexes, err := readRoom(c.Room)
+	room, indexes, broken, err := readRoom(c.Room)
 	if err != nil {
 		return err
 	}
@@ -73,6 +73,7 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 			return err
 		}
 	}
+	indexes = leaveOut(room, indexes)
 	child, err := renderCommand(settings.Render)
 	if err != nil {
 		return err
@@ -99,6 +100,9 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	took := time.Since(began)
+	for _, u := range broken {
+		result.Report.Warnings = append(result.Report.Warnings, u.warning())
+	}
 	if c.Report != "" {
 		if err := writeReport(c.Report, localReport{
 			File: c.Output, Size: result.Film.Size, TookSeconds: took.Seconds(), TimesRealTime: result.Film.Seconds / took.Seconds(),
@@ -107,11 +111,11 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 			return err
 		}
 	}
-	return c.tell(s, request.Format, result, took)
+	return c.tell(s, request.Format, result, broken, took)
 }
 
 // tell prints the result on standard output and what is missing from the film on standard error.
-func (c composeCommand) tell(s *session, format roomreel.Format, result compose.LocalResult, took time.Duration) error {
+func (c composeCommand) tell(s *session, format roomreel.Format, result compose.LocalResult, broken []unusable, took time.Duration) error {
 	report := result.Report
 	line := composed{
 		File: c.Output, Format: format, Streams: report.Streams, Width: report.Width, Height: report.Height, FPS: report.FPS,
@@ -126,7 +130,11 @@ func (c composeCommand) tell(s *session, format roomreel.Format, result compose.
 	for _, warning := range report.Warnings {
 		fmt.Fprintln(s.stderr, "roomreel: warning: "+warning)
 	}
-	if missing := report.Missing(); len(missing) > 0 {
+	missing := report.Missing()
+	for _, u := range broken {
+		missing = append(missing, u.file)
+	}
+	if len(missing) > 0 {
 		return fmt.Errorf("%w: %s is missing from the film", errPartial, strings.Join(missing, ", "))
 	}
 	return nil

@@ -41,11 +41,12 @@ func (c importCommand) Run(ctx context.Context, s *session) error {
 	if c.Account == "" || c.Token == "" {
 		return usageError{errors.New("--account and --token must not be empty")}
 	}
-	files, _, err := readRoom(c.Room)
+	files, indexes, broken, err := readRoom(c.Room)
 	if err != nil {
 		return err
 	}
 	defer files.Close()
+	leaveOut(files, indexes)
 	server, err := client.New(c.Server, c.Account, c.Token)
 	if err != nil {
 		return err
@@ -83,7 +84,16 @@ func (c importCommand) Run(ctx context.Context, s *session) error {
 		}
 		result.Status = room.Status
 	}
-	return json.NewEncoder(s.stdout).Encode(result)
+	if err := json.NewEncoder(s.stdout).Encode(result); err != nil {
+		return err
+	}
+	for _, u := range broken {
+		fmt.Fprintln(s.stderr, "roomreel: warning: "+u.warning())
+	}
+	if len(broken) > 0 {
+		return fmt.Errorf("%w: %d of the room's recordings are broken", errPartial, len(broken))
+	}
+	return nil
 }
 
 // open finds the room to add to, or creates it.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"slices"
 	"sync"
 
 	"roomreel"
@@ -11,30 +12,64 @@ import (
 	"roomreel/internal/media/demux"
 )
 
+// unusable is a file of a room of which nothing can be used.
+type unusable struct {
+	file string
+	why  *roomreel.Error
+}
+
+func (u unusable) warning() string {
+	return sentence(u.why) + "; it is left out"
+}
+
 // readRoom reads a manifest and looks into every file it names, so that a mistake is found before anything is written
-// or sent. The indexes are those of the recordings, in order. The caller closes the room.
-func readRoom(path string) (*manifest.Room, []*media.Index, error) {
+// or sent. The indexes are those of the recordings, in order; nil where a file is broken, as long as another is not. The caller
+// closes the room.
+func readRoom(path string) (*manifest.Room, []*media.Index, []unusable, error) {
 	room, err := manifest.Read(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	var indexes []*media.Index
 	var mistakes []error
+	var broken []unusable
 	for _, recording := range room.Recordings {
 		index, err := readIndex(room, recording)
 		if err != nil {
-			mistakes = append(mistakes, &roomreel.Error{
+			mistake := &roomreel.Error{
 				Code: roomreel.Invalid, Param: recording.File,
 				Detail: "cannot be used as " + article(recording.Kind) + " recording", Err: err,
-			})
+			}
+			if reason, ok := err.(*roomreel.Error); ok && reason.Param == "Media" {
+				broken = append(broken, unusable{recording.File, mistake})
+			} else {
+				mistakes = append(mistakes, mistake)
+			}
 		}
 		indexes = append(indexes, index)
 	}
+	if len(broken) == len(room.Recordings) {
+		for _, u := range broken {
+			mistakes = append(mistakes, u.why)
+		}
+	}
 	if len(mistakes) > 0 {
 		room.Close()
-		return nil, nil, errors.Join(mistakes...)
+		return nil, nil, nil, errors.Join(mistakes...)
 	}
-	return room, indexes, nil
+	return room, indexes, broken, nil
+}
+
+// leaveOut removes the recordings whose files are broken from a room and its indexes.
+func leaveOut(room *manifest.Room, indexes []*media.Index) []*media.Index {
+	var kept []manifest.Recording
+	for i, recording := range room.Recordings {
+		if indexes[i] != nil {
+			kept = append(kept, recording)
+		}
+	}
+	room.Recordings = kept
+	return slices.DeleteFunc(indexes, func(x *media.Index) bool { return x == nil })
 }
 
 func readIndex(room *manifest.Room, recording manifest.Recording) (*media.Index, error) {

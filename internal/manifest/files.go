@@ -61,8 +61,6 @@ func (r *Room) checkFile(name string) (os.FileInfo, *roomreel.Error) {
 		return nil, invalid(name, nil, "is a folder, not a recording")
 	case !info.Mode().IsRegular():
 		return nil, invalid(name, nil, "is not a regular file")
-	case info.Size() == 0:
-		return nil, invalid(name, nil, "is empty")
 	}
 	file, err := r.folder.Open(filepath.FromSlash(name))
 	if err != nil {

@@ -49,7 +49,7 @@ type Recording struct {
 	Track       int           // number among the file's usable tracks of the kind, from 1; 0 when the manifest names none: the first
 	Offset      time.Duration // room time of the first packet of the file's tracks
 	Known       time.Duration // how long it lasted in room time, as its recorder knows; 0 when the manifest does not say
-	Size        int64         // bytes of the file when the manifest was read; never 0
+	Size        int64         // bytes of the file when the manifest was read
 }
 
 // Read reads the manifest at path and checks it and every file it names. The caller closes the Room.
