@@ -51,6 +51,9 @@ func (r Region) placements(number int, canvas Size, sources []Source) []Placemen
 	slices.SortStableFunc(selected, func(a, b int) int { return cmp.Compare(sources[a].Start, sources[b].Start) })
 
 	assigner := cellAssigner{sources: sources, cells: make([]cell, len(rects))}
+	for i := range assigner.cells {
+		assigner.cells[i].latest = -1
+	}
 	switch r.Reuse {
 	case ReuseNone:
 		assigner.assignOnce(selected)

@@ -9,7 +9,7 @@ import (
 // has shown no source yet or when the source that it showed has ended.
 type cellAssigner struct {
 	sources  []Source
-	cells    []cell // used by assignNewest only
+	cells    []cell
 	assigned []assignment
 }
 
@@ -19,10 +19,12 @@ type assignment struct {
 	from, to     time.Duration
 }
 
-// A cell is a stack of sources that have not ended. The top one is shown, since the given time.
+// A cell is a stack of sources that have not ended. The top one is shown, since the given time. Only assignNewest uses these.
 type cell struct {
 	stack []int
 	since time.Duration
+
+	latest int // the source that the cell was given last; -1 for none
 }
 
 // assignOnce gives each source a cell of its own. When no cell is left, the remaining sources are not shown.
@@ -32,10 +34,8 @@ func (a *cellAssigner) assignOnce(selected []int) {
 	}
 }
 
-// assignOldest gives each source the first free cell. When no cell is free, the source waits, and the next cell that
-// becomes free goes to the source that has waited longest. That source is shown from then on.
-//
-// A source that was published again may therefore return to another cell: the first free cell wins over its former one.
+// assignOldest gives each source a free cell. When no cell is free, the source waits, and the next cell that becomes free goes
+// to the source that has waited longest. That source is shown from then on.
 func (a *cellAssigner) assignOldest(selected []int) {
 	free := make([]time.Duration, len(a.cells)) // when each cell becomes free
 	for i := range free {
@@ -43,26 +43,45 @@ func (a *cellAssigner) assignOldest(selected []int) {
 	}
 	for _, source := range selected {
 		// Sources are sorted by start, so every earlier source has its cell already or ended while it waited.
-		from := a.sources[source].Start
-		at := slices.IndexFunc(free, func(end time.Duration) bool { return end <= from })
-		if at < 0 {
-			from = slices.Min(free)
-			at = slices.Index(free, from)
-		}
+		from := max(a.sources[source].Start, slices.Min(free))
 		if end := a.sources[source].End; from < end {
+			at := a.freeCell(source, func(i int) bool { return free[i] <= from })
 			a.assigned = append(a.assigned, assignment{source, at, from, end})
+			a.cells[at].latest = source
 			free[at] = end
 		}
 	}
 }
 
-// assignNewest gives each source the first free cell. When no cell is free, the source covers the shown source that ends
+// freeCell returns the free cell that a source is given, -1 when none is free: the one in which its participant was last, so that
+// who returns is where they were; of several the one of a track with the same name, and else the first.
+func (a *cellAssigner) freeCell(source int, free func(i int) bool) int {
+	best, most := -1, -1
+	for i, c := range a.cells {
+		if !free(i) {
+			continue
+		}
+		likeness := 0
+		if s := a.sources[source]; s.Participant != "" && c.latest >= 0 && a.sources[c.latest].Participant == s.Participant {
+			likeness = 1
+			if a.sources[c.latest].Name == s.Name {
+				likeness = 2
+			}
+		}
+		if likeness > most {
+			best, most = i, likeness
+		}
+	}
+	return best
+}
+
+// assignNewest gives each source a free cell. When no cell is free, the source covers the shown source that ends
 // first. A covered source that has not ended is shown again when the source above it ends.
 func (a *cellAssigner) assignNewest(selected []int) {
 	for _, source := range selected {
 		now := a.sources[source].Start
 		a.removeEnded(now)
-		at := slices.IndexFunc(a.cells, func(c cell) bool { return len(c.stack) == 0 })
+		at := a.freeCell(source, func(i int) bool { return len(a.cells[i].stack) == 0 })
 		if at < 0 {
 			at = 0
 			for i := range a.cells {
@@ -74,6 +93,7 @@ func (a *cellAssigner) assignNewest(selected []int) {
 		}
 		c := &a.cells[at]
 		c.stack, c.since = append(c.stack, source), now
+		c.latest = source
 	}
 	a.removeEnded(1<<63 - 1)
 }
