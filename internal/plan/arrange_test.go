@@ -102,6 +102,42 @@ func TestNew_ShowsTheShortestRecording(t *testing.T) {
 	}
 }
 
+// Rooms of 1 to 50 participants, of whom each joins 20 ms after the one before: everyone is seen and heard, each in a cell of his own.
+func TestNew_TakesRoomsOfAnySize(t *testing.T) {
+	camera := &media.Index{Codec: "vp8", Video: true, Width: 64, Height: 48}
+	microphone := &media.Index{Codec: "opus", Rate: 48000, Channels: 1}
+	for n := range 50 {
+		at := time.Duration(n) * 20 * time.Millisecond
+		camera.Packets = append(camera.Packets, media.Packet{Time: at, Key: n == 0})
+		microphone.Packets = append(microphone.Packets, media.Packet{Time: at, Duration: 20 * time.Millisecond, Key: true})
+	}
+	for people := 1; people <= 50; people++ {
+		var tracks []Track
+		for i := range people {
+			person := Track{
+				Name: "camera", Participant: roomreel.ParticipantSID(rune('A' + i)), Kind: roomreel.Video,
+				Offset: time.Duration(i) * 20 * time.Millisecond, Length: time.Second,
+			}
+			tracks = append(tracks, person)
+			person.Kind = roomreel.Audio
+			tracks = append(tracks, person)
+		}
+		p, err := New(gridRequest(), tracks, func(i int) (*media.IndexFile, error) {
+			return []*media.Index{camera, microphone}[i%2].File()
+		}, Options{FPS: 25, Chunk: time.Second, Parallel: 2, Encoder: Standard, Hold: 2 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := map[layout.Rect]int{}
+		for _, place := range p.Places {
+			at[place.Rect] = place.Track
+		}
+		if len(p.Places) != people || len(at) != people || len(p.Audio[0].Tracks) != people || p.Length != time.Duration(people-1)*20*time.Millisecond+time.Second {
+			t.Fatalf("%d people: %d places in %d cells, %d are heard in %v", people, len(p.Places), len(at), len(p.Audio[0].Tracks), p.Length)
+		}
+	}
+}
+
 // Of a file with three tracks, two are recordings of the room: the third is left out, and said once. Another file with the same
 // tracks and another size is a file of its own.
 func TestNew_NamesTheTracksOfAFileThatAreNoRecording(t *testing.T) {

@@ -140,7 +140,7 @@ func sameWithin(t testing.TB, got, want []int, distance int) {
 
 func TestMix_PlacesOpusToTheSample(t *testing.T) {
 	codectest.NoLeaks(t)
-	for _, options := range []string{"-ac 1", "-ac 2", "-ac 1 -frame_duration 60", "-ac 2 -frame_duration 10"} {
+	for _, options := range []string{"-ac 1", "-ac 2", "-ac 1 -frame_duration 2.5", "-ac 2 -frame_duration 10", "-ac 2 -frame_duration 40", "-ac 1 -frame_duration 60", "-ac 2 -frame_duration 120"} {
 		track := opus(t, 2, options)
 		for _, at := range []int64{0, 4321, -10000} {
 			t.Run(fmt.Sprintf("%s at %d", options, at), func(t *testing.T) {
@@ -165,6 +165,40 @@ func TestMix_PlacesOpusToTheSample(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A browser changes between mono and stereo as its bandwidth changes, and its packets between 10 and 60 ms; the header stays as it
+// was.
+func TestMix_FollowsPacketsThatChangeTheirKind(t *testing.T) {
+	codectest.NoLeaks(t)
+	first, second := opus(t, 1.2, "-ac 2 -frame_duration 10"), opus(t, 1.2, "-ac 1 -frame_duration 60")
+	for name, order := range map[string][2]codectest.Track{"stereo_to_mono": {first, second}, "mono_to_stereo": {second, first}} {
+		t.Run(name, func(t *testing.T) {
+			track := order[0]
+			const change = 600 * time.Millisecond // both have packets that begin then
+			track.Packets = nil
+			for i, part := range order {
+				for _, packet := range part.Packets {
+					if (packet.Time < change) == (i == 0) {
+						track.Packets = append(track.Packets, packet)
+					}
+				}
+			}
+			plan := protocol.AudioPlan{To: timeline.SampleRate}
+			m := mixPlan(t, plan, addTrack(&plan, track, 0))
+			sameWithin(t, clicks(m.stereo), []int{12000, 36000}, 1)
+			for _, side := range []int{0, 1} {
+				for _, at := range clicks(m.stereo) {
+					if v := m.stereo[2*at+side]; v < 0.2 {
+						t.Errorf("side %d is %g at %d", side, v, at)
+					}
+				}
+			}
+			if f := m.tracks[0]; f.Errors != 0 || f.Refusal != "" {
+				t.Errorf("stats: %+v", f)
+			}
+		})
 	}
 }
 
