@@ -149,10 +149,12 @@ func TestFeed_GivesPacketsWhenTheyAreNeeded(t *testing.T) {
 	const ms = time.Millisecond
 	plain := recordingOf(t, 0, 40*ms, 80*ms, 120*ms)
 	reordered := recordingOf(t, 0, 120*ms, 40*ms, 80*ms) // as with B-frames
+	stalled := recordingOf(t, 0, 20*ms)                  // its second packet is 80 ms later
 	var f feed
 	defer f.Close()
 	f.add(0, 0, timeline.Clock{}, plain, [][2]int{{0, 2}, {3, 4}})
 	f.add(1, 10*ms, timeline.Clock{}, reordered, [][2]int{{0, 4}})
+	f.add(2, 1*ms, timeline.Clock{StallAt: 20 * ms, Stall: 80 * ms}, stalled, [][2]int{{0, 2}})
 	var got []string
 	last := time.Duration(-1)
 	for {
@@ -169,7 +171,7 @@ func TestFeed_GivesPacketsWhenTheyAreNeeded(t *testing.T) {
 		last = p.Need
 		got = append(got, fmt.Sprintf("%d%s", p.Track, p.Data))
 	}
-	want := "0a 1a 0b 1b 1c 1d 0d"
+	want := "0a 2a 1a 0b 1b 1c 1d 2b 0d"
 	if strings.Join(got, " ") != want {
 		t.Errorf("order %v, want %s", got, want)
 	}
