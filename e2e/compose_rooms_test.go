@@ -127,3 +127,26 @@ func TestCompose_ShowsFiftyParticipants(t *testing.T) {
 		}
 	}
 }
+
+// A camera is off from 1 s to 5 s. How long its last frame stays is the caller's choice.
+func TestCompose_HoldsTheLastFrameForAsLongAsAsked(t *testing.T) {
+	dir := t.TempDir()
+	room := fixture.Room{Recordings: fixture.Pair("alice", fixture.People[0], 0, 6*time.Second)[:1]}
+	room.Recordings[0].Gaps = []fixture.Span{{Start: time.Second, End: 5 * time.Second}}
+	manifest, out := room.Make(t, dir), filepath.Join(dir, "film.mp4")
+	for _, test := range []struct {
+		flags []string
+		black []bool // at 2.5 s, 3.5 s and 5.5 s
+	}{
+		{nil, []bool{false, true, false}},
+		{[]string{"--hold", "1s"}, []bool{true, true, false}},
+		{[]string{"--hold", "0s"}, []bool{false, false, false}},
+	} {
+		roomreel(t, append([]string{"compose", "--room", manifest, "--resolution", "160x120", "-o", out}, test.flags...)...)
+		for n, seen := range fixture.Open(t, out).Sample(t, 2500*ms, 3500*ms, 5500*ms) {
+			if who := fixture.Who(seen, image.Rect(0, 0, 160, 120), fixture.People); (who == fixture.Empty) != test.black[n] {
+				t.Errorf("%v: frame %d shows %d", test.flags, n, who)
+			}
+		}
+	}
+}

@@ -70,6 +70,30 @@ func TestComposition_OfAudioAloneAndOfVideoAlone(t *testing.T) {
 	})
 }
 
+// A recorder knows that a microphone was there for 9 s, of which the file holds fewer.
+func TestComposition_LastsAsLongAsTheRecorderKnows(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		start(t, w.worker(t, nil))
+		room := w.room(t, "")
+		file, err := os.Open(filepath.Join(made(t), "alice-microphone.mka"))
+		check(t, err)
+		defer file.Close()
+		_, err = w.app.UploadRecording(t.Context(), w.account, string(room.SID), app.UploadRecording{
+			Media: file, Identity: "carol", TrackName: "carol-microphone", Known: 9 * time.Second,
+		})
+		check(t, err)
+		w.complete(t, room)
+		c := w.completed(t, w.compose(t, room, app.FilmParams{AudioSources: []string{"*"}, Format: "webm"}))
+		if off := c.Duration - 9*time.Second; off.Abs() > 40*time.Millisecond {
+			t.Errorf("the film lasts %v", c.Duration)
+		}
+		report := reported(t, c)
+		if track := report.Tracks[len(report.Tracks)-1]; track.KnownLater <= 1 || len(report.Warnings) != 1 || !strings.Contains(report.Warnings[0], "its known end is ") {
+			t.Errorf("%+v, warnings %q", track, report.Warnings)
+		}
+	})
+}
+
 func TestComposition_FailsWithTwiliosNumber(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		start(t, w.worker(t, nil))
