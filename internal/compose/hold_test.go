@@ -21,7 +21,7 @@ func lumas(t *testing.T, path string) []byte {
 func TestLocal_HoldsTheLastFrameOfACameraThatIsOff(t *testing.T) {
 	for name, codec := range map[string][]string{
 		"vp8":  {"-c:v", "libvpx", "-b:v", "300k", "-g", "100000"},
-		"h264": {"-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-g", "100000", "-sc_threshold", "0"},
+		"h264": {"-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "100000", "-sc_threshold", "0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			camera := filepath.Join(t.TempDir(), "camera.mkv")

@@ -2,6 +2,7 @@ package media
 
 import (
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -66,6 +67,7 @@ type clock struct {
 	video     bool
 	reordered bool  // frames are stored in another order than they are shown in
 	restarts  []int // indexes of packets with which a segment of the file begins; ascending
+	crossings []int // half-open ranges of packets whose frames are reordered across a gap: see findCrossings
 
 	kept    int              // packets that have their time
 	shift   time.Duration    // added to the file's clock
@@ -94,6 +96,7 @@ func (c *clock) correct() []Packet {
 	if c.video {
 		c.step = c.distance()
 	}
+	c.findCrossings()
 	c.replaceLoneStamps()
 	b := c.piece(0)
 	c.shift = -b.at
@@ -116,6 +119,42 @@ func (c *clock) back() time.Duration {
 	return shortStep
 }
 
+// reorderedFrames is how many frames H.264 stores before one that is shown earlier, at most.
+const reorderedFrames = 16
+
+// findCrossings finds where a frame that is shown after a gap is stored before frames that are shown before it: of the frames that
+// follow, some go on where the track was, and some where that frame is. Their timestamps are right.
+func (c *clock) findCrossings() {
+	if !c.reordered {
+		return
+	}
+	high := c.packets[0].Time
+	for i := 0; i < len(c.packets); i++ {
+		t := c.packets[i].Time
+		if t > high+shortStep && t <= high+longVideo {
+			back, goesOn := 0, false
+			for j := i + 1; j < min(i+1+reorderedFrames, len(c.packets)); j++ {
+				at := c.packets[j].Time
+				if at <= high+shortStep && at >= high-reordering {
+					back = j
+				}
+				goesOn = goesOn || (at-t).Abs() <= reordering
+			}
+			if back > 0 && goesOn {
+				c.crossings = append(c.crossings, i, back+1)
+				i = back
+			}
+		}
+		high = max(high, t)
+	}
+}
+
+// crosses reports whether packet i is in a crossing.
+func (c *clock) crosses(i int) bool {
+	n := sort.SearchInts(c.crossings, i+1)
+	return n%2 == 1
+}
+
 func (c *clock) isRestart(i int) bool {
 	_, found := slices.BinarySearch(c.restarts, i)
 	return found
@@ -130,7 +169,7 @@ func (c *clock) replaceLoneStamps() {
 	for i := 1; i < len(c.packets); i++ {
 		good := c.packets[i-1]
 		off := c.packets[i].Time - good.Time
-		if off.Abs() <= good.Duration+jitter || c.isRestart(i) {
+		if off.Abs() <= good.Duration+jitter || c.isRestart(i) || c.crosses(i) || c.crosses(i-1) {
 			continue
 		}
 		line := good.Time + good.Duration // where the packet after those in question belongs
@@ -212,7 +251,7 @@ func (c *clock) piece(first int) piece {
 	step := c.step
 	for i := first; i < len(c.packets); i++ {
 		t := c.packets[i].Time
-		if t > b.high+shortStep || t < b.high-c.back() || i > first && t < b.high && c.isRestart(i) {
+		if (t > b.high+shortStep || t < b.high-c.back()) && !c.crosses(i) || i > first && t < b.high && c.isRestart(i) {
 			break
 		}
 		if t > b.high {

@@ -144,6 +144,34 @@ func TestClock_AudioIsInPlaceRightAfterAStepBack(t *testing.T) {
 // and the track lasts as long
 // as it did. The last one may be ahead by as much as a real gap at the end can be. After a pause that is followed by very few packets,
 // it cannot be told which of them is damaged.
+// Encoders that reorder frames do so across a gap too: the first frame after it is stored before the last ones before it.
+func TestClock_KeepsFramesThatAreReorderedAcrossAGap(t *testing.T) {
+	for _, order := range [][]int{{3, 1, 2}, {2, 1}, {4, 2, 1, 3}, {5, 3, 1, 2, 4}} { // of presentation, in a group
+		for _, gap := range []time.Duration{1500 * ms, 5 * time.Second, 9 * time.Minute} {
+			for at := range len(order) + 1 { // how many frames of the group that crosses are before the gap
+				var want []time.Duration
+				for group := range 20 {
+					for _, n := range order {
+						frame := group*len(order) + n
+						t := time.Duration(frame) * 50 * ms
+						if frame > 10*len(order)+at {
+							t += gap
+						}
+						want = append(want, t)
+					}
+				}
+				first := want[0]
+				x := finish(t, track("h264", want...))
+				for i, p := range x.Packets {
+					if w := max(want[i]-first, 0); p.Time != w {
+						t.Fatalf("order %v, gap %v after %d: packet %d is at %v, want %v; %v", order, gap, at, i, p.Time, w, x.Repairs)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestClock_DamageMovesNoOtherPacket(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		codec := rapid.SampledFrom([]string{"opus", "vp8", "h264"}).Draw(t, "codec")
