@@ -16,6 +16,7 @@ package codec
 #include <stdlib.h>
 static int rr_again(void) { return AVERROR(EAGAIN); }
 static int rr_eof(void) { return AVERROR_EOF; }
+static int rr_no_decoder(void) { return AVERROR_DECODER_NOT_FOUND; }
 */
 import "C"
 
@@ -45,6 +46,8 @@ var ErrUnsupported = errors.New("not supported")
 var (
 	errAgain = C.rr_again()
 	errEOF   = C.rr_eof()
+
+	errNoDecoder = C.rr_no_decoder()
 )
 
 // open counts C's objects that Go holds.

@@ -30,6 +30,9 @@ int rr_open_decoder(AVCodecContext **out, const rr_decoder_config *c)
 	} else {
 		d->max_pixels = c->max_pixels;
 		d->flags |= AV_CODEC_FLAG_UNALIGNED; // crop to the pixel, not to the nearest aligned address
+		// dav1d keeps back the largest layer of scalable video until the next packet, unless it hands out all layers.
+		if (!strcmp(codec->name, "libdav1d"))
+			av_opt_set_int(d->priv_data, "alllayers", 1, 0);
 	}
 	int err = avcodec_open2(d, codec, NULL);
 	if (err < 0) {

@@ -237,7 +237,7 @@ func (t *track) entry(kind string, b []byte) {
 	var find func(kind string, body []byte)
 	find = func(kind string, body []byte) {
 		switch kind {
-		case "avcC", "dOps", "esds", "pasp", "clap":
+		case "avcC", "hvcC", "av1C", "dOps", "esds", "pasp", "clap":
 			config[kind] = body
 		case "wave": // QuickTime puts esds into it
 			parts(body, find)
@@ -263,6 +263,13 @@ func (t *track) videoEntry(kind string, config map[string][]byte) {
 		if len(t.index.Private) < 7 {
 			t.Unreadable = "it has no decoder configuration (avcC)"
 		}
+	case "hvc1", "hev1":
+		t.Codec, t.index.Private = "hevc", config["hvcC"]
+		if len(t.index.Private) < 23 {
+			t.Unreadable = "it has no decoder configuration (hvcC)"
+		}
+	case "av01":
+		t.Codec, t.index.Private = "av1", config["av1C"]
 	case "vp08":
 		t.Codec = "vp8"
 	case "vp09":
