@@ -11,7 +11,6 @@ package codec
 #cgo LDFLAGS: -lyuv
 #cgo CFLAGS: -O2 -Wall
 #include "codec.h"
-#include <libavutil/log.h>
 #include <libyuv/version.h>
 #include <stdlib.h>
 static int rr_again(void) { return AVERROR(EAGAIN); }
@@ -83,7 +82,7 @@ func Version() []string {
 }
 
 // quiet stops the libraries from logging every damaged packet to standard error. Errors are returned.
-var quiet = sync.OnceFunc(func() { C.av_log_set_level(C.AV_LOG_FATAL) })
+var quiet = sync.OnceFunc(func() { C.rr_quiet() })
 
 // CheckSize returns [ErrTooLarge] unless frames of the given size may be decoded and encoded.
 func CheckSize(width, height int) error {

@@ -112,6 +112,10 @@ func (d *VideoDecoder) Receive(f *Frame) (bool, error) {
 	return true, nil
 }
 
+// Lost reports whether a frame was missing that the packets since the last call need, as far as the decoder tells: hevc shows grey
+// in its place.
+func (d *VideoDecoder) Lost() bool { return C.rr_lost(d.context) != 0 }
+
 // Delay returns how many frames the decoder holds back to put them in order. It is known only after some packets.
 func (d *VideoDecoder) Delay() int { return int(d.context.has_b_frames) }
 
