@@ -320,8 +320,9 @@ func (t *track) audioEntry(kind string, config map[string][]byte) {
 			t.Unreadable = "it has no Opus header (dOps)"
 			return
 		}
+		// PreSkip "is not used for discarding the priming samples", which "falls on the Edit List": Chromium writes 80 ms and no edit list.
+		// Source: "Encapsulation of Opus in ISO Base Media File Format", 4.3.2.
 		x.Private, x.Rate, x.Channels = head, bitstream.OpusRate, opus.Channels
-		x.CodecDelay = media.Samples(int64(opus.PreSkip), bitstream.OpusRate)
 	case "mp4a":
 		esds, err := decodeBody[mp4ff.EsdsBox]("esds", config["esds"], mp4ff.DecodeEsdsSR)
 		if err != nil || esds.DecConfigDescriptor == nil {
