@@ -103,7 +103,7 @@ var damages = map[string]func([]byte) []byte{
 }
 
 // Damaged recordings show and play what they hold: the person's own colours, and nothing else.
-func TestCompose_ShowsNothingThatNobodyRecorded(t *testing.T) {
+func TestCompose_ShowsNoColourThatWasNotRecorded(t *testing.T) {
 	dir := t.TempDir()
 	for i, codec := range []string{"av1", "hevc", "hevc_10"} {
 		person := fixture.People[i]

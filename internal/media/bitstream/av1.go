@@ -106,7 +106,7 @@ const choose = 2
 func parseSequence(b []byte) sequence {
 	r := bitReader{b: b}
 	s := sequence{layers: 1, screenTools: choose, integerVectors: choose}
-	r.bits(3 + 1) // profile, still_picture
+	r.bits(3 + 1) // profile, and whether there is one frame only
 	if s.still = r.bits(1) == 1; s.still {
 		r.bits(5)
 	} else {
@@ -145,7 +145,7 @@ func (s *sequence) operatingPoints(r *bitReader) {
 	if r.bits(1) == 1 { // timing_info_present_flag
 		r.bits(32)
 		r.bits(32)
-		if r.bits(1) == 1 { // equal_picture_interval
+		if r.bits(1) == 1 { // the distance of frames is constant
 			r.uvlc()
 		}
 		if s.model = r.bits(1) == 1; s.model {

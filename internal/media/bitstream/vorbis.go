@@ -10,7 +10,7 @@ import (
 // sum of their block sizes, and the first decodes to nothing.
 type Vorbis struct {
 	Rate, Channels int
-	Private        []byte // the headers without comments, which may be pictures of megabytes
+	Private        []byte // the headers without comments, which may hold images of megabytes
 
 	blocks [2]int // sizes of short and long blocks, in samples
 	long   uint64 // bit n: mode n has long blocks

@@ -81,7 +81,7 @@ func (s *source) decode(p protocol.Packet) {
 const maxBroken = 10 * time.Second
 
 // follow notes whether the packet that was just sent needs a frame that is missing. The decoders of AV1 and HEVC conceal
-// nothing: what they make of such packets is grey, or of colours that nobody recorded.
+// nothing: what they make of such packets is grey, or of colours that were not recorded.
 func (s *source) follow(p protocol.Packet, err error) {
 	lost := s.decoder.Lost()
 	switch {
