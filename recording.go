@@ -42,7 +42,7 @@ type Recording struct {
 	TrackName      string   // the track SID when the caller gave none
 	Kind           TrackKind
 	Status         RecordingStatus
-	Codec          string        // lower case: vp8, vp9, h264, opus, aac, pcmu, pcma
+	Codec          string        // lower case, as in media.Index: vp8, h264, av1, opus, vorbis, …
 	Container      string        // mka for audio and mkv for video, as Twilio has it, whatever the bytes are
 	Size           int64         // bytes of media as received
 	Duration       time.Duration // from the first packet to the end of the last, by the file's timestamps

@@ -53,6 +53,7 @@ if [ "$what" = test ]; then
 	need nodejs has node
 	need npm has npm
 	need util-linux has flock
+	need chromium has chromium
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then

@@ -3,7 +3,7 @@
 # message begins with "optional:", because they need something that cannot be installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export ROOMREEL_TEST_REQUIRE=postgres,s3,ffmpeg,openssl,render,node,python
+export ROOMREEL_TEST_REQUIRE=postgres,s3,ffmpeg,openssl,render,node,python,chromium
 
 began=$SECONDS
 step() { printf '\n== %s (after %d s)\n' "$1" $((SECONDS - began)); }

@@ -11,11 +11,11 @@ package codec
 #cgo LDFLAGS: -lyuv
 #cgo CFLAGS: -O2 -Wall
 #include "codec.h"
-#include <libavutil/log.h>
 #include <libyuv/version.h>
 #include <stdlib.h>
 static int rr_again(void) { return AVERROR(EAGAIN); }
 static int rr_eof(void) { return AVERROR_EOF; }
+static int rr_no_decoder(void) { return AVERROR_DECODER_NOT_FOUND; }
 */
 import "C"
 
@@ -45,6 +45,8 @@ var ErrUnsupported = errors.New("not supported")
 var (
 	errAgain = C.rr_again()
 	errEOF   = C.rr_eof()
+
+	errNoDecoder = C.rr_no_decoder()
 )
 
 // open counts C's objects that Go holds.
@@ -80,7 +82,7 @@ func Version() []string {
 }
 
 // quiet stops the libraries from logging every damaged packet to standard error. Errors are returned.
-var quiet = sync.OnceFunc(func() { C.av_log_set_level(C.AV_LOG_FATAL) })
+var quiet = sync.OnceFunc(func() { C.rr_quiet() })
 
 // CheckSize returns [ErrTooLarge] unless frames of the given size may be decoded and encoded.
 func CheckSize(width, height int) error {

@@ -54,6 +54,8 @@ typedef struct {
 	int samples, channels, rate;
 } rr_frame_info;
 
+void rr_quiet(void);
+int rr_lost(AVCodecContext *d);
 int rr_open_decoder(AVCodecContext **out, const rr_decoder_config *c);
 int rr_send_data(AVCodecContext *d, AVPacket *p, const uint8_t *data, int size, int64_t pts);
 int rr_receive_frame(AVCodecContext *d, AVFrame *f, rr_frame_info *info);

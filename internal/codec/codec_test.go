@@ -8,8 +8,10 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"roomreel/internal/codec"
 	"roomreel/internal/codec/codectest"
@@ -77,6 +79,17 @@ func TestVideoDecoder_DrawsEveryPlanarFormatInItsColours(t *testing.T) {
 		"-c:v libvpx-vp9 -pix_fmt gbrp",
 		"-c:v libvpx-vp9 -pix_fmt gbrp10le",
 		"-c:v libvpx-vp9 -pix_fmt gbrp12le",
+		"-c:v libaom-av1 -cpu-used 8 -pix_fmt yuv420p",
+		"-c:v libaom-av1 -cpu-used 8 -pix_fmt yuv420p10le",
+		"-c:v libaom-av1 -cpu-used 8 -pix_fmt yuv422p",
+		"-c:v libaom-av1 -cpu-used 8 -pix_fmt yuv444p",
+		"-c:v libaom-av1 -cpu-used 8 -pix_fmt gbrp",
+		"-c:v libsvtav1 -preset 12 -pix_fmt yuv420p10le",
+		"-c:v libx265 -x265-params log-level=0 -pix_fmt yuv420p",
+		"-c:v libx265 -x265-params log-level=0 -pix_fmt yuv420p10le",
+		"-c:v libx265 -x265-params log-level=0 -pix_fmt yuv422p12le",
+		"-c:v libx265 -x265-params log-level=0 -pix_fmt yuv444p",
+		"-c:v libx265 -x265-params log-level=0 -pix_fmt gbrp",
 	} {
 		t.Run(output, func(t *testing.T) {
 			track := codectest.Make(t, "-f lavfi -i color=red:s=162x90:r=10:d=0.3 "+output)
@@ -280,13 +293,66 @@ func TestAudioDecoder_DecodesEachPacketToItsLength(t *testing.T) {
 	}
 }
 
+// What the index says of packets that differ in length is what they decode to, and the samples are those of ffmpeg.
+func TestAudioDecoder_DecodesWhatTheIndexSays(t *testing.T) {
+	codectest.NoLeaks(t)
+	for _, output := range []string{
+		"-c:a libvorbis -ac 1 -ar 8000",
+		"-c:a libvorbis -ac 2 -ar 44100",
+		"-c:a libvorbis -ac 2 -ar 48000 -q:a 10 -f webm",
+		"-c:a libvorbis -ac 2 -ar 96000 -f ogg",
+		"-c:a g722 -ac 1 -ar 16000",
+		"-c:a pcm_mulaw -ac 1 -ar 8000",
+		"-c:a pcm_alaw -ac 2 -ar 16000",
+		"-c:a pcm_s16le -ac 2",
+		"-c:a pcm_s16be -ac 2 -ar 44100",
+		"-c:a pcm_f32le -ac 1",
+	} {
+		t.Run(output, func(t *testing.T) {
+			const clicks = "-f lavfi -i aevalsrc=random(0)*lt(mod(t\\,0.2)\\,0.02)+0.2*sin(2*PI*440*t):d=1:s=48000 "
+			file := codectest.File(t, clicks+output)
+			track := codectest.Read(t, file)
+			d, err := codec.OpenAudioDecoder(track.Codec, track.Private, track.Rate, track.Channels)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close()
+			var got []float32
+			for i, p := range track.Packets {
+				before := len(got)
+				if got, err = d.Decode(got, p.Data); err != nil {
+					t.Fatal(err)
+				}
+				want := int((p.Duration*time.Duration(track.Rate) + time.Second/2) / time.Second)
+				if last := i == len(track.Packets)-1; (len(got)-before)/2 != want && !last { // Ogg may end the last one early
+					t.Fatalf("packet %d of %v decodes to %d samples, want %d", i, p.Duration, (len(got)-before)/2, want)
+				}
+			}
+			raw, err := exec.Command("ffmpeg", "-v", "error", "-i", file, "-f", "f32le", "-").Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := len(raw) / 4 / track.Channels
+			if n > len(got)/2 || n < len(got)/2*9/10 {
+				t.Fatalf("%d samples, ffmpeg decodes %d", len(got)/2, n)
+			}
+			for i := range 2 * n {
+				at := i/2*track.Channels + min(i%2, track.Channels-1)
+				if want := math.Float32frombits(binary.LittleEndian.Uint32(raw[4*at:])); math.Abs(float64(want-got[i])) > 1e-4 {
+					t.Fatalf("value %d is %f, ffmpeg decodes %f", i, got[i], want)
+				}
+			}
+		})
+	}
+}
+
 func TestAudioDecoder_MixesManyChannelsDown(t *testing.T) {
 	codectest.NoLeaks(t)
 	const whole = 1 + 2*0.7071 // all shares of a side, by which they are divided
 	for channel, share := range [][2]float64{{1, 0}, {0, 1}, {0.7071, 0.7071}, {0, 0}, {0.7071, 0}, {0, 0.7071}} {
 		sources := []string{"0", "0", "0", "0", "0", "0"}
 		sources[channel] = "0.5*sin(2*PI*40*t)"
-		for _, encoder := range []string{"aac -b:a 400k", "libopus -mapping_family 1 -b:a 400k", "libopus -mapping_family 255 -b:a 400k"} {
+		for _, encoder := range []string{"aac -b:a 400k", "libopus -mapping_family 1 -b:a 400k", "libopus -mapping_family 255 -b:a 400k", "libvorbis -q:a 10"} {
 			track := codectest.Make(t, "-f lavfi -i aevalsrc="+strings.Join(sources, "|")+":s=48000:d=0.5:c=5.1 -c:a "+encoder)
 			d, err := codec.OpenAudioDecoder(track.Codec, track.Private, track.Rate, track.Channels)
 			if err != nil {
@@ -314,7 +380,7 @@ func TestAudioDecoder_MixesManyChannelsDown(t *testing.T) {
 
 func TestAudioDecoder_SurvivesDamage(t *testing.T) {
 	codectest.NoLeaks(t)
-	for _, output := range []string{"-c:a aac -ac 2", "-c:a aac -ac 6", "-c:a libopus -ac 2"} {
+	for _, output := range []string{"-c:a aac -ac 2", "-c:a aac -ac 6", "-c:a libopus -ac 2", "-c:a libvorbis -ac 2", "-c:a g722 -ac 1 -ar 16000"} {
 		whole := codectest.Make(t, "-f lavfi -i aevalsrc=random(0)*sin(t*900):s=48000:d=1 "+output)
 		random := rand.New(rand.NewPCG(1, 2))
 		for range 20 {
@@ -353,7 +419,7 @@ func TestAudioDecoder_Refuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, name := range []string{"aac", "", "libopus", "f32", "mp3"} {
+	for _, name := range []string{"aac", "vorbis", "", "libopus", "f32", "mp3"} {
 		if _, err := codec.OpenAudioDecoder(name, nil, 48000, 2); !errors.Is(err, codec.ErrUnsupported) {
 			t.Errorf("%q: %v", name, err)
 		}
@@ -477,7 +543,7 @@ func FuzzVideoDecoder(f *testing.F) {
 }
 
 func FuzzAudioDecoder(f *testing.F) {
-	for _, output := range []string{"-c:a aac -ac 1 -ar 44100", "-c:a aac -ac 6", "-c:a libopus -ac 2", "-c:a pcm_mulaw -ar 8000"} {
+	for _, output := range []string{"-c:a aac -ac 1 -ar 44100", "-c:a aac -ac 6", "-c:a libopus -ac 2", "-c:a libvorbis -ac 2", "-c:a g722 -ac 1 -ar 16000", "-c:a pcm_mulaw -ar 8000"} {
 		track := codectest.Make(f, "-f lavfi -i sine=440:d=0.1:r=48000 "+output)
 		f.Add(track.Codec, track.Private, track.Packets[0].Data, track.Packets[1].Data)
 	}

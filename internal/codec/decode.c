@@ -1,8 +1,32 @@
 #include "codec.h"
 
+#include <libavutil/log.h>
 #include <libavutil/pixdesc.h>
 #include <libavutil/samplefmt.h>
 #include <string.h>
+
+// note_lost marks a decoder that says that a frame is missing which another one needs. The HEVC decoder puts a grey frame in its place, and
+// says so in its log only.
+static void note_lost(void *context, int level, const char *format, va_list values)
+{
+	if (context && strstr(format, "Could not find ref with POC") && *(const AVClass **)context == avcodec_get_class())
+		((AVCodecContext *)context)->opaque = context;
+	av_log_default_callback(context, level, format, values);
+}
+
+void rr_quiet(void)
+{
+	av_log_set_level(AV_LOG_FATAL);
+	av_log_set_callback(note_lost);
+}
+
+// rr_lost reports whether frames were missing since it was asked last.
+int rr_lost(AVCodecContext *d)
+{
+	int lost = d->opaque != NULL;
+	d->opaque = NULL;
+	return lost;
+}
 
 int rr_open_decoder(AVCodecContext **out, const rr_decoder_config *c)
 {
@@ -30,12 +54,17 @@ int rr_open_decoder(AVCodecContext **out, const rr_decoder_config *c)
 	} else {
 		d->max_pixels = c->max_pixels;
 		d->flags |= AV_CODEC_FLAG_UNALIGNED; // crop to the pixel, not to the nearest aligned address
+		// dav1d keeps back the largest layer of scalable video until the next packet, unless it hands out all layers.
+		if (!strcmp(codec->name, "libdav1d"))
+			av_opt_set_int(d->priv_data, "alllayers", 1, 0);
 	}
 	int err = avcodec_open2(d, codec, NULL);
 	if (err < 0) {
 		avcodec_free_context(&d);
 		return err;
 	}
+	if (codec->id == AV_CODEC_ID_HEVC) // a slice that cannot be decoded is an error; private data with one may do
+		d->err_recognition |= AV_EF_EXPLODE;
 	*out = d;
 	return 0;
 }

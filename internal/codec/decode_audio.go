@@ -15,7 +15,10 @@ import (
 
 // audioDecoders are libavcodec's names of the decoders, by our names of their codecs. libopus is the reference decoder:
 // it returns all samples of a packet at once, and libavcodec's own Opus decoder holds some back.
-var audioDecoders = map[string]string{"opus": "libopus", "aac": "aac", "pcmu": "pcm_mulaw", "pcma": "pcm_alaw"}
+var audioDecoders = map[string]string{
+	"opus": "libopus", "aac": "aac", "vorbis": "vorbis", "pcmu": "pcm_mulaw", "pcma": "pcm_alaw", "g722": "g722",
+	"pcm_s16le": "pcm_s16le", "pcm_s16be": "pcm_s16be", "pcm_f32le": "pcm_f32le",
+}
 
 // maxPacketSamples bounds how many samples one packet may decode to. It is far more than the 120 ms of Opus, for PCM in large
 // blocks.
@@ -30,9 +33,9 @@ type AudioDecoder struct {
 	rate    int
 }
 
-// OpenAudioDecoder opens the decoder of opus, aac, pcmu or pcma. private is the OpusHead, which may be empty, or the
-// AudioSpecificConfig, which aac needs. Opus decodes at 48 kHz whatever rate says, and aac as its config says. Opus's
-// pre-skip and AAC's priming are *not* dropped: the caller places the samples.
+// OpenAudioDecoder opens the decoder of opus, aac, vorbis, pcmu, pcma, g722, or of plain samples. private is the OpusHead, which may be
+// empty, the AudioSpecificConfig, which aac needs, or the laced headers, which vorbis needs. Opus decodes at 48 kHz whatever
+// rate says, and aac and vorbis as their headers say. Opus's pre-skip and AAC's priming are *not* dropped: the caller places the samples.
 func OpenAudioDecoder(codec string, private []byte, rate, channels int) (*AudioDecoder, error) {
 	name, ok := audioDecoders[codec]
 	if !ok {
@@ -54,19 +57,26 @@ func OpenAudioDecoder(codec string, private []byte, rate, channels int) (*AudioD
 			return nil, fmt.Errorf("decoder aac: no AudioSpecificConfig: %w", ErrUnsupported)
 		}
 		most = 8
+	case "vorbis":
+		if len(private) == 0 {
+			return nil, fmt.Errorf("decoder vorbis: no headers: %w", ErrUnsupported)
+		}
+		most = 8
+	case "g722":
+		most = 1
 	}
 	if channels < 1 || channels > most || rate < 8000 || rate > 192000 {
 		return nil, fmt.Errorf("decoder %q: %d channels at %d Hz: %w", codec, channels, rate, ErrUnsupported)
 	}
 	config := C.rr_decoder_config{rate: C.int(rate), channels: C.int(channels)}
-	context, packet, err := openDecoder(name, private, config)
+	context, packet, err := openDecoder(codec, []string{name}, private, config)
 	if err != nil {
 		return nil, err
 	}
 	d := &AudioDecoder{codec: codec, context: context, packet: packet, frame: C.av_frame_alloc(), rate: rate}
 	if d.frame == nil {
 		d.Close()
-		return nil, failure("open decoder "+name, -C.ENOMEM)
+		return nil, failure("open decoder "+codec, -C.ENOMEM)
 	}
 	return d, nil
 }

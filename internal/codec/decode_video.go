@@ -10,8 +10,11 @@ import (
 	"unsafe"
 )
 
-// videoDecoders are libavcodec's own decoders, by our names of their codecs.
-var videoDecoders = map[string]string{"vp8": "vp8", "vp9": "vp9", "h264": "h264"}
+// videoDecoders are libavcodec's names of the decoders, by our names of their codecs. All are its own but those of AV1, for which it
+// calls a library: dav1d, or the reference decoder where that is missing.
+var videoDecoders = map[string][]string{
+	"vp8": {"vp8"}, "vp9": {"vp9"}, "h264": {"h264"}, "hevc": {"hevc"}, "av1": {"libdav1d", "libaom-av1"},
+}
 
 // VideoDecoder decodes one video track. Not for concurrent use.
 type VideoDecoder struct {
@@ -20,44 +23,51 @@ type VideoDecoder struct {
 	packet  *C.AVPacket
 }
 
-// OpenVideoDecoder opens the decoder of vp8, vp9 or h264. private is Matroska's CodecPrivate (avcC for h264), and may
-// be empty where the stream itself says everything.
+// OpenVideoDecoder opens the decoder of vp8, vp9, h264, hevc or av1. private is Matroska's CodecPrivate (avcC for h264, hvcC for
+// hevc, av1C for av1), and may be empty where the stream itself says everything.
 func OpenVideoDecoder(codec string, private []byte) (*VideoDecoder, error) {
-	name, ok := videoDecoders[codec]
+	names, ok := videoDecoders[codec]
 	if !ok {
 		return nil, fmt.Errorf("decoder %q: %w", codec, ErrUnsupported)
 	}
-	context, packet, err := openDecoder(name, private, C.rr_decoder_config{max_pixels: MaxPixels})
+	context, packet, err := openDecoder(codec, names, private, C.rr_decoder_config{max_pixels: MaxPixels})
 	if err != nil {
 		return nil, err
 	}
 	return &VideoDecoder{codec: codec, context: context, packet: packet}, nil
 }
 
-// openDecoder opens libavcodec's decoder of the given name.
-func openDecoder(name string, private []byte, config C.rr_decoder_config) (*C.AVCodecContext, *C.AVPacket, error) {
+// openDecoder opens the first of the named decoders that libavcodec was built with.
+func openDecoder(codec string, names []string, private []byte, config C.rr_decoder_config) (*C.AVCodecContext, *C.AVPacket, error) {
 	quiet()
-	config.name = C.CString(name)
-	defer C.free(unsafe.Pointer(config.name))
 	if len(private) > math.MaxInt16 {
-		return nil, nil, fmt.Errorf("open decoder %s: %d bytes of private data: %w", name, len(private), ErrUnsupported)
+		return nil, nil, fmt.Errorf("decoder %q: %d bytes of private data: %w", codec, len(private), ErrUnsupported)
 	}
 	if len(private) > 0 {
 		data := C.CBytes(private)
 		defer C.free(data)
 		config.extradata, config.extradata_size = (*C.uint8_t)(data), C.int(len(private))
 	}
-	var context *C.AVCodecContext
-	if err := C.rr_open_decoder(&context, &config); err < 0 {
-		return nil, nil, failure("open decoder "+name, err)
+	for _, name := range names {
+		var context *C.AVCodecContext
+		config.name = C.CString(name)
+		err := C.rr_open_decoder(&context, &config)
+		C.free(unsafe.Pointer(config.name))
+		if err == errNoDecoder {
+			continue
+		}
+		if err < 0 {
+			return nil, nil, failure("open decoder "+name, err)
+		}
+		packet := C.av_packet_alloc()
+		if packet == nil {
+			C.avcodec_free_context(&context)
+			return nil, nil, failure("open decoder "+name, -C.ENOMEM)
+		}
+		open.Add(1)
+		return context, packet, nil
 	}
-	packet := C.av_packet_alloc()
-	if packet == nil {
-		C.avcodec_free_context(&context)
-		return nil, nil, failure("open decoder "+name, -C.ENOMEM)
-	}
-	open.Add(1)
-	return context, packet, nil
+	return nil, nil, fmt.Errorf("this build of the codec library has no decoder for %s: %w", codec, ErrUnsupported)
 }
 
 // Send gives the decoder one packet, or with no data the end: it then hands out what it still holds, and takes no more.
@@ -101,6 +111,10 @@ func (d *VideoDecoder) Receive(f *Frame) (bool, error) {
 	}
 	return true, nil
 }
+
+// Lost reports whether a frame was missing that the packets since the last call need, as far as the decoder tells: hevc shows grey
+// in its place.
+func (d *VideoDecoder) Lost() bool { return C.rr_lost(d.context) != 0 }
 
 // Delay returns how many frames the decoder holds back to put them in order. It is known only after some packets.
 func (d *VideoDecoder) Delay() int { return int(d.context.has_b_frames) }

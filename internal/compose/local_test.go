@@ -179,8 +179,8 @@ func audioOf(t *testing.T, path string) []float64 {
 	return samples
 }
 
-// audioRoom is three participants: Opus from a late start and with a mute in it, G.711 at 8 kHz, and Opus whose clock
-// drifts.
+// audioRoom is five participants: Opus from a late start and with a mute in it, G.711 at 8 kHz, Opus whose clock drifts, Vorbis
+// with blocks of both sizes, and G.722.
 func audioRoom(t *testing.T) *testRoom {
 	t.Helper()
 	dir := t.TempDir()
@@ -190,9 +190,14 @@ func audioRoom(t *testing.T) *testRoom {
 	ffmpeg(t, "-f", "lavfi", "-i", tone("0.2*sin(2*PI*(300+40*t)*t)*(0.6+0.4*sin(3*t))"), "-af", "aselect=not(between(t\\,11\\,14.3))", "-c:a", "libopus", a)
 	ffmpeg(t, "-f", "lavfi", "-i", tone("0.2*sin(2*PI*700*t)"), "-ar", "8000", "-ac", "1", "-c:a", "pcm_mulaw", b)
 	ffmpeg(t, "-f", "lavfi", "-i", tone("0.15*sin(2*PI*1100*t)*gt(mod(t\\,1)\\,0.3)"), "-c:a", "libopus", "-bsf:a", "setts=ts=TS*1.002", c)
+	d, e := filepath.Join(dir, "d.mka"), filepath.Join(dir, "e.mka")
+	ffmpeg(t, "-f", "lavfi", "-i", tone("0.1*sin(2*PI*1900*t)*lt(mod(t\\,0.2)\\,0.02)+0.1*sin(2*PI*500*t)"), "-ar", "44100", "-c:a", "libvorbis", d)
+	ffmpeg(t, "-f", "lavfi", "-i", tone("0.1*sin(2*PI*2300*t)"), "-ar", "16000", "-c:a", "g722", e)
 	room.add(t, roomreel.Audio, 0, a)
 	room.add(t, roomreel.Audio, 2345*time.Millisecond, b)
 	room.add(t, roomreel.Audio, 777*time.Millisecond, c)
+	room.add(t, roomreel.Audio, 431*time.Millisecond, d)
+	room.add(t, roomreel.Audio, 132*time.Millisecond, e)
 	return &room
 }
 
@@ -253,6 +258,11 @@ func TestLocal_VideoInTasksIsTheVideoOfOne(t *testing.T) {
 	ffmpeg(t, "-f", "lavfi", "-i", "testsrc2=s=160x120:r=24:d=9", "-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-g", "100", b)
 	room.add(t, roomreel.Video, 0, a)
 	room.add(t, roomreel.Video, 3100*time.Millisecond, b)
+	c, d := filepath.Join(dir, "c.mkv"), filepath.Join(dir, "d.mkv")
+	ffmpeg(t, "-f", "lavfi", "-i", "testsrc2=s=160x120:r=25:d=13", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=0:keyint=50:min-keyint=50:open-gop=1:bframes=3", c)
+	ffmpeg(t, "-f", "lavfi", "-i", "testsrc2=s=160x120:r=20:d=13", "-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "8", "-g", "70", d)
+	room.add(t, roomreel.Video, 500*time.Millisecond, c)
+	room.add(t, roomreel.Video, 300*time.Millisecond, d)
 	one, _ := room.compose(t, room.plan(t, roomreel.MP4, func(o *plan.Options) { o.Parallel = 1 }))
 	p := room.plan(t, roomreel.MP4, func(o *plan.Options) { o.VideoTask = 4 * time.Second })
 	if len(p.Video) < 4 {

@@ -7,6 +7,7 @@ import (
 	"roomreel"
 	"roomreel/internal/media/bitstream"
 	"roomreel/internal/media/h264"
+	"roomreel/internal/media/h265"
 )
 
 // Builder makes the index of one track from the packets that a reader of a container finds. What recorders get wrong is
@@ -14,10 +15,13 @@ import (
 type Builder struct {
 	Index    Index
 	restarts []int // indexes of packets with which a segment of the file begins
-	framing  h264.Framing
+	h264     h264.Framing
+	h265     h265.Framing
+	av1      *bitstream.AV1
+	vorbis   *bitstream.Vorbis
 	aac      time.Duration // how much audio an AAC packet holds
 
-	config   bool // H.264: parameter sets were found
+	config   bool // H.264 and HEVC: parameter sets were found; AV1: a sequence header
 	bare     bool // a packet has none before its frame
 	unsure   bool // the first bytes of a packet do not tell
 	fits     bool // a keyframe has a size that the decoder takes
@@ -30,8 +34,19 @@ func NewBuilder(x Index) *Builder {
 	b := &Builder{Index: x}
 	switch x.Codec {
 	case "h264":
-		b.framing = h264.ParsePrivate(x.Private)
-		b.config = b.framing.Config()
+		b.h264 = h264.ParsePrivate(x.Private)
+		b.config = b.h264.Config()
+	case "hevc":
+		b.h265 = h265.ParsePrivate(x.Private)
+		b.config = b.h265.Config()
+	case "av1":
+		b.av1 = bitstream.ParseAV1(x.Private)
+		b.config = b.av1.Config()
+	case "vorbis":
+		if vorbis, ok := bitstream.ParseVorbis(x.Private); ok {
+			b.vorbis = vorbis
+			b.Index.Private, b.Index.Rate, b.Index.Channels = vorbis.Private, vorbis.Rate, min(vorbis.Channels, MaxChannels)
+		}
 	case "aac":
 		if config, ok := bitstream.ParseAAC(x.Private); ok {
 			b.aac = Samples(int64(config.Samples), int64(config.Rate))
@@ -78,6 +93,9 @@ func (b *Builder) Add(p Packet, front []byte) error {
 		size += int64(len(x.Prefix))
 	}
 	if x.Video {
+		if private, ok := b.h265.AnnexB(front); ok {
+			x.Private, b.h265 = private, h265.ParsePrivate(private)
+		}
 		frame := b.frame(front)
 		if frame.Known {
 			p.Key = frame.Key
@@ -92,8 +110,12 @@ func (b *Builder) Add(p Packet, front []byte) error {
 		b.config, b.bare, b.unsure = b.config || frame.Config, b.bare || frame.Known && !frame.Config, b.unsure || !frame.Known
 	} else {
 		p.Key = true
-		if d := b.Duration(front, size); d > 0 {
+		if d := b.Duration(front, size); d > 0 || b.vorbis != nil {
 			p.Duration = d
+		}
+		// What the first two packets of Vorbis decode to together begins at the time of the first.
+		if n := len(x.Packets); n == 1 && b.vorbis != nil && (p.Time-x.Packets[0].Time).Abs() <= Samples(int64(b.vorbis.Longest()), int64(b.vorbis.Rate)) {
+			x.Packets[0].Time = p.Time
 		}
 	}
 	x.Packets = append(x.Packets, p)
@@ -107,7 +129,11 @@ func (b *Builder) frame(front []byte) bitstream.Frame {
 	case "vp9":
 		return bitstream.ParseVP9(front)
 	case "h264":
-		return b.framing.Inspect(front)
+		return b.h264.Inspect(front)
+	case "hevc":
+		return b.h265.Inspect(front)
+	case "av1":
+		return b.av1.Inspect(front)
 	}
 	return bitstream.Frame{}
 }
@@ -119,8 +145,13 @@ func (b *Builder) Duration(front []byte, size int64) time.Duration {
 		return bitstream.OpusDuration(front)
 	case "aac":
 		return b.aac
-	case "pcmu", "pcma": // one byte a sample
-		return Samples(size/int64(max(b.Index.Channels, 1)), int64(max(b.Index.Rate, 1)))
+	case "vorbis":
+		if b.vorbis != nil {
+			return Samples(int64(b.vorbis.Samples(front)), int64(b.vorbis.Rate))
+		}
+	default:
+		samples, _ := bitstream.PCMSamples(b.Index.Codec, size, b.Index.Channels)
+		return Samples(samples, int64(max(b.Index.Rate, 1)))
 	}
 	return 0
 }
@@ -146,13 +177,34 @@ func (b *Builder) refusal() string {
 		if x.Channels > bitstream.MaxChannels {
 			return fmt.Sprintf("it has %d channels, and up to %d can be decoded", x.Channels, bitstream.MaxChannels)
 		}
-	case "pcmu", "pcma":
+	case "vorbis":
+		switch {
+		case b.vorbis == nil:
+			return "its Vorbis headers are missing or damaged"
+		case x.Channels > bitstream.MaxChannels || x.Rate < 8000 || x.Rate > 192000:
+			return fmt.Sprintf("it has %d channels at %d Hz, and 1 to %d channels at 8000 to 192000 Hz can be decoded", x.Channels, x.Rate, bitstream.MaxChannels)
+		case len(x.Private) > MaxPrivate:
+			return fmt.Sprintf("its Vorbis headers have %d bytes, and up to %d can be decoded", len(x.Private), MaxPrivate)
+		}
+	case "g722":
+		if x.Channels > 1 {
+			return fmt.Sprintf("it has %d channels, and G.722 of 1 channel can be decoded", x.Channels)
+		}
+	case "pcmu", "pcma", "pcm_s16le", "pcm_s16be", "pcm_f32le":
 		if x.Channels > 2 || x.Rate != 0 && (x.Rate < 8000 || x.Rate > 192000) {
 			return fmt.Sprintf("it has %d channels at %d Hz, and 1 or 2 channels at 8000 to 192000 Hz can be decoded", x.Channels, x.Rate)
 		}
 	case "h264":
 		if b.bare && !b.config && !b.unsure {
 			return "it has no H.264 parameter sets (SPS and PPS), neither in its header nor in its packets"
+		}
+	case "hevc":
+		if b.bare && !b.config && !b.unsure {
+			return "it has no HEVC parameter sets (VPS, SPS and PPS), neither in its header nor in its packets"
+		}
+	case "av1":
+		if b.bare && !b.config && !b.unsure {
+			return "it has no AV1 sequence header, neither in its header nor in its packets"
 		}
 	}
 	if b.tooLarge && !b.fits {
@@ -191,7 +243,8 @@ func (b *Builder) Finish(size int64, truncated bool) (*Index, error) {
 // reordered reports whether frames are stored in another order than they are shown in. A clock that steps back a few times
 // is none.
 func (x *Index) reordered() bool {
-	if x.Codec == "vp8" || x.Codec == "vp9" {
+	switch x.Codec {
+	case "vp8", "vp9", "av1":
 		return false
 	}
 	const rare = 50

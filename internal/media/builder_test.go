@@ -44,6 +44,13 @@ func TestBuilder_RefusesWhatNoDecoderTakes(t *testing.T) {
 		"h264_in_header":      {Index{Codec: "h264", Video: true, Private: []byte(sps)}, [][]byte{[]byte(idr), []byte(slice)}, ""},
 		"h264_no_sets":        {Index{Codec: "h264", Video: true}, [][]byte{[]byte(idr), []byte(slice)}, "no H.264 parameter sets"},
 		"h264_avcc_no_sets":   {Index{Codec: "h264", Video: true, Private: []byte{1, 66, 0, 10, 0xff, 0xe0, 0}}, [][]byte{[]byte(idr)}, "no H.264 parameter sets"},
+		"hevc_no_sets":        {Index{Codec: "hevc", Video: true}, [][]byte{[]byte("\x00\x00\x00\x01\x26\x01\xaf"), []byte("\x00\x00\x00\x01\x02\x01\xaf")}, "no HEVC parameter sets"},
+		"av1_no_sequence":     {Index{Codec: "av1", Video: true}, [][]byte{{0x32, 1, 0x10}, {0x32, 1, 0x30}}, "no AV1 sequence header"},
+		"vorbis_no_headers":   {Index{Codec: "vorbis"}, [][]byte{{0}}, "Vorbis headers are missing"},
+		"g722":                {Index{Codec: "g722", Channels: 1, Rate: 16000}, [][]byte{{1, 2}}, ""},
+		"g722_stereo":         {Index{Codec: "g722", Channels: 2, Rate: 16000}, [][]byte{{1, 2}}, "G.722 of 1 channel"},
+		"pcm_96k":             {Index{Codec: "pcm_s16le", Channels: 2, Rate: 96000}, [][]byte{{1, 2, 3, 4}}, ""},
+		"pcm_surround":        {Index{Codec: "pcm_f32le", Channels: 6, Rate: 48000}, [][]byte{{1, 2, 3, 4}}, "6 channels at 48000 Hz"},
 		"h264_long_sei":       {Index{Codec: "h264", Video: true}, [][]byte{[]byte(sei), []byte(slice)}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

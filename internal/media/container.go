@@ -123,7 +123,7 @@ func Choose(tracks []Candidate, kind roomreel.TrackKind, number int) (int, error
 		switch {
 		case t.Kind == "" || kind != "" && t.Kind != kind:
 		case t.Codec == "":
-			refuse(Invalid("codec %.40q is not supported: recordings hold VP8, VP9, H.264, Opus, AAC, PCMU or PCMA", t.Name))
+			refuse(Invalid("codec %.40q is not supported: recordings hold VP8, VP9, H.264, HEVC, AV1, Opus, AAC, Vorbis, PCMU, PCMA, G.722 or PCM", t.Name))
 		case t.Unreadable != "":
 			refuse(Invalid("the %s track cannot be read: %s", t.Kind, t.Unreadable))
 		default:

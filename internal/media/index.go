@@ -15,6 +15,7 @@ const (
 	MaxRate       = 768_000  // samples per second
 	MaxChannels   = 255
 	MaxPrefix     = 1024           // bytes of Index.Prefix; real ones are a few
+	MaxPrivate    = 32767          // bytes of Index.Private that decoders take; those of Vorbis are the longest, some kilobytes
 	MaxDelay      = time.Second    // of Index.CodecDelay
 	MaxStart      = 24 * time.Hour // of Index.Start; more is damage and counts as 0
 
@@ -26,9 +27,9 @@ const (
 // Index says what a recording holds, packet by packet, without its payload. It is made once, when the recording
 // arrives, and drives everything after: seeking, gaps, drift, chunk borders and the report.
 type Index struct {
-	Codec      string // vp8, vp9, h264, opus, aac, pcmu, pcma
+	Codec      string // vp8, vp9, h264, hevc, av1, opus, aac, vorbis, pcmu, pcma, g722, pcm_s16le, pcm_s16be, pcm_f32le
 	Video      bool
-	Private    []byte        // h264: avcC; opus: OpusHead; aac: AudioSpecificConfig; of Matroska, any CodecPrivate
+	Private    []byte        // h264: avcC; hevc: hvcC; av1: av1C; opus: OpusHead; aac: AudioSpecificConfig; vorbis: laced headers; of Matroska, any CodecPrivate
 	CodecDelay time.Duration // audio that is decoded and not heard: Opus pre-skip, AAC priming
 	Start      time.Duration // when the track begins in its file, from the file's earliest track; at most MaxStart
 	Rate       int           // audio

@@ -164,8 +164,12 @@ func (t *placedAudio) packetAt(i int, position int64) int {
 func (t *placedAudio) cut(k, start, end int) protocol.Run {
 	run, first := t.Runs[k], t.first[k]
 	last := min(first+run.Packets, end)
-	if start > first {
-		run.Start = t.decoded[start] - t.decoded[first]
+	if start >= first {
+		begin := start
+		if t.Media.Codec == "vorbis" && begin < last { // a decoder makes nothing of the packet that it begins with
+			begin++
+		}
+		run.Start = t.decoded[begin] - t.decoded[first]
 	}
 	run.Packets = last - max(first, start)
 	return run

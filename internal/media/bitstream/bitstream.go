@@ -1,5 +1,5 @@
-// Package bitstream reads what encoded packets say about themselves: keyframes and frame sizes of VP8 and VP9, durations
-// and headers of Opus and AAC. Package h264 does the same for H.264.
+// Package bitstream reads what encoded packets say about themselves: keyframes and frame sizes of VP8, VP9 and AV1, durations
+// and headers of Opus, AAC, Vorbis and PCM. Packages h264 and h265 do the same for H.264 and HEVC.
 //
 // Containers get these wrong: a media server may write the flag of the RTP marker, a browser changes the size in the middle
 // of a track. So readers believe the bitstream wherever its first bytes tell.
@@ -17,7 +17,7 @@ type Frame struct {
 	Known         bool // the front tells whether it is a keyframe
 	Key           bool
 	Width, Height int  // of keyframes, in pixels; 0 when the front does not tell
-	Config        bool // H.264: a sequence parameter set comes before the frame
+	Config        bool // H.264 and HEVC: a sequence parameter set comes before the frame; AV1: a sequence header is known
 }
 
 // ParseVP8 reads a VP8 frame header. Source: RFC 6386, 9.1.

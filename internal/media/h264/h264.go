@@ -57,16 +57,10 @@ func (f Framing) Config() bool { return f.config }
 // an open GOP are not keyframes by this rule: a decoder that starts there shows damaged frames first.
 func (f Framing) Inspect(b []byte) bitstream.Frame {
 	var frame bitstream.Frame
-	size := f.lengthSize
-	switch {
-	case bytes.HasPrefix(b, []byte{0, 0, 0, 1}): // Annex B whatever the private data says; no slice is one byte long
-		size = 0
-	case size == 0 && !bytes.HasPrefix(b, []byte{0, 0, 1}): // no private data, and no start code either
-		size = 4
-	}
+	size := bitstream.NALFraming(b, f.lengthSize)
 	for len(b) > 0 {
 		var nal []byte
-		nal, b = cut(b, size)
+		nal, b = bitstream.CutNAL(b, size)
 		if len(nal) == 0 {
 			continue
 		}
@@ -86,35 +80,6 @@ func (f Framing) Inspect(b []byte) bitstream.Frame {
 	}
 	return frame
 }
-
-// cut splits the first NAL unit off b. The last one may be cut short by the end of b.
-func cut(b []byte, lengthSize int) (nal, rest []byte) {
-	if lengthSize > 0 {
-		if len(b) <= lengthSize {
-			return nil, nil
-		}
-		n := uint64(0)
-		for _, c := range b[:lengthSize] {
-			n = n<<8 | uint64(c)
-		}
-		b = b[lengthSize:]
-		if n > uint64(len(b)) {
-			return b, nil
-		}
-		return b[:n], b[n:]
-	}
-	i := bytes.Index(b, startCode)
-	if i < 0 {
-		return nil, nil
-	}
-	b = b[i+3:]
-	if j := bytes.Index(b, startCode); j >= 0 {
-		return b[:j], b[j:]
-	}
-	return b, nil
-}
-
-var startCode = []byte{0, 0, 1}
 
 // sizeOf returns the frame size that a sequence parameter set says, after cropping, or 0, 0.
 func sizeOf(sps []byte) (width, height int) {
@@ -209,12 +174,12 @@ func (c Config) Record() []byte {
 
 // nals calls f for each NAL unit of an Annex B byte stream, without start codes and trailing zeros.
 func nals(b []byte, f func(nal []byte) error) error {
-	i := bytes.Index(b, startCode)
+	i := bytes.Index(b, bitstream.StartCode)
 	if i < 0 || len(bytes.Trim(b[:i], "\x00")) > 0 {
 		return errors.New("it is not an Annex B byte stream")
 	}
 	for b = b[i+3:]; ; {
-		end := bytes.Index(b, startCode)
+		end := bytes.Index(b, bitstream.StartCode)
 		nal := b
 		if end >= 0 {
 			nal = b[:end]

@@ -71,6 +71,7 @@ const (
 	idAudio                   = 0xE1
 	idSamplingFrequency       = 0xB5
 	idChannels                = 0x9F
+	idBitDepth                = 0x6264
 	idContentEncodings        = 0x6D80
 	idContentEncoding         = 0x6240
 	idContentScope            = 0x5032

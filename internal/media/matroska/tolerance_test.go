@@ -495,7 +495,7 @@ func TestReadTrack_GoesOnInALaterSegment(t *testing.T) {
 		t.Errorf("track %d begins at %v", x.Track, x.Start)
 	}
 	left := x.LeftOut(func(_ roomreel.TrackKind, number int) bool { return number == 2 })
-	if d := cmp.Diff([]string{`audio track (A_VORBIS, "radio", cannot be read)`, "audio track 1 (opus)"}, left); d != "" {
+	if d := cmp.Diff([]string{`audio track (vorbis, "radio", cannot be read)`, "audio track 1 (opus)"}, left); d != "" {
 		t.Error(d)
 	}
 }

@@ -26,6 +26,7 @@ type track struct {
 	display  media.Display
 	rate     int
 	channels int
+	bits     uint64 // of a PCM sample
 	prefix   []byte
 	encoded  bool // its packets are compressed, stripped or encrypted
 }
@@ -163,6 +164,8 @@ func (t *track) parseAudio(b []byte) {
 			}
 		case idChannels:
 			t.channels = int(min(max(uintOf(data), 1), media.MaxChannels))
+		case idBitDepth:
+			t.bits = uintOf(data)
 		}
 	})
 }
@@ -220,6 +223,10 @@ func (t *track) resolve() {
 		t.Codec = "vp9"
 	case "V_MPEG4/ISO/AVC":
 		t.Codec = "h264"
+	case "V_MPEGH/ISO/HEVC":
+		t.Codec = "hevc"
+	case "V_AV1":
+		t.Codec = "av1"
 	case "A_OPUS", "A_OPUS/EXPERIMENTAL":
 		t.Codec, t.rate = "opus", bitstream.OpusRate
 		if head, ok := bitstream.ParseOpusHead(t.private); ok {
@@ -240,14 +247,23 @@ func (t *track) resolve() {
 		if len(t.private) < 8 {
 			return
 		}
-		tag := binary.LittleEndian.Uint16(t.private)
-		switch tag {
-		case 6:
+		tag, bits := binary.LittleEndian.Uint16(t.private), uint64(0)
+		if len(t.private) >= 16 {
+			bits = uint64(binary.LittleEndian.Uint16(t.private[14:]))
+		}
+		switch {
+		case tag == 1 && bits == 16:
+			t.Codec = "pcm_s16le"
+		case tag == 3 && bits == 32:
+			t.Codec = "pcm_f32le"
+		case tag == 6:
 			t.Codec = "pcma"
-		case 7:
+		case tag == 7:
 			t.Codec = "pcmu"
+		case tag == 0x65, tag == 0x28f:
+			t.Codec = "g722"
 		default:
-			t.Name = fmt.Sprintf("A_MS/ACM with format tag %d", tag)
+			t.Name = fmt.Sprintf("A_MS/ACM with format tag %d and %d bits", tag, bits)
 			return
 		}
 		if n := int(binary.LittleEndian.Uint16(t.private[2:])); n >= 1 && n <= media.MaxChannels {
@@ -256,6 +272,22 @@ func (t *track) resolve() {
 		if hz := binary.LittleEndian.Uint32(t.private[4:]); hz >= 1 && hz <= media.MaxRate {
 			t.rate = int(hz)
 		}
+		if t.Codec == "g722" {
+			t.rate = bitstream.G722Rate
+		}
+	case "A_VORBIS":
+		t.Codec = "vorbis"
+		if vorbis, ok := bitstream.ParseVorbis(t.private); ok {
+			t.rate, t.channels = vorbis.Rate, vorbis.Channels
+		} else {
+			t.Unreadable = "its Vorbis headers are missing or damaged"
+		}
+	case "A_PCM/INT/LIT", "A_PCM/INT/BIG", "A_PCM/FLOAT/IEEE":
+		name := fmt.Sprintf("%s of %d bits", t.Name, t.bits)
+		t.Codec = map[string]string{
+			"A_PCM/INT/LIT of 16 bits": "pcm_s16le", "A_PCM/INT/BIG of 16 bits": "pcm_s16be", "A_PCM/FLOAT/IEEE of 32 bits": "pcm_f32le",
+		}[name]
+		t.Name = name
 	}
 	wrongKind := t.Name != "" && ((t.Name[0] == 'V') != (t.Kind == roomreel.Video) || (t.Name[0] == 'A') != (t.Kind == roomreel.Audio))
 	if wrongKind {

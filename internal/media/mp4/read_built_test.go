@@ -170,7 +170,7 @@ func TestReadIndex_TakesEveryShape(t *testing.T) {
 		"begins_at_a_keyframe":  {file: video(edit(40, 80, 0x10000), newFullBox("stss", 0, 0, u32(2, 1, 3))), want: [][2]int64{{3, 0}}},
 		"absurd_edit":           {file: video(edit(40, 1<<30, 0x10000)), want: [][2]int64{{1, 0}, {2, 40}, {3, 80}}},
 		"too_few_times":         {file: video(nil, newBox("free")), want: [][2]int64{{1, 0}, {2, 40}, {3, 80}}},
-		"opus_fragments":        {file: opus(), want: [][2]int64{{0, 0}, {1, 60}, {2, 120}}, delay: 6500 * time.Microsecond},
+		"opus_fragments":        {file: opus(), want: [][2]int64{{0, 0}, {1, 60}, {2, 120}}}, // no edit list
 		"quicktime_audio":       {file: quicktime(), want: [][2]int64{{1, 0}, {2, 21}}, delay: 1024 * time.Second / 48000},
 		"safari_audio":          {file: safari(), kind: "audio", want: [][2]int64{{0, 0}, {1, 23}, {10, 46}, {11, 69}}, delay: 2112 * time.Second / 44100},
 		"safari_video":          {file: safari(), kind: "video", want: [][2]int64{{2, 0}, {3, 33}, {12, 66}, {13, 100}}, start: 100 * time.Millisecond},

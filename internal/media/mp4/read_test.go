@@ -183,7 +183,7 @@ func TestReadIndex_SkipsPrimingAndNotesWhenTracksBegin(t *testing.T) {
 		"moov_last":      {delay: aac},
 		"moov_first":     {delay: aac},
 		"opus":           {delay: 6500 * time.Microsecond},
-		"opus_fragments": {delay: 6500 * time.Microsecond},
+		"opus_fragments": {delay: 0}, // no edit list
 		"aac_441_mono":   {delay: 1024 * time.Second / 44100},
 		"delayed_video":  {delay: aac, video: 400 * time.Millisecond},
 	}

@@ -1,10 +1,10 @@
-// Package ogg reads Ogg Opus recordings, as LiveKit's egress, GStreamer and ffmpeg write them.
+// Package ogg reads Ogg recordings of Opus and Vorbis, as LiveKit's egress, GStreamer and ffmpeg write them.
 //
 // Reading is tolerant and bounded, as in package matroska: pages whose checksum is wrong are stepped over, lost pages are
 // gaps in time, and a chained stream goes on where the one before it ended. Pion's oggreader was tried: it gives pages without
 // their segment tables, so that the packets of a page cannot be told apart, and stops at the first damaged page.
 //
-// Source: RFC 3533 (Ogg) and RFC 7845 (Opus in Ogg).
+// Source: RFC 3533 (Ogg), RFC 7845 (Opus in Ogg), and the Vorbis I specification, A.
 package ogg
 
 import (
@@ -26,6 +26,9 @@ const (
 
 	// maxSpans bounds the pages that a packet may span. Opus packets have at most 61 kB for each pair of channels.
 	maxSpans = 256
+
+	// maxHeader bounds a Vorbis header that is kept. Longer comments are not needed.
+	maxHeader = media.MaxPrivate
 
 	continued   = 1 // flags of a page: it begins with the rest of a packet
 	streamStart = 2
@@ -68,8 +71,10 @@ func read(r io.Reader, kind roomreel.TrackKind, number int) (*media.Index, error
 		}
 	}
 	if s.build == nil {
-		if _, err := media.Choose(s.all, kind, number); err != nil {
+		if i, err := media.Choose(s.all, kind, number); err != nil {
 			return nil, err
+		} else if s.codec != "" {
+			return nil, media.Invalid("the %s track cannot be read: the file ends before its Vorbis headers do", s.all[i].Kind)
 		}
 	}
 	s.build.Index.Tracks, s.build.Index.Track = media.ListTracks(s.all, s.chosen)
@@ -237,12 +242,17 @@ var crcTable = func() (table [256]uint32) {
 type stream struct {
 	kind   roomreel.TrackKind
 	build  *media.Builder
-	number int               // of the stream among the Opus streams that begin together, from 1
+	number int               // of the stream among the readable streams that begin together, from 1
 	all    []media.Candidate // the streams that begin the file
 	chosen int               // which of them is indexed
 
-	heads bool // streams begin: no other page came since
-	opus  int  // Opus streams that begin together so far
+	heads    bool // streams begin: no other page came since
+	readable int  // streams of Opus and Vorbis that begin together so far
+
+	codec  string // of the indexed stream; "" before it begins
+	rate   int64  // at which its granule positions count
+	head   []byte // Vorbis: its first header; the index begins after the last
+	vorbis *bitstream.Vorbis
 
 	serial   uint32
 	sequence uint32 // of the last page
@@ -268,7 +278,7 @@ func (s *stream) page(p page) error {
 		return nil
 	}
 	s.heads = false
-	if s.build == nil || p.serial != s.serial {
+	if s.codec == "" || p.serial != s.serial {
 		return nil
 	}
 	if p.sequence != s.sequence+1 || p.flags&continued == 0 {
@@ -279,45 +289,51 @@ func (s *stream) page(p page) error {
 	return s.add(p, s.packets(p))
 }
 
-// start reads the first page of a stream. Streams that begin together are tracks; the Opus stream with the wanted number is indexed.
-// Those that begin later are chained to them, in the same order.
+// start reads the first page of a stream. Streams that begin together are tracks; the readable one with the wanted number is
+// indexed. Those that begin later are chained to them, in the same order.
 func (s *stream) start(p page) {
 	if !s.heads {
-		s.heads, s.opus = true, 0
+		s.heads, s.readable = true, 0
 	}
-	opus, ok := bitstream.ParseOpusHead(p.body)
-	c := media.Candidate{Kind: roomreel.Audio, Codec: "opus"}
-	if !ok {
-		c = candidate(p.body)
-	}
+	c := candidate(p.body)
 	if s.build == nil || len(s.build.Index.Packets) == 0 {
 		s.all = append(s.all, c)
 	}
-	if !ok {
+	if c.Codec == "" {
 		return
 	}
-	if s.opus++; s.opus != s.number || s.kind == roomreel.Video {
+	if s.readable++; s.readable != s.number || s.kind == roomreel.Video {
 		return
 	}
-	if s.build == nil {
-		s.chosen = len(s.all) - 1
-		s.build = media.NewBuilder(media.Index{
-			Codec: "opus", Private: bytes.Clone(p.body), CodecDelay: media.Samples(int64(opus.PreSkip), bitstream.OpusRate),
-			Rate: bitstream.OpusRate, Channels: opus.Channels,
-		})
-	} else if len(s.build.Index.Packets) == 0 {
+	switch {
+	case s.codec == "":
+		s.chosen, s.codec, s.head = len(s.all)-1, c.Codec, bytes.Clone(p.body)
+		if opus, ok := bitstream.ParseOpusHead(p.body); ok {
+			s.rate = bitstream.OpusRate
+			s.build = media.NewBuilder(media.Index{
+				Codec: c.Codec, Private: s.head, CodecDelay: media.Samples(int64(opus.PreSkip), s.rate), Rate: bitstream.OpusRate, Channels: opus.Channels,
+			})
+		}
+	case s.build == nil || len(s.build.Index.Packets) == 0:
+		return
+	case c.Codec != s.codec || s.vorbis != nil && !bytes.Equal(p.body, s.head): // its packets need other headers
 		return
 	}
 	s.serial, s.sequence, s.placed, s.spans = p.serial, p.sequence, false, nil
 }
 
-// candidate names a stream that is not Opus.
+// candidate names a stream by its first packet.
 func candidate(body []byte) media.Candidate {
+	if _, ok := bitstream.ParseOpusHead(body); ok {
+		return media.Candidate{Kind: roomreel.Audio, Codec: "opus"}
+	}
+	if bitstream.IsVorbisHeader(body, 1) {
+		return media.Candidate{Kind: roomreel.Audio, Codec: "vorbis"}
+	}
 	for _, known := range []struct {
 		magic string
 		media.Candidate
 	}{
-		{"\x01vorbis", media.Candidate{Kind: roomreel.Audio, Name: "Vorbis"}},
 		{"\x7fFLAC", media.Candidate{Kind: roomreel.Audio, Name: "FLAC"}},
 		{"Speex   ", media.Candidate{Kind: roomreel.Audio, Name: "Speex"}},
 		{"\x80theora", media.Candidate{Kind: roomreel.Video, Name: "Theora"}},
@@ -328,6 +344,28 @@ func candidate(body []byte) media.Candidate {
 		}
 	}
 	return media.Candidate{}
+}
+
+// samples returns how many samples a packet with the given front holds, and whether it is one of audio. The last header of
+// Vorbis begins the index.
+func (s *stream) samples(front []byte) (count int64, ok bool) {
+	switch {
+	case s.codec == "opus":
+		ok = !bytes.Equal(front, head) && !bytes.Equal(front, tags)
+		return int64(bitstream.OpusDuration(front) * bitstream.OpusRate / time.Second), ok
+	case front[0]&1 == 0:
+		if s.vorbis == nil { // before the headers
+			return 0, false
+		}
+		return int64(s.vorbis.Samples(front)), true
+	case s.build == nil && bitstream.IsVorbisHeader(front, 5):
+		private := bitstream.LaceVorbis(s.head, nil, front)
+		s.build = media.NewBuilder(media.Index{Codec: s.codec, Private: private})
+		if v, ok := bitstream.ParseVorbis(private); ok {
+			s.vorbis, s.rate = v, int64(v.Rate)
+		}
+	}
+	return 0, false
 }
 
 // packets returns the packets that end in the page.
@@ -345,7 +383,11 @@ func (s *stream) packets(p page) []packet {
 		}
 		if size > 0 && !s.skip {
 			s.spans = append(s.spans, media.Span{Pos: p.pos + int64(at), Size: size})
-			if missing := len(tags) - len(s.front); missing > 0 {
+			keep := len(tags)
+			if s.build == nil {
+				keep = maxHeader
+			}
+			if missing := keep - len(s.front); missing > 0 {
 				s.front = append(s.front, p.body[at:at+min(size, missing)]...)
 			}
 			if len(s.spans) > maxSpans {
@@ -353,9 +395,10 @@ func (s *stream) packets(p page) []packet {
 			}
 		}
 		if last {
-			if len(s.spans) > 0 && !bytes.Equal(s.front, head) && !bytes.Equal(s.front, tags) {
-				d := bitstream.OpusDuration(s.front)
-				list = append(list, packet{s.spans, s.front, int64(d * bitstream.OpusRate / time.Second)})
+			if len(s.spans) > 0 {
+				if count, ok := s.samples(s.front); ok {
+					list = append(list, packet{s.spans, s.front, count})
+				}
 			}
 			s.spans, s.front, s.skip = nil, nil, false
 		}
@@ -392,7 +435,7 @@ func (s *stream) add(p page, list []packet) error {
 	}
 	s.end = begin + total
 	for _, k := range list {
-		p := media.Packet{Time: media.Samples(s.base+begin, bitstream.OpusRate), Pos: k.spans[0].Pos, Size: k.spans[0].Size}
+		p := media.Packet{Time: media.Samples(s.base+begin, s.rate), Pos: k.spans[0].Pos, Size: k.spans[0].Size}
 		if len(k.spans) > 1 {
 			p.Rest = k.spans[1:]
 		}
@@ -403,7 +446,7 @@ func (s *stream) add(p page, list []packet) error {
 	}
 	for all := s.build.Index.Packets; over > 0 && len(list) > 0 && len(all) > 0; list = list[:len(list)-1] {
 		last, count := &all[len(all)-1], list[len(list)-1].count
-		last.Duration = media.Samples(max(0, count-over), bitstream.OpusRate)
+		last.Duration = media.Samples(max(0, count-over), s.rate)
 		over -= count
 		all = all[:len(all)-1]
 	}

@@ -217,7 +217,8 @@ func TestReadIndex_SaysWhyAFileIsOfNoUse(t *testing.T) {
 		kind roomreel.TrackKind
 		want string
 	}{
-		"vorbis":     {start("\x01vorbis"), "", `codec "Vorbis" is not supported`},
+		"vorbis":     {start("\x01vorbis"), "", "the file ends before its Vorbis headers do"},
+		"no_setup":   {(&writer{}).page(streamStart, 0, []byte("\x01vorbis")).page(0, 0, []byte("\x05vorbis")).page(0, 64, []byte{0}).out, "", "the audio track holds no packets"},
 		"theora":     {start("\x80theora"), "video", `codec "Theora" is not supported`},
 		"no_video":   {recording(1).page(0, 960, opus20(1)).out, "video", "the file has no video track"},
 		"no_packets": {recording(1).out, "", "the audio track holds no packets"},

@@ -24,6 +24,7 @@ type track struct {
 	track   protocol.Track
 	rate    int64 // samples per second that its packets decode to
 	grid    int64 // samples of every packet, where all have the same; else 1
+	vorbis  *bitstream.Vorbis
 	runs    []protocol.Run
 	mixer   *mixer
 	decoder *codec.AudioDecoder // nil before the first packet, and for good when it cannot be opened
@@ -50,6 +51,10 @@ func newTrack(t protocol.Track, runs []protocol.Run, m *mixer) (*track, error) {
 	case "aac":
 		if config, ok := bitstream.ParseAAC(t.Private); ok {
 			result.rate, result.grid, result.usual = int64(config.Rate), int64(config.Samples), int64(config.Samples)
+		}
+	case "vorbis":
+		if headers, ok := bitstream.ParseVorbis(t.Private); ok {
+			result.vorbis, result.rate = headers, int64(headers.Rate)
 		}
 	default:
 		if t.Rate == 0 {
@@ -169,16 +174,15 @@ func (t *track) counted() bool {
 // decode appends the packet's samples to dst: exactly as many as it stands for. It returns how many of them the decoder made;
 // the rest are silent. When the packet cannot be decoded, all are silent and the error says why.
 func (t *track) decode(dst []float32, data []byte) ([]float32, int64, error) {
-	length := t.length(data)
+	length, known := t.length(data)
 	all, err := t.try(dst, data)
 	decoded := int64(len(all)-len(dst)) / 2
 	if err == nil {
-		if length == 0 {
+		if !known {
 			length = decoded
 		}
 		t.usual = length
-	}
-	if length == 0 {
+	} else if !known {
 		length = t.usual
 	}
 	want := len(dst) + int(2*length)
@@ -207,17 +211,22 @@ func (t *track) try(dst []float32, data []byte) ([]float32, error) {
 
 func (t *track) channels() int { return max(t.track.Channels, 1) }
 
-// length returns how many samples a packet stands for, known without decoding it; 0 when it does not say.
-func (t *track) length(data []byte) int64 {
+// length returns how many samples a packet stands for, as far as that is known without decoding it.
+func (t *track) length(data []byte) (samples int64, known bool) {
 	switch t.track.Codec {
 	case "opus":
-		return timeline.Samples(bitstream.OpusDuration(data))
-	case "aac":
-		return 0
+		samples = timeline.Samples(bitstream.OpusDuration(data))
+	case "vorbis":
+		if t.vorbis == nil {
+			return 0, false
+		}
+		return int64(t.vorbis.Samples(data)), true
 	case protocol.Lossless:
-		return int64(len(data) / bytesPerSample)
+		samples = int64(len(data) / bytesPerSample)
+	default:
+		samples, _ = bitstream.PCMSamples(t.track.Codec, int64(len(data)), t.channels())
 	}
-	return int64(len(data) / t.channels()) // G.711: one byte each
+	return samples, samples > 0
 }
 
 // place gives samples to the run's resampler and adds what comes out to the mix. The first `decoded` of them are a decoder's.

@@ -22,10 +22,10 @@ type Plan struct {
 
 // Track describes one source's packets. A track's number is its place in the plan's Tracks.
 type Track struct {
-	Codec    string `json:"codec"`             // vp8, vp9, h264, opus, aac, pcmu, pcma; f32 for samples that a child made
-	Private  []byte `json:"private,omitempty"` // avcC, OpusHead or AudioSpecificConfig; empty for the others
+	Codec    string `json:"codec"`             // as in media.Index; f32 for samples that a child made
+	Private  []byte `json:"private,omitempty"` // as in media.Index; empty for many
 	Channels int    `json:"channels,omitempty"`
-	Rate     int    `json:"rate,omitempty"` // samples per second of aac, pcmu and pcma; opus and f32 have 48000
+	Rate     int    `json:"rate,omitempty"` // samples per second; opus and f32 have 48000
 	MaxW     int    `json:"max_w,omitempty"`
 	MaxH     int    `json:"max_h,omitempty"` // largest frame in the index; a decoder refuses more than 4096x2304
 
@@ -105,7 +105,7 @@ const (
 	// on each side, which are 96 samples at 48 kHz when the track has 8 kHz.
 	AudioMargin = 128
 
-	// AudioPreroll is needed before that of codecs whose decoders remember (opus, aac), from earlier runs of the track where
+	// AudioPreroll is needed before that of codecs whose decoders remember (opus, aac, vorbis, g722), from earlier runs of the track where
 	// this one is too short. A decoder that begins in the middle of a track is wrong at first. Measured on six kinds of Opus,
 	// the largest difference to a decoder that began at the front is -8 dBFS without preroll, -18 dBFS after 80 ms and
 	// -156 dBFS after 0.5 s. Opus of 32 kbit/s with tones that glide is still -78 dBFS off after 1 s and -90 dBFS after 2 s,

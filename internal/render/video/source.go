@@ -33,6 +33,11 @@ type source struct {
 	free    []*codec.Frame
 	spare   *codec.Frame    // where the next frame is received
 	held    []time.Duration // times of packets whose frames the decoder may hold back, ascending
+	keyed   bool            // a keyframe came
+	broken  bool            // a frame is missing that those that come next need
+	since   time.Duration   // time of the packet with which that began
+	whole   time.Duration   // time of the keyframe with which it ended
+	spoilt  []time.Duration // times of the last packets that needed it
 	serial  int64
 	width   int
 	height  int
@@ -56,7 +61,9 @@ func (s *source) decode(p protocol.Packet) {
 		s.stats.Refuse(errors.New("the packet is empty"))
 		return
 	}
-	if err := s.decoder.Send(p.Data, int64(p.Time)); err != nil {
+	err := s.decoder.Send(p.Data, int64(p.Time))
+	s.follow(p, err)
+	if err != nil {
 		s.stats.Refuse(err)
 		s.receive()
 		return
@@ -66,6 +73,32 @@ func (s *source) decode(p protocol.Packet) {
 	s.receive()
 	if s.decoder.Delay() == 0 || len(s.held) > maxQueue {
 		s.held = s.held[:0] // what has not come out by now never comes
+	}
+}
+
+// maxBroken is for how long frames are left out that need a missing one, until a keyframe comes. A recording whose next keyframe is
+// an hour away shows something sooner.
+const maxBroken = 10 * time.Second
+
+// follow notes whether the packet that was just sent needs a frame that is missing. The decoders of AV1 and HEVC conceal
+// nothing: what they make of such packets is grey, or of colours that were not recorded.
+func (s *source) follow(p protocol.Packet, err error) {
+	lost := s.decoder.Lost()
+	switch {
+	case p.Key && err == nil:
+		if s.broken {
+			s.whole = p.Time // frames of an open GOP are shown before their keyframe, and need earlier ones
+		}
+		s.keyed, s.broken = true, false
+	case s.broken && s.keyed && p.Time > s.since+maxBroken:
+		s.broken = false
+	case !s.broken && (lost || err != nil && s.track.Codec == "av1"):
+		s.broken, s.since = true, p.Time
+	}
+	if s.broken || p.Time < s.whole {
+		if s.spoilt = append(s.spoilt, p.Time); len(s.spoilt) > maxQueue {
+			s.spoilt = slices.Delete(s.spoilt, 0, 1)
+		}
 	}
 }
 
@@ -81,6 +114,7 @@ func (s *source) drain() {
 }
 
 func (s *source) receive() {
+	var last *codec.Frame
 	for refused := 0; refused < maxQueue; {
 		if s.spare == nil {
 			s.spare = s.unused()
@@ -92,28 +126,48 @@ func (s *source) receive() {
 			continue
 		}
 		if !ok {
-			return
+			break
 		}
-		s.stats.Decoded++
-		s.enqueue()
+		if last != nil {
+			if last.PTS == s.spare.PTS { // a smaller layer of the same frame
+				s.recycle(last)
+			} else {
+				s.enqueue(last)
+			}
+		}
+		last, s.spare = s.spare, nil
+	}
+	if last != nil {
+		s.enqueue(last)
 	}
 }
 
-// enqueue puts the frame just received in its place, by time.
-func (s *source) enqueue() {
-	f := s.spare
-	s.spare = nil
+// errLost is why a frame is left out that needs one that is missing.
+var errLost = errors.New("a frame before it is missing")
+
+func (s *source) recycle(f *codec.Frame) {
+	f.Unref()
+	s.free = append(s.free, f)
+}
+
+// enqueue puts a frame that was received in its place, by time.
+func (s *source) enqueue(f *codec.Frame) {
+	at := time.Duration(f.PTS)
+	s.held = slices.DeleteFunc(s.held, func(t time.Duration) bool { return t <= at })
+	if slices.Contains(s.spoilt, at) {
+		s.stats.Refuse(errLost)
+		s.recycle(f)
+		return
+	}
+	s.stats.Decoded++
 	if f.Width != s.width || f.Height != s.height {
 		if s.width != 0 {
 			s.stats.Sizes++
 		}
 		s.width, s.height = f.Width, f.Height
 	}
-	at := time.Duration(f.PTS)
-	s.held = slices.DeleteFunc(s.held, func(t time.Duration) bool { return t <= at })
 	if s.shown.frame != nil && f.PTS < s.shown.frame.PTS {
-		f.Unref()
-		s.free = append(s.free, f) // too late: a newer one has been shown
+		s.recycle(f) // too late: a newer one has been shown
 		return
 	}
 	s.serial++
@@ -141,8 +195,7 @@ func (s *source) advance(at time.Duration) {
 // take shows the first frame of the queue.
 func (s *source) take() {
 	if s.shown.frame != nil {
-		s.shown.frame.Unref()
-		s.free = append(s.free, s.shown.frame)
+		s.recycle(s.shown.frame)
 	}
 	s.shown = s.queue[0]
 	s.queue = slices.Delete(s.queue, 0, 1)
