@@ -15,6 +15,8 @@ var videoDecoders = map[string]string{"vp8": "vp8", "vp9": "vp9", "h264": "h264"
 
 // VideoDecoder decodes one video track. Not for concurrent use.
 type VideoDecoder struct {
+	Colour Colour // what the container says of the frames; it counts where the stream says nothing
+
 	codec   string
 	context *C.AVCodecContext
 	packet  *C.AVPacket
@@ -89,6 +91,11 @@ func (d *VideoDecoder) Receive(f *Frame) (bool, error) {
 	case err < 0:
 		return false, failure("decode "+d.codec, err)
 	}
+	full := C.int(0)
+	if d.Colour.Full {
+		full = 1
+	}
+	C.rr_settle_colour(d.context, f.av, C.int(d.Colour.Matrix), full)
 	f.PTS = int64(info.pts)
 	f.Width, f.Height = int(info.width), int(info.height)
 	f.AspectNum, f.AspectDen = int(info.sar_num), int(info.sar_den)
