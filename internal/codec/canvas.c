@@ -126,9 +126,9 @@ static int draw(AVFrame *canvas, const AVFrame *frame, const rr_view *v, int x, 
 	rr_conversion c;
 	if (!rr_find_conversion(&c, frame, canvas))
 		return 0;
-	if (reserve(scratch, size, w * (int)sizeof(int32_t)) < 0)
+	if (reserve(scratch, size, w * (int)sizeof(int16_t)) < 0)
 		return AVERROR(ENOMEM);
-	rr_convert(&c, canvas, x, y, w, h, (int32_t *)*scratch);
+	rr_convert(&c, canvas, x, y, w, h, (int16_t *)*scratch);
 	return 0;
 }
 

@@ -61,15 +61,17 @@ int rr_receive_frame(AVCodecContext *d, AVFrame *f, rr_frame_info *info);
 void rr_settle_colour(const AVCodecContext *d, AVFrame *f, int matrix, int full);
 int rr_audio_copy(const AVFrame *f, float *stereo);
 
-// What turns samples of one matrix and range into those of another, times 1 << 14: new Y from Y, U and V, new U and V from both.
+// How samples of one matrix and range become those of another: what is added to each of Y, U and V, as factors of the distances of
+// Y, U and V from 128. All are times 1 << RR_FRACTION.
+#define RR_FRACTION 9
 typedef struct {
 	int16_t y, yu, yv, u, uv, vu, v;
-	int black; // luma of black before
+	int16_t zero; // added to Y besides, with the half that rounds
 } rr_conversion;
 
 int rr_known_matrix(int matrix);
 int rr_find_conversion(rr_conversion *c, const AVFrame *from, const AVFrame *to);
-void rr_convert(const rr_conversion *c, AVFrame *canvas, int x, int y, int w, int h, int32_t *row);
+void rr_convert(const rr_conversion *c, AVFrame *canvas, int x, int y, int w, int h, int16_t *row);
 int rr_planar_rgb(enum AVPixelFormat format);
 int rr_rgb_to_yuv(AVFrame **out, const AVFrame *from, enum AVColorSpace matrix);
 

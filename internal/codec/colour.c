@@ -32,7 +32,8 @@ static void from_rgb(double m[3][3], int matrix)
 
 static int16_t fixed(double v)
 {
-	return (int16_t)(v * (1 << 14) + (v < 0 ? -0.5 : 0.5));
+	v *= 1 << RR_FRACTION;
+	return (int16_t)(v + (v < 0 ? -0.5 : 0.5));
 }
 
 // rr_find_conversion reports whether samples of a frame must be converted to those of another, and how. The result is limited.
@@ -53,42 +54,49 @@ int rr_find_conversion(rr_conversion *c, const AVFrame *from, const AVFrame *to)
 	int depth = av_pix_fmt_desc_get(from->format)->comp[0].depth;
 	double most = ((1 << depth) - 1) / (double)(1 << (depth - 8)); // of full range, after the frame was rounded to 8 bits
 	double luma = full ? most : 219, chroma = full ? most : 224;
+	double y = 219 / luma - 1, half = 0.5;
 	*c = (rr_conversion){
-		.y = fixed(219 / luma), .yu = fixed(columns[1][0] * 219 / chroma), .yv = fixed(columns[2][0] * 219 / chroma),
-		.u = fixed(columns[1][1] * 224 / chroma), .uv = fixed(columns[2][1] * 224 / chroma),
-		.vu = fixed(columns[1][2] * 224 / chroma), .v = fixed(columns[2][2] * 224 / chroma),
-		.black = full ? 0 : 16,
+		.y = fixed(y), .yu = fixed(columns[1][0] * 219 / chroma), .yv = fixed(columns[2][0] * 219 / chroma),
+		.u = fixed(columns[1][1] * 224 / chroma - 1), .uv = fixed(columns[2][1] * 224 / chroma),
+		.vu = fixed(columns[1][2] * 224 / chroma), .v = fixed(columns[2][2] * 224 / chroma - 1),
+		.zero = fixed(half + (full ? 16 + 128 * y : 0)),
 	};
 	return 1;
 }
 
-static inline uint8_t clip(int v)
+static inline uint8_t clip(int16_t v)
 {
-	return v < 0 ? 0 : v > 255 ? 255 : v;
+	v = v < 0 ? 0 : v;
+	return v > 255 ? 255 : v;
 }
 
-// convert_chroma converts a row of chroma, and writes what it adds to each sample of luma.
-static void convert_chroma(const rr_conversion *c, uint8_t *restrict u, uint8_t *restrict v, int n, int32_t *restrict add)
+// convert_chroma converts a row of chroma, and writes what it adds to each sample of luma. All products and sums fit 16 bits:
+// the factors of a sum are below 1/2 together, and samples are within 128 of grey.
+static void convert_chroma(const rr_conversion *c, uint8_t *restrict u, uint8_t *restrict v, int n, int16_t *restrict add)
 {
-	const int16_t yu = c->yu, yv = c->yv, uu = c->u, uv = c->uv, vu = c->vu, vv = c->v;
-	const int half = 1 << 13, grey = (128 << 14) + half, zero = ((16 << 14) - c->black * c->y) + half;
+	const int16_t yu = c->yu, yv = c->yv, uu = c->u, uv = c->uv, vu = c->vu, vv = c->v, zero = c->zero;
+	const int16_t half = 1 << (RR_FRACTION - 1);
 	for (int x = 0; x < n; x++) {
 		int16_t a = u[x] - 128, b = v[x] - 128;
-		add[2 * x] = add[2 * x + 1] = zero + yu * a + yv * b;
-		u[x] = clip((grey + uu * a + uv * b) >> 14);
-		v[x] = clip((grey + vu * a + vv * b) >> 14);
+		int16_t luma = yu * a + yv * b + zero, more_u = uu * a + uv * b + half, more_v = vu * a + vv * b + half;
+		add[2 * x] = luma;
+		add[2 * x + 1] = luma;
+		u[x] = clip(a + 128 + (more_u >> RR_FRACTION));
+		v[x] = clip(b + 128 + (more_v >> RR_FRACTION));
 	}
 }
 
-static void convert_luma(int16_t factor, uint8_t *restrict y, int n, const int32_t *restrict add)
+static void convert_luma(int16_t factor, uint8_t *restrict y, int n, const int16_t *restrict add)
 {
-	for (int x = 0; x < n; x++)
-		y[x] = clip((factor * (int16_t)y[x] + add[x]) >> 14);
+	for (int x = 0; x < n; x++) {
+		int16_t more = factor * (int16_t)(y[x] - 128) + add[x];
+		y[x] = clip(y[x] + (more >> RR_FRACTION));
+	}
 }
 
 // rr_convert converts an even rectangle of a canvas in place. Each sample of chroma counts for the four of luma that it
 // covers, as where players do not interpolate it. row has room for w values.
-void rr_convert(const rr_conversion *c, AVFrame *canvas, int x, int y, int w, int h, int32_t *row)
+void rr_convert(const rr_conversion *c, AVFrame *canvas, int x, int y, int w, int h, int16_t *row)
 {
 	for (int i = 0; i < h; i += 2) {
 		ptrdiff_t luma = (y + i) * (ptrdiff_t)canvas->linesize[0] + x;
