@@ -18,10 +18,10 @@ func patched(matrix, span, format, encoder string) string {
 	return fmt.Sprintf("%s,scale=out_color_matrix=%s:out_range=%s:flags=accurate_rnd+full_chroma_int,format=%s %s", patches, matrix, span, format, encoder)
 }
 
-// shownBy returns the first frame of a file as ffmpeg shows it: rows of R, G, B.
-func shownBy(t *testing.T, file string, w, h int) []byte {
+// shownBy returns the first frame of a file as ffmpeg shows it, by the file's tags or those given: rows of R, G, B.
+func shownBy(t *testing.T, file, tags string, w, h int) []byte {
 	t.Helper()
-	rgb, err := exec.Command("ffmpeg", "-v", "error", "-i", file, "-vf", "scale=flags=accurate_rnd+full_chroma_int", "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-").Output()
+	rgb, err := exec.Command("ffmpeg", "-v", "error", "-i", file, "-vf", "scale=flags=accurate_rnd+full_chroma_int"+tags, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-").Output()
 	if err != nil || len(rgb) != 3*w*h {
 		t.Fatalf("%d bytes, %v", len(rgb), err)
 	}
@@ -131,13 +131,49 @@ func TestCanvas_ShowsTheColoursOfEveryMatrixAndRange(t *testing.T) {
 		{"bt709", "tv", "rgb24", "-c:v libx264rgb -preset ultrafast -crf 8"},
 	} {
 		file := codectest.File(t, patched(test.matrix, test.span, test.format, test.encoder))
-		want := shownBy(t, file, 128, 96)
+		want := shownBy(t, file, "", 128, 96)
 		for name, to := range canvases {
 			canvas := drawn(t, file, codec.Colour{}, to.colour)
 			off, at := furthest(t, canvas, to.kr, to.kb, want)
 			t.Logf("%s %s %s %.14s on %s: %v", test.matrix, test.span, test.format, test.encoder, name, off)
 			if off > 3 {
 				t.Errorf("%s %s %s %s on %s is %v off: %s", test.matrix, test.span, test.format, test.encoder, name, off, at)
+			}
+		}
+	}
+}
+
+// The stream's own word comes before the container's, and BT.601 in limited range is what nobody's word means. A container's word
+// on VP8 comes first, as in Chromium, because VP8 says nothing itself.
+func TestVideoDecoder_BelievesTheStreamThenTheContainer(t *testing.T) {
+	codectest.NoLeaks(t)
+	const x264, vp8, vp9 = "-c:v libx264 -preset ultrafast -crf 8 ", "-c:v libvpx -b:v 4M ", "-c:v libvpx-vp9 -b:v 4M -cpu-used 8 -deadline realtime "
+	const untagged = " -bsf:v h264_metadata=matrix_coefficients=2:video_full_range_flag=0"
+	bt601, bt709 := codec.Colour{Primaries: 6, Transfer: 6, Matrix: 6}, codec.Colour{Primaries: 1, Transfer: 1, Matrix: 1}
+	for _, test := range []struct {
+		matrix, span, encoder string
+		container             codec.Colour
+	}{
+		{"bt709", "tv", x264 + "-colorspace bt709", bt601},
+		{"bt709", "tv", x264 + untagged, bt709},
+		{"bt601", "tv", x264 + untagged, codec.Colour{}},
+		{"bt601", "tv", x264 + untagged, codec.Colour{Matrix: 200}},
+		{"bt601", "tv", x264 + "-colorspace ycgco", codec.Colour{}},
+		{"bt709", "tv", x264 + "-colorspace ycgco", bt709},
+		{"bt601", "pc", x264 + "-colorspace smpte170m -color_range pc", bt709},
+		{"bt709", "tv", vp9 + "-colorspace bt709", bt601},
+		{"bt709", "tv", vp9 + "-colorspace unknown", bt709},
+		{"bt601", "tv", vp9 + "-colorspace unknown", codec.Colour{}},
+		{"bt709", "tv", vp8, bt709},
+		{"bt601", "tv", vp8, codec.Colour{}},
+		{"bt601", "pc", vp8, codec.Colour{Matrix: 6, Full: true}},
+	} {
+		file := codectest.File(t, patched(test.matrix, test.span, "yuv420p", test.encoder))
+		want := shownBy(t, file, ":in_color_matrix="+test.matrix+":in_range="+test.span, 128, 96)
+		for name, to := range canvases {
+			canvas := drawn(t, file, test.container, to.colour)
+			if off, at := furthest(t, canvas, to.kr, to.kb, want); off > 3 {
+				t.Errorf("%s %s, %s, in a container of %+v, on %s is %v off: %s", test.matrix, test.span, test.encoder, test.container, name, off, at)
 			}
 		}
 	}
