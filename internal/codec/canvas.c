@@ -13,6 +13,8 @@ int rr_new_canvas(AVFrame **out, int width, int height)
 	f->format = AV_PIX_FMT_YUV420P;
 	f->width = width;
 	f->height = height;
+	f->colorspace = AVCOL_SPC_SMPTE170M;
+	f->color_range = AVCOL_RANGE_MPEG;
 	int err = av_frame_get_buffer(f, 0);
 	if (err < 0) {
 		av_frame_free(&f);
@@ -32,15 +34,37 @@ void rr_canvas_black(AVFrame *canvas, int x, int y, int w, int h)
 	}
 }
 
-// narrow converts full-range samples to the limited range of BT.601 with 8 bits, which films have.
-static void narrow(uint8_t *p, int stride, int w, int h, int chroma)
+// planar_yuv reports whether a pixel format is grey or planar YUV of 8 to 16 bits in the machine's byte order, with or without
+// alpha.
+static int planar_yuv(enum AVPixelFormat format)
 {
-	uint8_t table[256];
-	for (int v = 0; v < 256; v++)
-		table[v] = chroma ? (uint8_t)(128.5 + (v - 128) * 224.0 / 255.0) : (uint8_t)(16.5 + v * 219.0 / 255.0);
-	for (int y = 0; y < h; y++, p += stride)
+	const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(format);
+	const uint64_t foreign = AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_HWACCEL |
+		AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_BAYER | AV_PIX_FMT_FLAG_FLOAT | AV_PIX_FMT_FLAG_BE;
+	if (!d || d->flags & foreign || d->nb_components < 1 || d->nb_components == 2)
+		return 0;
+	int bytes = d->comp[0].depth > 8 ? 2 : 1;
+	for (int i = 0; i < d->nb_components && i < 3; i++) {
+		const AVComponentDescriptor *c = &d->comp[i];
+		if (c->plane != i || c->step != bytes || c->offset != 0 || c->shift != 0 || c->depth != d->comp[0].depth)
+			return 0;
+	}
+	return d->comp[0].depth >= 8 && d->comp[0].depth <= 16;
+}
+
+int rr_drawable(const AVFrame *f)
+{
+	return f->buf[0] && (planar_yuv(f->format) || rr_planar_rgb(f->format));
+}
+
+// to_eight rounds samples of more than 8 bits. libyuv's Convert16To8Plane rounds them down.
+static void to_eight(const uint16_t *restrict from, int stride, uint8_t *restrict to, int w, int h, int depth)
+{
+	int drop = depth - 8;
+	unsigned half = 1 << (drop - 1), most = (255 << drop) + half - 1;
+	for (int y = 0; y < h; y++, from += stride, to += w)
 		for (int x = 0; x < w; x++)
-			p[x] = table[p[x]];
+			to[x] = ((from[x] < most ? from[x] : most) + half) >> drop;
 }
 
 // reserve grows scratch to hold at least the given number of bytes.
@@ -58,9 +82,9 @@ static int reserve(uint8_t **scratch, int *size, int bytes)
 
 // rr_canvas_draw scales what v shows of a frame into an even rectangle of the canvas, one plane at a time: whatever the
 // frame's chroma subsampling, each plane ends at the canvas's. libyuv's box filter is bilinear by itself until a side
-// shrinks to less than half. scratch grows to hold one plane of a frame with more than 8 bits, and one plane of the
-// rectangle before it is turned.
-int rr_canvas_draw(AVFrame *canvas, const AVFrame *frame, const rr_view *v, int x, int y, int w, int h, uint8_t **scratch,
+// shrinks to less than half. The rectangle is then converted to the canvas's matrix and range, where the frame's are others.
+// scratch grows to hold one plane of a frame with more than 8 bits, and one plane of the rectangle before it is turned.
+static int draw(AVFrame *canvas, const AVFrame *frame, const rr_view *v, int x, int y, int w, int h, uint8_t **scratch,
 	int *size)
 {
 	const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(frame->format);
@@ -83,8 +107,7 @@ int rr_canvas_draw(AVFrame *canvas, const AVFrame *frame, const rr_view *v, int 
 		if (reserve(scratch, size, eight + (turned ? to_w * to_h : 0)) < 0)
 			return AVERROR(ENOMEM);
 		if (deep) {
-			Convert16To8Plane((const uint16_t *)from, stride / 2, *scratch, from_w, 1 << (24 - d->comp[0].depth),
-				from_w, from_h);
+			to_eight((const uint16_t *)from, stride / 2, *scratch, from_w, from_h, d->comp[0].depth);
 			from = *scratch;
 			stride = from_w;
 		}
@@ -99,8 +122,25 @@ int rr_canvas_draw(AVFrame *canvas, const AVFrame *frame, const rr_view *v, int 
 		} else {
 			ScalePlane(from, stride, from_w, from_h, to, to_stride, to_w, to_h, kFilterBox);
 		}
-		if (frame->color_range == AVCOL_RANGE_JPEG)
-			narrow(to, to_stride, to_w, to_h, s);
 	}
+	rr_conversion c;
+	if (!rr_find_conversion(&c, frame, canvas))
+		return 0;
+	if (reserve(scratch, size, w * (int)sizeof(int16_t)) < 0)
+		return AVERROR(ENOMEM);
+	rr_convert(&c, canvas, x, y, w, h, (int16_t *)*scratch);
 	return 0;
+}
+
+int rr_canvas_draw(AVFrame *canvas, const AVFrame *frame, const rr_view *v, int x, int y, int w, int h, uint8_t **scratch,
+	int *size)
+{
+	if (!rr_planar_rgb(frame->format))
+		return draw(canvas, frame, v, x, y, w, h, scratch, size);
+	AVFrame *yuv = NULL;
+	int err = rr_rgb_to_yuv(&yuv, frame, canvas->colorspace);
+	if (err >= 0)
+		err = draw(canvas, yuv, v, x, y, w, h, scratch, size);
+	av_frame_free(&yuv);
+	return err;
 }

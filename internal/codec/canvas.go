@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// Canvas is a frame that can be drawn on and encoded: yuv420p, BT.601, limited range.
+// Canvas is a frame that can be drawn on and encoded: yuv420p in limited range.
 type Canvas struct {
 	Width, Height int
 
@@ -17,7 +17,7 @@ type Canvas struct {
 	size    C.int
 }
 
-// NewCanvas makes a black canvas. Its sides are even.
+// NewCanvas makes a black canvas of BT.601. Its sides are even.
 func NewCanvas(width, height int) (*Canvas, error) {
 	if err := CheckSize(width, height); err != nil {
 		return nil, fmt.Errorf("canvas: %w", err)
@@ -31,6 +31,13 @@ func NewCanvas(width, height int) (*Canvas, error) {
 	}
 	open.Add(1)
 	return c, nil
+}
+
+// SetColour sets what the canvas's samples mean, before anything is drawn. Only the matrix matters to what is drawn.
+func (c *Canvas) SetColour(colour Colour) {
+	if colour.Matrix != 0 {
+		c.frame.colorspace = C.enum_AVColorSpace(colour.Matrix)
+	}
 }
 
 // Black fills an even rectangle inside the canvas with black.
@@ -51,7 +58,8 @@ func (c *Canvas) Draw(f *Frame, x, y, w, h int) error {
 	return c.DrawView(f, View{W: f.Width, H: f.Height}, x, y, w, h)
 }
 
-// DrawView scales what v shows of f to fill an even rectangle inside the canvas. It panics when v is not inside f.
+// DrawView scales what v shows of f to fill an even rectangle inside the canvas, and converts it to the canvas's matrix and range.
+// Primaries and transfer functions are left as they are. It panics when v is not inside f.
 func (c *Canvas) DrawView(f *Frame, v View, x, y, w, h int) error {
 	c.mustHold(x, y, w, h)
 	if v.X < 0 || v.Y < 0 || v.W < 1 || v.H < 1 || v.X > f.Width-v.W || v.Y > f.Height-v.H || v.Turn%90 != 0 || v.Turn < 0 || v.Turn > 270 {

@@ -9,7 +9,7 @@ package codec
 /*
 #cgo pkg-config: libavcodec libavutil
 #cgo LDFLAGS: -lyuv
-#cgo CFLAGS: -O2 -Wall
+#cgo CFLAGS: -O3 -Wall
 #include "codec.h"
 #include <libyuv/version.h>
 #include <stdlib.h>
@@ -65,6 +65,12 @@ func (e *Error) Error() string {
 	var text [C.AV_ERROR_MAX_STRING_SIZE]C.char
 	C.av_strerror(C.int(e.Number), &text[0], C.size_t(len(text)))
 	return e.Op + ": " + C.GoString(&text[0])
+}
+
+// Colour says what samples mean, by the numbers of ITU-T H.273. The zero value says nothing, which is BT.601 in limited range.
+type Colour struct {
+	Primaries, Transfer, Matrix uint8
+	Full                        bool // samples have the full range
 }
 
 func failure(op string, number C.int) error { return &Error{Op: op, Number: int(number)} }

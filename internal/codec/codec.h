@@ -41,6 +41,7 @@ typedef struct {
 	int threads;
 	int64_t bitrate;
 	int width, height, fps, gop; // video
+	int primaries, transfer, matrix; // by H.273; all 0: the matrix of BT.601, and nothing about the others
 	int rate, channels;          // audio
 } rr_encoder_config;
 
@@ -59,8 +60,24 @@ int rr_lost(AVCodecContext *d);
 int rr_open_decoder(AVCodecContext **out, const rr_decoder_config *c);
 int rr_send_data(AVCodecContext *d, AVPacket *p, const uint8_t *data, int size, int64_t pts);
 int rr_receive_frame(AVCodecContext *d, AVFrame *f, rr_frame_info *info);
+void rr_settle_colour(const AVCodecContext *d, AVFrame *f, int matrix, int full);
 int rr_audio_copy(const AVFrame *f, float *stereo);
 
+// How samples of one matrix and range become those of another: what is added to each of Y, U and V, as factors of the distances of
+// Y, U and V from 128. All are times 1 << RR_FRACTION.
+#define RR_FRACTION 9
+typedef struct {
+	int16_t y, yu, yv, u, uv, vu, v;
+	int16_t zero; // added to Y besides, with the half that rounds
+} rr_conversion;
+
+int rr_known_matrix(int matrix);
+int rr_find_conversion(rr_conversion *c, const AVFrame *from, const AVFrame *to);
+void rr_convert(const rr_conversion *c, AVFrame *canvas, int x, int y, int w, int h, int16_t *row);
+int rr_planar_rgb(enum AVPixelFormat format);
+int rr_rgb_to_yuv(AVFrame **out, const AVFrame *from, enum AVColorSpace matrix);
+
+int rr_drawable(const AVFrame *f);
 int rr_new_canvas(AVFrame **out, int width, int height);
 void rr_canvas_black(AVFrame *canvas, int x, int y, int w, int h);
 int rr_canvas_draw(AVFrame *canvas, const AVFrame *frame, const rr_view *v, int x, int y, int w, int h, uint8_t **scratch,

@@ -84,104 +84,16 @@ int rr_send_data(AVCodecContext *d, AVPacket *p, const uint8_t *data, int size, 
 	return err;
 }
 
-// planar_yuv reports whether rr_canvas_draw understands a pixel format: grey or planar YUV of 8 to 16 bits in the
-// machine's byte order, with or without alpha.
-static int planar_yuv(enum AVPixelFormat format)
+// rr_settle_colour sets the matrix and the range of a decoded frame: the stream's, else the container's, else the limited range of
+// BT.601, which WebRTC's encoders make. VP8 has no word for another matrix, and libavcodec takes its clamping type for the range:
+// there the container comes first. Source: RFC 6386, 9.2.
+void rr_settle_colour(const AVCodecContext *d, AVFrame *f, int matrix, int full)
 {
-	const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(format);
-	const uint64_t foreign = AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_HWACCEL |
-		AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_BAYER | AV_PIX_FMT_FLAG_FLOAT | AV_PIX_FMT_FLAG_BE;
-	if (!d || d->flags & foreign || d->nb_components < 1 || d->nb_components == 2)
-		return 0;
-	int bytes = d->comp[0].depth > 8 ? 2 : 1;
-	for (int i = 0; i < d->nb_components && i < 3; i++) {
-		const AVComponentDescriptor *c = &d->comp[i];
-		if (c->plane != i || c->step != bytes || c->offset != 0 || c->shift != 0 || c->depth != d->comp[0].depth)
-			return 0;
-	}
-	return d->comp[0].depth >= 8 && d->comp[0].depth <= 16;
-}
-
-// yuv_of returns the planar YUV format to which a planar RGB format is converted, AV_PIX_FMT_NONE for other formats.
-static enum AVPixelFormat yuv_of(enum AVPixelFormat format)
-{
-	switch (format) {
-	case AV_PIX_FMT_GBRP:
-	case AV_PIX_FMT_GBRAP:
-		return AV_PIX_FMT_YUV444P;
-	case AV_PIX_FMT_GBRP9:
-		return AV_PIX_FMT_YUV444P9;
-	case AV_PIX_FMT_GBRP10:
-	case AV_PIX_FMT_GBRAP10:
-		return AV_PIX_FMT_YUV444P10;
-	case AV_PIX_FMT_GBRP12:
-	case AV_PIX_FMT_GBRAP12:
-		return AV_PIX_FMT_YUV444P12;
-	case AV_PIX_FMT_GBRP14:
-		return AV_PIX_FMT_YUV444P14;
-	default:
-		return AV_PIX_FMT_NONE;
-	}
-}
-
-// One row of full-range RGB to YUV. table has a row of three coefficients (R, G, B) for each of Y, U and V, times 1 << 15.
-// zero is what they are added to, with the half that rounds.
-#define CONVERT_ROW(TYPE) \
-	static void convert_row_##TYPE(const AVFrame *from, AVFrame *to, int y, const int table[3][3], const int zero[3]) \
-	{ \
-		const TYPE *g = (const TYPE *)(from->data[0] + y * (ptrdiff_t)from->linesize[0]); \
-		const TYPE *b = (const TYPE *)(from->data[1] + y * (ptrdiff_t)from->linesize[1]); \
-		const TYPE *r = (const TYPE *)(from->data[2] + y * (ptrdiff_t)from->linesize[2]); \
-		for (int p = 0; p < 3; p++) { \
-			TYPE *out = (TYPE *)(to->data[p] + y * (ptrdiff_t)to->linesize[p]); \
-			for (int x = 0; x < from->width; x++) \
-				out[x] = (zero[p] + table[p][0] * r[x] + table[p][1] * g[x] + table[p][2] * b[x]) >> 15; \
-		} \
-	}
-CONVERT_ROW(uint8_t)
-CONVERT_ROW(uint16_t)
-
-// to_yuv converts a frame of planar RGB, which screen recorders write in VP9 and H.264, to YUV 4:4:4 of the limited range of
-// BT.601, with as many bits. Frames of other formats stay as they are.
-static int to_yuv(AVFrame *f)
-{
-	enum AVPixelFormat format = yuv_of(f->format);
-	if (format == AV_PIX_FMT_NONE)
-		return 0;
-	AVFrame *yuv = av_frame_alloc();
-	if (!yuv)
-		return AVERROR(ENOMEM);
-	yuv->format = format;
-	yuv->width = f->width;
-	yuv->height = f->height;
-	int err = av_frame_get_buffer(yuv, 0);
-	if (err >= 0)
-		err = av_frame_copy_props(yuv, f);
-	if (err < 0) {
-		av_frame_free(&yuv);
-		return err;
-	}
-	int depth = av_pix_fmt_desc_get(format)->comp[0].depth, step = 1 << (depth - 8);
-	double one = (1 << 15) / (double)((1 << depth) - 1) * step; // coefficients are for RGB from 0 to 1 and 8 bits of YUV
-	const double bt601[3][3] = {{65.481, 128.553, 24.966}, {-37.797, -74.203, 112.0}, {112.0, -93.786, -18.214}};
-	int table[3][3], zero[3];
-	for (int p = 0; p < 3; p++) {
-		for (int c = 0; c < 3; c++)
-			table[p][c] = (int)(bt601[p][c] * one + (bt601[p][c] < 0 ? -0.5 : 0.5));
-		zero[p] = ((p ? 128 : 16) * step << 15) + (1 << 14);
-	}
-	for (int y = 0; y < f->height; y++) {
-		if (depth > 8)
-			convert_row_uint16_t(f, yuv, y, table, zero);
-		else
-			convert_row_uint8_t(f, yuv, y, table, zero);
-	}
-	yuv->colorspace = AVCOL_SPC_SMPTE170M;
-	yuv->color_range = AVCOL_RANGE_MPEG;
-	av_frame_unref(f);
-	av_frame_move_ref(f, yuv);
-	av_frame_free(&yuv);
-	return 0;
+	int silent = d->codec_id == AV_CODEC_ID_VP8;
+	if (silent || !rr_known_matrix(f->colorspace))
+		f->colorspace = rr_known_matrix(matrix) ? matrix : AVCOL_SPC_SMPTE170M;
+	if (silent || f->color_range == AVCOL_RANGE_UNSPECIFIED)
+		f->color_range = full ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG;
 }
 
 int rr_receive_frame(AVCodecContext *d, AVFrame *f, rr_frame_info *info)
@@ -198,13 +110,11 @@ int rr_receive_frame(AVCodecContext *d, AVFrame *f, rr_frame_info *info)
 		info->rate = f->sample_rate;
 		return 0;
 	}
-	if (f->buf[0] && (err = to_yuv(f)) < 0)
-		return err;
 	info->width = f->width;
 	info->height = f->height;
 	info->sar_num = f->sample_aspect_ratio.num;
 	info->sar_den = f->sample_aspect_ratio.den;
-	info->drawable = f->buf[0] && planar_yuv(f->format);
+	info->drawable = rr_drawable(f);
 	return 0;
 }
 

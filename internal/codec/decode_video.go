@@ -18,6 +18,8 @@ var videoDecoders = map[string][]string{
 
 // VideoDecoder decodes one video track. Not for concurrent use.
 type VideoDecoder struct {
+	Colour Colour // what the container says of the frames; it counts where the stream says nothing
+
 	codec   string
 	context *C.AVCodecContext
 	packet  *C.AVPacket
@@ -99,6 +101,11 @@ func (d *VideoDecoder) Receive(f *Frame) (bool, error) {
 	case err < 0:
 		return false, failure("decode "+d.codec, err)
 	}
+	full := C.int(0)
+	if d.Colour.Full {
+		full = 1
+	}
+	C.rr_settle_colour(d.context, f.av, C.int(d.Colour.Matrix), full)
 	f.PTS = int64(info.pts)
 	f.Width, f.Height = int(info.width), int(info.height)
 	f.AspectNum, f.AspectDen = int(info.sar_num), int(info.sar_den)

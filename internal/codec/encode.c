@@ -28,7 +28,12 @@ int rr_open_encoder(AVCodecContext **out, const rr_encoder_config *c, AVDictiona
 		e->time_base = (AVRational){1, c->fps};
 		e->sample_aspect_ratio = (AVRational){1, 1};
 		e->color_range = AVCOL_RANGE_MPEG;
-		e->colorspace = AVCOL_SPC_SMPTE170M; // BT.601, what browsers send
+		e->colorspace = AVCOL_SPC_SMPTE170M;
+		if (c->matrix) {
+			e->color_primaries = c->primaries;
+			e->color_trc = c->transfer;
+			e->colorspace = c->matrix;
+		}
 		if (c->gop > 0)
 			e->gop_size = c->gop;
 	}

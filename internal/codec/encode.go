@@ -22,6 +22,7 @@ type EncoderConfig struct {
 	Bitrate int               // bit/s; 0 lets Options decide
 	GOP     int               // frames between keyframes at most; 0 is the encoder's default
 	Threads int               // 0 means 1
+	Colour  Colour            // video: what its samples are said to be. The zero value says BT.601's matrix and nothing else
 }
 
 // Encoded is one packet of an encoder.
@@ -141,6 +142,7 @@ func OpenVideoEncoder(config EncoderConfig, width, height, fps int) (*VideoEncod
 	}
 	e, err := openEncoder(config, C.rr_encoder_config{
 		width: C.int(width), height: C.int(height), fps: C.int(fps),
+		primaries: C.int(config.Colour.Primaries), transfer: C.int(config.Colour.Transfer), matrix: C.int(config.Colour.Matrix),
 	})
 	if err != nil {
 		return nil, err

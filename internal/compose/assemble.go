@@ -49,7 +49,7 @@ var muxers = map[roomreel.Format]media.Muxer{roomreel.MP4: mp4.Faststart{}, room
 func (c *Composer) videoTrack(ctx context.Context, film *plan.Summary, chunks []Segment) (media.OutputTrack, error) {
 	track := media.OutputTrack{
 		Codec: film.VideoEncoder.Codec, Width: film.Canvas.W, Height: film.Canvas.H, TickNum: 1, TickDen: int64(film.FPS),
-		Length: int64(film.Frames), Colour: media.BT601,
+		Length: int64(film.Frames), Colour: film.Colour,
 	}
 	var all []*openedSegment
 	reorder := int32(0) // frames by which decoding runs ahead of showing

@@ -46,7 +46,7 @@ func (c *Composer) RenderVideo(ctx context.Context, task *plan.VideoTask, from i
 // plan's numbers of the child's tracks.
 func (c *Composer) renderChunks(ctx context.Context, task *plan.VideoTask, chunks []protocol.Chunk, recordings Recordings, w *chunkWriter, stats *TaskStats) ([]int, error) {
 	video := &protocol.VideoPlan{
-		Width: task.Canvas.W, Height: task.Canvas.H, FPS: task.FPS, Encoder: task.Encoder, Chunks: chunks,
+		Width: task.Canvas.W, Height: task.Canvas.H, FPS: task.FPS, Colour: task.Colour, Encoder: task.Encoder, Chunks: chunks,
 	}
 	var packets feed
 	defer packets.Close()

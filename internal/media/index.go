@@ -37,6 +37,7 @@ type Index struct {
 	Width      int           // video: largest frame seen at a keyframe, else the header's
 	Height     int
 	Display    Display     `json:",omitzero"` // video: how the frames are shown
+	Colour     Colour      `json:",omitzero"` // video: what the container says of the samples
 	Prefix     []byte      // bytes that Matroska's header stripping took off the front of every packet
 	Truncated  bool        // the file ends in the middle of something
 	Repaired   int         `json:",omitempty"` // places where timestamps were corrected, and

@@ -31,16 +31,6 @@ type OutputTrack struct {
 	Open func() (io.ReadCloser, error)
 }
 
-// Colour says which colours the samples of a video track are, by the numbers of ITU-T H.273. The zero value says nothing.
-// Chromium believes a container only when it has all three numbers; otherwise it takes frames of 720 rows and more for BT.709.
-type Colour struct {
-	Primaries, Transfer, Matrix uint8
-	Full                        bool // samples have the full range of 8 bits
-}
-
-// BT601 is what the render child encodes: BT.601 with 525 lines, also known as SMPTE 170M, in limited range.
-var BT601 = Colour{Primaries: 6, Transfer: 6, Matrix: 6}
-
 // OutputSample is one encoded frame or piece of audio, in decoding order.
 type OutputSample struct {
 	Size  uint32 // bytes that Open yields for it

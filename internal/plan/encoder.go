@@ -3,6 +3,7 @@ package plan
 import (
 	"roomreel"
 	"roomreel/internal/layout"
+	"roomreel/internal/media"
 	"roomreel/internal/render/protocol"
 )
 
@@ -30,6 +31,16 @@ func (p Policy) encoders(format roomreel.Format, canvas layout.Size, fps int) (v
 	video.GOP = keyframeSeconds * fps
 	video.Threads = 1
 	return video, audio
+}
+
+// colour returns what a film's samples mean: BT.709 from 1280 columns or 720 rows on, else BT.601. Where films do not say it,
+// Chromium and Firefox expect BT.709 from 720 rows on, and mpv also from 1280 columns on. VP8 has BT.601 only (RFC 6386, 9.2), and
+// players that use libavcodec know no other, whatever the container says.
+func colour(format roomreel.Format, canvas layout.Size) media.Colour {
+	if format == roomreel.MP4 && (canvas.W >= 1280 || canvas.H >= 720) {
+		return media.BT709
+	}
+	return media.BT601
 }
 
 // vp8Bitrate is what webcam footage needs at the given size: 1.5 Mbit/s at 1280x720 and 25 frames per second, and

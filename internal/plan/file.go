@@ -12,6 +12,7 @@ import (
 	"io"
 	"strconv"
 
+	"roomreel/internal/media"
 	"roomreel/internal/render/protocol"
 )
 
@@ -24,7 +25,7 @@ import (
 //
 //	1  the first
 //	2  runs and ranges are arrays of numbers: a room of 50 people for 4 h has two million runs
-//	3  cells of cameras that are off are left out of scenes; tracks have a clock
+//	3  cells of cameras that are off are left out of scenes; tracks have a clock; a film has a colour, before all were BT.601
 const (
 	Version = 3
 	oldest  = 1
@@ -205,7 +206,13 @@ func Open(r io.ReaderAt, size int64, checksum string) (*File, error) {
 }
 
 // Summary reads what concerns the film as a whole.
-func (f *File) Summary() (*Summary, error) { return read[Summary](f, f.table.Summary) }
+func (f *File) Summary() (*Summary, error) {
+	s, err := read[Summary](f, f.table.Summary)
+	if err == nil && f.table.Version < 3 {
+		s.Colour = media.BT601
+	}
+	return s, err
+}
 
 // AudioTasks returns how many audio tasks there are.
 func (f *File) AudioTasks() int { return len(f.table.Audio) }

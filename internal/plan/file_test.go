@@ -29,7 +29,8 @@ func testPlan(t *testing.T) *Plan {
 func TestFile_GivesBackEverySlice(t *testing.T) {
 	p := testPlan(t)
 	shown := protocol.Display{Width: 64, Height: 48, Left: 1, Top: 2, Right: 3, Bottom: 4, AspectNum: 5, AspectDen: 6, Mirror: true, Turn: 270}
-	p.Video[0].Tracks[0].Media = renderTrack(media.Index{Codec: "vp8", Display: media.Display(shown)})
+	meant := protocol.Colour{Primaries: 1, Transfer: 2, Matrix: 3, Full: true}
+	p.Video[0].Tracks[0].Media = renderTrack(media.Index{Codec: "vp8", Display: media.Display(shown), Colour: media.Colour(meant)})
 	var b bytes.Buffer
 	checksum, err := p.Write(&b)
 	if err != nil {
@@ -66,6 +67,9 @@ func TestFile_GivesBackEverySlice(t *testing.T) {
 	}
 	if got := back.Video[0].Tracks[0].Media.Display; got != shown {
 		t.Errorf("frames are shown by %+v, want %+v", got, shown)
+	}
+	if got := back.Video[0].Tracks[0].Media.Colour; got != meant {
+		t.Errorf("samples mean %+v, want %+v", got, meant)
 	}
 	if _, err := f.Video(len(p.Video)); err == nil {
 		t.Error("a task that is not there is given")
@@ -123,6 +127,40 @@ func TestOpen_DeclinesOtherVersions(t *testing.T) {
 		}
 		if _, err := Open(bytes.NewReader(b.Bytes()), int64(b.Len()), checksum); !errors.Is(err, ErrVersion) {
 			t.Errorf("version %d: %v", version, err)
+		}
+	}
+}
+
+// Plans of versions 1 and 2 say nothing about colour, and their chunks are joined with chunks that were encoded before: the
+// child is told nothing, and the container says BT.601.
+func TestFile_FilmsOfEarlierPlansAreBT601(t *testing.T) {
+	for version := oldest; version <= Version; version++ {
+		p := testPlan(t)
+		p.Colour, p.Video[0].Colour = media.Colour{}, protocol.Colour{}
+		want := media.BT601
+		if version >= 3 {
+			p.Colour, p.Video[0].Colour = media.BT709, protocol.Colour(media.BT709)
+			want = media.BT709
+		}
+		var b bytes.Buffer
+		checksum, err := p.write(&b, version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := Open(bytes.NewReader(b.Bytes()), int64(b.Len()), checksum)
+		if err != nil {
+			t.Fatal(err)
+		}
+		summary, err := f.Summary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		task, err := f.Video(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if summary.Colour != want || task.Colour != p.Video[0].Colour {
+			t.Errorf("version %d: the film is %+v, and its child is told %+v", version, summary.Colour, task.Colour)
 		}
 	}
 }

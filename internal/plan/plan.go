@@ -57,6 +57,7 @@ type Plan struct {
 type Summary struct {
 	Format       roomreel.Format
 	Canvas       layout.Size
+	Colour       media.Colour `json:",omitzero"` // of the video's samples
 	FPS          int
 	Length       time.Duration
 	Intervals    []timeline.Interval // which room time the film shows
@@ -114,6 +115,7 @@ type VideoTask struct {
 	First   int // number of its first chunk in the film
 	Chunks  []protocol.Chunk
 	Canvas  layout.Size
+	Colour  protocol.Colour `json:",omitzero"`
 	FPS     int
 	Encoder protocol.Encoder
 	Tracks  []VideoTrack
@@ -164,6 +166,7 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 		Format: req.Format, Canvas: arranged.Canvas, FPS: opts.FPS, Length: arranged.Length, Intervals: arranged.Intervals,
 		Tracks: make([]TrackSummary, len(tracks)),
 	}}
+	p.Colour = colour(req.Format, p.Canvas)
 	p.VideoEncoder, p.AudioEncoder = opts.Encoder.encoders(req.Format, p.Canvas, opts.FPS)
 	for i, t := range tracks {
 		x, err := indexes(i)
@@ -278,7 +281,7 @@ func openedOnce(indexes Indexes) Indexes {
 func renderTrack(x media.Index) protocol.Track {
 	return protocol.Track{
 		Codec: x.Codec, Private: x.Private, Channels: x.Channels, Rate: x.Rate, MaxW: x.Width, MaxH: x.Height,
-		Display: protocol.Display(x.Display),
+		Display: protocol.Display(x.Display), Colour: protocol.Colour(x.Colour),
 	}
 }
 

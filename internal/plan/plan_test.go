@@ -295,3 +295,23 @@ func TestPlaces_AreInTheOrderOfTimeAndBounded(t *testing.T) {
 		t.Errorf("%d places, %d omitted, the first of track %d", len(got), omitted, got[0].Track)
 	}
 }
+
+func TestColour_IsThatOfTheCanvas(t *testing.T) {
+	for _, test := range []struct {
+		format roomreel.Format
+		canvas layout.Size
+		want   media.Colour
+	}{
+		{roomreel.MP4, layout.Size{W: 640, H: 480}, media.BT601},
+		{roomreel.MP4, layout.Size{W: 1278, H: 718}, media.BT601},
+		{roomreel.MP4, layout.Size{W: 1280, H: 360}, media.BT709},
+		{roomreel.MP4, layout.Size{W: 960, H: 720}, media.BT709},
+		{roomreel.MP4, layout.Size{W: 720, H: 1280}, media.BT709},
+		{roomreel.WebM, layout.Size{W: 640, H: 480}, media.BT601},
+		{roomreel.WebM, layout.Size{W: 1920, H: 1080}, media.BT601},
+	} {
+		if got := colour(test.format, test.canvas); got != test.want {
+			t.Errorf("%s of %v is %+v, want %+v", test.format, test.canvas, got, test.want)
+		}
+	}
+}

@@ -217,7 +217,7 @@ func (v *videoPlanner) fill(rows [][]protocol.Chunk) ([]VideoTask, error) {
 	number := 0
 	for i, chunks := range rows {
 		task := &tasks[i]
-		*task = VideoTask{First: number, Chunks: chunks, Canvas: v.Canvas, FPS: v.FPS, Encoder: v.VideoEncoder}
+		*task = VideoTask{First: number, Chunks: chunks, Canvas: v.Canvas, Colour: protocol.Colour(v.Colour), FPS: v.FPS, Encoder: v.VideoEncoder}
 		number += len(chunks)
 		var tracks []int
 		for _, scene := range v.scenesIn(chunks) {

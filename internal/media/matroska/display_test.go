@@ -67,3 +67,31 @@ func TestReadIndex_ReadsHowFramesAreShown(t *testing.T) {
 		})
 	}
 }
+
+func TestReadIndex_ReadsWhatColoursMean(t *testing.T) {
+	for name, test := range map[string]struct {
+		elements []byte
+		want     media.Colour
+	}{
+		"says nothing":     {nil, media.Colour{}},
+		"an empty element": {element(idColour), media.Colour{}},
+		"unspecified":      {element(idColour, uintElement(idMatrixCoefficients, 2), uintElement(idRange, 0)), media.Colour{}},
+		"matrix only":      {element(idColour, uintElement(idMatrixCoefficients, 1)), media.Colour{Matrix: 1}},
+		"full range":       {element(idColour, uintElement(idMatrixCoefficients, 6), uintElement(idRange, 2)), media.Colour{Matrix: 6, Full: true}},
+		"range of a table": {element(idColour, uintElement(idMatrixCoefficients, 6), uintElement(idRange, 3)), media.Colour{Matrix: 6}},
+		"HDR": {element(idColour, uintElement(idMatrixCoefficients, 9), uintElement(idPrimaries, 9), uintElement(idTransferCharacteristics, 16)),
+			media.Colour{Primaries: 9, Transfer: 16, Matrix: 9}},
+		"no number of H.273": {element(idColour, uintElement(idMatrixCoefficients, math.MaxUint64), uintElement(idRange, math.MaxUint64)), media.Colour{}},
+	} {
+		video := element(idVideo, uintElement(idPixelWidth, 320), uintElement(idPixelHeight, 240), test.elements)
+		file := join(header("webm"), element(idSegment, element(idTracks, entry(1, 1, "V_VP8", video)),
+			element(idCluster, at(0), simple(0, []byte{0x10, 2, 0, 0x9d, 1, 0x2a, 0x40, 1, 0xf0, 0}))))
+		x, _, err := ReadIndex(bytes.NewReader(file), int64(len(file)), roomreel.Video)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.Colour != test.want {
+			t.Errorf("%s: %+v, want %+v", name, x.Colour, test.want)
+		}
+	}
+}

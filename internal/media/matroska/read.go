@@ -363,7 +363,7 @@ func (s *scanner) tracks(b []byte) error {
 		s.onlyWebM = !slices.ContainsFunc(list, func(t track) bool { return !t.inWebM() })
 		x := media.Index{Codec: t.Codec, Video: t.Kind == roomreel.Video, Private: t.private, CodecDelay: t.delay, Prefix: t.prefix}
 		if x.Video {
-			x.Width, x.Height, x.Display = t.width, t.height, t.display
+			x.Width, x.Height, x.Display, x.Colour = t.width, t.height, t.display, t.colour
 		} else {
 			x.Rate, x.Channels = t.rate, t.channels
 		}

@@ -24,6 +24,7 @@ type track struct {
 	width    int
 	height   int
 	display  media.Display
+	colour   media.Colour
 	rate     int
 	channels int
 	bits     uint64 // of a PCM sample
@@ -96,9 +97,36 @@ func (t *track) parseVideo(b []byte) {
 			t.width = int(min(uintOf(data), media.MaxSide))
 		case idPixelHeight:
 			t.height = int(min(uintOf(data), media.MaxSide))
+		case idColour:
+			t.colour = parseColour(data)
 		}
 	})
 	t.parseDisplay(b)
+}
+
+// Values of Range. Source: RFC 9559, 5.1.4.1.28.26.
+const (
+	rangeLimited = 1
+	rangeFull    = 2
+)
+
+// parseColour reads a Colour element. Its numbers are those of H.273, but for Range. Source: RFC 9559, 5.1.4.1.28.16.
+func parseColour(b []byte) media.Colour {
+	var primaries, transfer, matrix uint64
+	full := false
+	children(b, func(id uint32, data []byte) {
+		switch id {
+		case idMatrixCoefficients:
+			matrix = uintOf(data)
+		case idRange:
+			full = uintOf(data) == rangeFull
+		case idTransferCharacteristics:
+			transfer = uintOf(data)
+		case idPrimaries:
+			primaries = uintOf(data)
+		}
+	})
+	return media.NewColour(primaries, transfer, matrix, full)
 }
 
 // Values of DisplayUnit. Source: RFC 9559, 5.1.4.1.28.14.

@@ -296,12 +296,11 @@ func (t *webmTrack) entry(number uint64) []byte {
 	return element(idTrackEntry, parts...)
 }
 
-// colour makes a Colour element. Its numbers are those of H.273, but for Range. Source: RFC 9559, 5.1.4.1.28.16.
+// colour makes the Colour element that parseColour reads.
 func colour(c media.Colour) []byte {
-	const limited, full = 1, 2
-	r := uint64(limited)
+	r := uint64(rangeLimited)
 	if c.Full {
-		r = full
+		r = rangeFull
 	}
 	return element(idColour, uintElement(idMatrixCoefficients, uint64(c.Matrix)), uintElement(idRange, r),
 		uintElement(idTransferCharacteristics, uint64(c.Transfer)), uintElement(idPrimaries, uint64(c.Primaries)))

@@ -154,7 +154,10 @@ func TestWriteWebM_SaysWhatItsColoursMean(t *testing.T) {
 	} {
 		video := videoVP8(t, 5, 25, 1, 50)
 		video.Colour = colour
-		path, _ := writeWebM(t, video)
+		path, film := writeWebM(t, video)
+		if read := index(t, film, "video").Colour; read != colour {
+			t.Errorf("%+v is read as %+v", colour, read)
+		}
 		got := run(t, "ffprobe", "-v", "error", "-show_entries", "stream=color_range,color_space,color_transfer,color_primaries", "-of", "csv=p=0", path)
 		if strings.TrimSpace(string(got)) != want {
 			t.Errorf("%+v is read as %s, want %s", colour, got, want)

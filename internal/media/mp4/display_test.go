@@ -57,3 +57,44 @@ func TestReadIndex_ReadsHowFramesAreShown(t *testing.T) {
 		})
 	}
 }
+
+func TestReadIndex_ReadsWhatColoursMean(t *testing.T) {
+	nclx := func(primaries, transfer, matrix uint16, full uint8) []byte {
+		return newBox("colr", []byte("nclx"), u16(primaries, transfer, matrix), u8(full))
+	}
+	vpcC := func(bits, primaries, transfer, matrix uint8) []byte {
+		return newFullBox("vpcC", 1, 0, u8(0, 10, bits, primaries, transfer, matrix, 0, 0))
+	}
+	bt709 := media.Colour{Primaries: 1, Transfer: 1, Matrix: 1}
+	full := media.Colour{Primaries: 1, Transfer: 1, Matrix: 1, Full: true}
+	for name, test := range map[string]struct {
+		entry string
+		boxes []byte
+		want  media.Colour
+	}{
+		"says nothing":          {"avc1", avcC, media.Colour{}},
+		"nclx":                  {"avc1", join(avcC, nclx(1, 1, 1, 0)), bt709},
+		"nclx, full range":      {"avc1", join(avcC, nclx(1, 1, 1, 0x80)), full},
+		"unspecified":           {"avc1", join(avcC, nclx(2, 2, 2, 0)), media.Colour{}},
+		"no number of H.273":    {"avc1", join(avcC, nclx(1, 1, 256, 0)), media.Colour{Primaries: 1, Transfer: 1}},
+		"QuickTime's":           {"avc1", join(avcC, newBox("colr", []byte("nclc"), u16(1, 1, 1))), bt709},
+		"a profile, then nclx":  {"avc1", join(avcC, newBox("colr", []byte("prof"), make([]byte, 40)), nclx(1, 1, 1, 0)), bt709},
+		"cut off":               {"avc1", join(avcC, newBox("colr", []byte("nclx"), u16(1, 1))), media.Colour{}},
+		"VP9":                   {"vp09", vpcC(8<<4|1<<1, 1, 1, 1), bt709},
+		"VP9, full range":       {"vp09", vpcC(8<<4|1<<1|1, 1, 1, 1), full},
+		"VP8 without a word":    {"vp08", vpcC(8<<4|1<<1, 2, 2, 2), media.Colour{}},
+		"VP9, of an old draft":  {"vp09", newFullBox("vpcC", 0, 0, u8(0, 10, 8<<4, 1, 0, 0, 0, 0)), media.Colour{}},
+		"VP9 with a colour box": {"vp09", join(vpcC(8<<4|1<<1, 9, 16, 9), nclx(1, 1, 1, 0)), bt709},
+	} {
+		entry := newBox(test.entry, make([]byte, 24), u16(320, 240), make([]byte, 50), test.boxes)
+		track := trak(1, 1000, "vide", nil, entry, stts(1, 40), stsz(6), stsc(1, 1, 1), stco(8))
+		file := join(newBox("mdat", idr(1)), moov(track))
+		x, _, err := ReadIndex(bytes.NewReader(file), int64(len(file)), roomreel.Video)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.Colour != test.want {
+			t.Errorf("%s: %+v, want %+v", name, x.Colour, test.want)
+		}
+	}
+}

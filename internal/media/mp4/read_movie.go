@@ -1,6 +1,7 @@
 package mp4
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -237,8 +238,12 @@ func (t *track) entry(kind string, b []byte) {
 	var find func(kind string, body []byte)
 	find = func(kind string, body []byte) {
 		switch kind {
-		case "avcC", "hvcC", "av1C", "dOps", "esds", "pasp", "clap":
+		case "avcC", "hvcC", "av1C", "dOps", "esds", "pasp", "clap", "vpcC":
 			config[kind] = body
+		case "colr":
+			if len(body) > 4 && config[kind] == nil && bytes.HasPrefix(body, []byte("ncl")) { // others are colour profiles
+				config[kind] = body
+			}
 		case "wave": // QuickTime puts esds into it
 			parts(body, find)
 		}
@@ -250,6 +255,7 @@ func (t *track) entry(kind string, b []byte) {
 	case video:
 		t.videoEntry(kind, config)
 		t.display(config["pasp"], config["clap"])
+		x.Colour = colourOf(config["colr"], config["vpcC"])
 	default:
 		t.audioEntry(kind, config)
 	}
@@ -307,6 +313,20 @@ func (t *track) display(pasp, clap []byte) {
 	default:
 		x.Display.Aspect(width*h, height*w)
 	}
+}
+
+// colourOf reads what samples mean from a box of nclx (ISO/IEC 14496-12, 12.1.5) or QuickTime's nclc, which has no range; else
+// from the configuration of VP8 and VP9 ("VP Codec ISO Media File Format Binding", 1.0).
+func colourOf(colr, vpcC []byte) media.Colour {
+	number := func(i int) uint64 { return uint64(binary.BigEndian.Uint16(colr[i:])) }
+	switch {
+	case len(colr) >= 10:
+		full := colr[3] == 'x' && len(colr) > 10 && colr[10]&0x80 != 0
+		return media.NewColour(number(4), number(6), number(8), full)
+	case len(vpcC) >= 10 && vpcC[0] == 1:
+		return media.NewColour(uint64(vpcC[7]), uint64(vpcC[8]), uint64(vpcC[9]), vpcC[6]&1 != 0)
+	}
+	return media.Colour{}
 }
 
 func (t *track) audioEntry(kind string, config map[string][]byte) {

@@ -30,6 +30,15 @@ type Track struct {
 	MaxH     int    `json:"max_h,omitempty"` // largest frame in the index; a decoder refuses more than 4096x2304
 
 	Display Display `json:"display,omitzero"`
+	Colour  Colour  `json:"colour,omitzero"` // what the container says of the frames
+}
+
+// Colour says what samples of video mean, by the numbers of ITU-T H.273. The zero value says nothing.
+type Colour struct {
+	Primaries uint8 `json:"primaries,omitempty"`
+	Transfer  uint8 `json:"transfer,omitempty"`
+	Matrix    uint8 `json:"matrix,omitempty"`
+	Full      bool  `json:"full,omitempty"` // samples have the full range
 }
 
 // Display says how the frames of a track are shown. A frame is cropped, its pixels are stretched, it is mirrored, and it is
@@ -55,6 +64,7 @@ type Display struct {
 type VideoPlan struct {
 	Width, Height int
 	FPS           int
+	Colour        Colour `json:",omitzero"` // of the film. The zero value is that of earlier plans: the matrix of BT.601
 	Encoder       Encoder
 	Tracks        []Track
 	Scenes        []Scene // sorted by From, the first at or before Chunks[0].From

@@ -52,6 +52,9 @@ func (s *source) decode(p protocol.Packet) {
 	s.stats.Packets++
 	if s.decoder == nil && s.refused == nil {
 		s.decoder, s.refused = codec.OpenVideoDecoder(s.track.Codec, s.track.Private)
+		if s.decoder != nil {
+			s.decoder.Colour = codec.Colour(s.track.Colour)
+		}
 	}
 	if s.refused != nil {
 		s.stats.Refuse(s.refused)

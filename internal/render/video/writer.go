@@ -54,6 +54,7 @@ func newWriter(plan protocol.VideoPlan, conn Conn) (*writer, error) {
 			w.close()
 			return nil, err
 		}
+		pixels.SetColour(codec.Colour(plan.Colour))
 		c := &canvas{pixels: pixels, scene: -1}
 		w.ring = append(w.ring, c)
 		w.free <- c
@@ -159,6 +160,7 @@ func (w *writer) open() error {
 	e := w.plan.Encoder
 	encoder, err := codec.OpenVideoEncoder(codec.EncoderConfig{
 		Codec: e.Codec, Options: e.Options, Bitrate: e.Bitrate, GOP: e.GOP, Threads: e.Threads,
+		Colour: codec.Colour(w.plan.Colour),
 	}, w.plan.Width, w.plan.Height, w.plan.FPS)
 	if err != nil {
 		return err
