@@ -3,6 +3,7 @@ package media
 import (
 	"fmt"
 	"reflect"
+	"sort"
 	"time"
 )
 
@@ -36,11 +37,18 @@ const (
 
 // Part returns the number of the part that holds a packet: 0 for the first, else one more than the place in Parts.
 func (x *Index) Part(packet int) int {
-	n := 0
-	for n < len(x.Parts) && x.Parts[n].First <= packet {
-		n++
+	return sort.Search(len(x.Parts), func(i int) bool { return x.Parts[i].First > packet })
+}
+
+// Ranges returns the half-open ranges of packets that are the parts of a recording of count packets.
+func (x *Index) Ranges(count int) [][2]int {
+	ranges := make([][2]int, 0, len(x.Parts)+1)
+	first := 0
+	for _, p := range x.Parts {
+		ranges = append(ranges, [2]int{first, p.First})
+		first = p.First
 	}
-	return n
+	return append(ranges, [2]int{first, count})
 }
 
 // Headers returns what the headers of a part say, by its number. It has no packets.

@@ -24,8 +24,9 @@ import (
 //
 //	1  the first
 //	2  runs and ranges are arrays of numbers: a room of 50 people for 4 h has two million runs
+//	3  tracks have parts, each with headers of its own
 const (
-	Version = 2
+	Version = 3
 	oldest  = 1
 )
 

@@ -118,6 +118,7 @@ type VideoTrack struct {
 	Track     int // index into Summary.Tracks
 	Recording roomreel.RecordingSID
 	Media     protocol.Track
+	Parts     []int         `json:",omitempty"` // packets with which Media.Parts begin, ascending
 	Shift     time.Duration // output time of its first packet
 	Ranges    []Range       // ascending; no range crosses the border of a chunk
 }
@@ -138,6 +139,7 @@ type AudioTrack struct {
 	Track      int // index into Summary.Tracks
 	Recording  roomreel.RecordingSID
 	Media      protocol.Track
+	Parts      []int         `json:",omitempty"` // packets with which Media.Parts begin, ascending
 	Shift      time.Duration // output time of its first packet
 	Start, End int           // packets [Start, End)
 	Runs       runs
@@ -256,7 +258,26 @@ func openedOnce(indexes Indexes) Indexes {
 	}
 }
 
-// renderTrack describes a track to a child.
+// describe describes the packets [from, to) of a track to a child, and says with which packets its parts begin.
+func describe(x media.Index, from, to int) (track protocol.Track, parts []int) {
+	part := x.Part(from)
+	track = renderTrack(x.Headers(part))
+	for _, p := range x.Parts[part:] {
+		if p.First >= to {
+			break
+		}
+		track.Parts, parts = append(track.Parts, renderTrack(p.Index)), append(parts, p.First)
+	}
+	return track, parts
+}
+
+// PartOf returns the number of the part that holds a packet, when the parts after the first begin with the given packets.
+func PartOf(parts []int, packet int) int {
+	n, _ := slices.BinarySearch(parts, packet+1)
+	return n
+}
+
+// renderTrack describes a track, or a part of it, to a child.
 func renderTrack(x media.Index) protocol.Track {
 	return protocol.Track{
 		Codec: x.Codec, Private: x.Private, Channels: x.Channels, Rate: x.Rate, MaxW: x.Width, MaxH: x.Height,

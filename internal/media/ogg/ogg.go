@@ -244,6 +244,9 @@ type stream struct {
 	heads bool // streams begin: no other page came since
 	opus  int  // Opus streams that begin together so far
 
+	without string // what the file goes on with since the streams that began last
+	skipped int64  // samples of the stream that are decoded and not heard
+
 	serial   uint32
 	sequence uint32 // of the last page
 	placed   bool   // a page of the stream was placed
@@ -267,8 +270,11 @@ func (s *stream) page(p page) error {
 		s.start(p)
 		return nil
 	}
+	if s.heads && s.without != "" {
+		s.build.Omit(s.without)
+	}
 	s.heads = false
-	if s.build == nil || p.serial != s.serial {
+	if s.build == nil || s.without != "" || p.serial != s.serial {
 		return nil
 	}
 	if p.sequence != s.sequence+1 || p.flags&continued == 0 {
@@ -282,16 +288,22 @@ func (s *stream) page(p page) error {
 // start reads the first page of a stream. Streams that begin together are tracks; the Opus stream with the wanted number is indexed.
 // Those that begin later are chained to them, in the same order.
 func (s *stream) start(p page) {
-	if !s.heads {
-		s.heads, s.opus = true, 0
-	}
 	opus, ok := bitstream.ParseOpusHead(p.body)
 	c := media.Candidate{Kind: roomreel.Audio, Codec: "opus"}
 	if !ok {
 		c = candidate(p.body)
 	}
-	if s.build == nil || len(s.build.Index.Packets) == 0 {
+	later := s.build != nil && len(s.build.Index.Packets) > 0
+	if !s.heads {
+		s.heads, s.opus = true, 0
+		if later {
+			s.without = "without audio tracks that can be read"
+		}
+	}
+	if !later {
 		s.all = append(s.all, c)
+	} else if !ok && c.Kind == roomreel.Audio {
+		s.without = fmt.Sprintf("with codec %q, which is left out: it is not supported", c.Name)
 	}
 	if !ok {
 		return
@@ -299,15 +311,24 @@ func (s *stream) start(p page) {
 	if s.opus++; s.opus != s.number || s.kind == roomreel.Video {
 		return
 	}
-	if s.build == nil {
+	x := media.Index{
+		Codec: "opus", Private: bytes.Clone(p.body), CodecDelay: media.Samples(int64(opus.PreSkip), bitstream.OpusRate),
+		Rate: bitstream.OpusRate, Channels: opus.Channels,
+	}
+	switch {
+	case s.build == nil:
 		s.chosen = len(s.all) - 1
-		s.build = media.NewBuilder(media.Index{
-			Codec: "opus", Private: bytes.Clone(p.body), CodecDelay: media.Samples(int64(opus.PreSkip), bitstream.OpusRate),
-			Rate: bitstream.OpusRate, Channels: opus.Channels,
-		})
-	} else if len(s.build.Index.Packets) == 0 {
+		s.build = media.NewBuilder(x)
+	case later:
+		s.without = ""
+		s.build.Restart()
+		s.build.Describe(x)
+		s.base += s.end - s.skipped // what is heard of this stream begins where what is heard of the last one ends
+		s.end = 0
+	default:
 		return
 	}
+	s.skipped = int64(opus.PreSkip)
 	s.serial, s.sequence, s.placed, s.spans = p.serial, p.sequence, false, nil
 }
 

@@ -2,6 +2,7 @@ package video
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -12,8 +13,9 @@ import (
 // numbered is a decoded frame. A source numbers its frames from 1, so that a canvas can remember which frame it shows
 // without keeping the frame.
 type numbered struct {
-	frame  *codec.Frame
-	serial int64
+	frame   *codec.Frame
+	serial  int64
+	display protocol.Display
 }
 
 // maxQueue bounds how many decoded frames of a source wait for their time, and maxQueuePixels their pixels in all. More
@@ -25,7 +27,8 @@ const (
 
 // source is one track: its decoder, the frame it shows, and those that come next.
 type source struct {
-	track   protocol.Track
+	track   protocol.Track      // with all its parts
+	part    int                 // of the last packet
 	decoder *codec.VideoDecoder // nil before the first packet, and for good when it cannot be opened
 	refused error               // why it cannot be opened
 	shown   numbered            // serial 0: nothing yet
@@ -45,8 +48,15 @@ func newSource(t protocol.Track) *source { return &source{track: t} }
 // frame stays.
 func (s *source) decode(p protocol.Packet) {
 	s.stats.Packets++
+	if p.Part != s.part {
+		s.begin(p.Part)
+	}
 	if s.decoder == nil && s.refused == nil {
-		s.decoder, s.refused = codec.OpenVideoDecoder(s.track.Codec, s.track.Private)
+		if part, ok := s.track.Part(s.part); ok {
+			s.decoder, s.refused = codec.OpenVideoDecoder(part.Codec, part.Private)
+		} else {
+			s.refused = fmt.Errorf("the track has no part %d", s.part)
+		}
 	}
 	if s.refused != nil {
 		s.stats.Refuse(s.refused)
@@ -67,6 +77,15 @@ func (s *source) decode(p protocol.Packet) {
 	if s.decoder.Delay() == 0 || len(s.held) > maxQueue {
 		s.held = s.held[:0] // what has not come out by now never comes
 	}
+}
+
+// begin ends the decoder of a part, whose frames stay, so that the next packet opens that of another.
+func (s *source) begin(part int) {
+	s.drain()
+	if s.decoder != nil {
+		s.decoder.Close()
+	}
+	s.decoder, s.refused, s.part = nil, nil, part
 }
 
 // drain takes what the decoder still holds when no more packets come.
@@ -117,7 +136,8 @@ func (s *source) enqueue() {
 		return
 	}
 	s.serial++
-	next := numbered{frame: f, serial: s.serial}
+	part, _ := s.track.Part(s.part)
+	next := numbered{frame: f, serial: s.serial, display: part.Display}
 	i := len(s.queue)
 	for i > 0 && s.queue[i-1].frame.PTS > f.PTS {
 		i--
