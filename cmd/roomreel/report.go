@@ -265,6 +265,12 @@ func trackLines(t compose.ReportTrack) []string {
 			lines = append(lines, fmt.Sprintf("  its clock drifts by %.4g ms, which is corrected", t.DriftMillis))
 		}
 	}
+	if len(t.Parts) > 0 {
+		lines = append(lines, "  its file has several parts: "+strings.Join(t.Parts, ", "))
+	}
+	for _, omitted := range t.Omitted {
+		lines = append(lines, "  "+omitted)
+	}
 	if t.Repaired > 0 {
 		lines = append(lines, fmt.Sprintf("  its timestamps are corrected in %s", count(t.Repaired, "place")))
 	}

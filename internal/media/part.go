@@ -61,6 +61,55 @@ func (x *Index) Headers(part int) Index {
 	return first
 }
 
+// Outline describes a part in a few words, as reports and people need it.
+type Outline struct {
+	At            time.Duration // from the recording's first packet
+	Codec         string
+	Width, Height int `json:",omitempty"` // of video: the largest frame
+	Rate          int `json:",omitempty"` // of audio
+	Channels      int `json:",omitempty"`
+}
+
+func (o Outline) String() string {
+	text := fmt.Sprintf("%s from %.3f s", o.Codec, o.At.Seconds())
+	switch {
+	case o.Width > 0:
+		text += fmt.Sprintf(" (%dx%d)", o.Width, o.Height)
+	case o.Rate > 0:
+		text += fmt.Sprintf(" (%d Hz, %d channels)", o.Rate, o.Channels)
+	}
+	return text
+}
+
+// Outline returns the first most parts of a recording that has several, where codec or size changes; none when nothing does.
+func (x *Index) Outline(most int) []Outline {
+	var list []Outline
+	for n := range len(x.Parts) + 1 {
+		h := x.Headers(n)
+		next := Outline{Codec: h.Codec}
+		if x.Video {
+			next.Width, next.Height = h.Width, h.Height
+		} else {
+			next.Rate, next.Channels = h.Rate, h.Channels
+		}
+		if n > 0 {
+			next.At = x.Parts[n-1].At
+			last := list[len(list)-1]
+			if last.At = next.At; last == next {
+				continue
+			}
+		}
+		if len(list) == most {
+			break
+		}
+		list = append(list, next)
+	}
+	if len(list) < 2 {
+		return nil
+	}
+	return list
+}
+
 // sameHeaders reports whether two headers, as readers of containers give them, are alike.
 func sameHeaders(a, b Index) bool {
 	a.Tracks, a.Track, b.Tracks, b.Track = nil, 0, nil, 0

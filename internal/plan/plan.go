@@ -73,6 +73,9 @@ type Summary struct {
 	PlacesOmitted int     `json:",omitempty"`
 }
 
+// MaxParts bounds TrackSummary.Parts.
+const MaxParts = 16
+
 // MaxPlaces bounds Summary.Places. In a room that people join one after another, each join may move everyone.
 const MaxPlaces = 5000
 
@@ -95,11 +98,13 @@ type TrackSummary struct {
 	Length       time.Duration
 	Packets      int
 	Truncated    bool
-	Repaired     int            `json:",omitempty"` // see media.Index
-	Repairs      []media.Repair `json:",omitempty"`
-	LeftOut      []string       `json:",omitempty"` // tracks of its file that no recording is made of; the first recording of a file has them
-	Drift        time.Duration  // audio: by how much clocks drifted, corrected
-	DriftRefused bool           // some stamps drift more than any clock does, and were not followed
+	Repaired     int              `json:",omitempty"` // see media.Index
+	Repairs      []media.Repair   `json:",omitempty"`
+	LeftOut      []string         `json:",omitempty"` // tracks of its file that no recording is made of; the first recording of a file has them
+	Parts        []media.Outline  `json:",omitempty"` // when headers change in the file; the first MaxParts
+	Omitted      []media.Omission `json:",omitempty"` // what its file holds besides, after its beginning
+	Drift        time.Duration    // audio: by how much clocks drifted, corrected
+	DriftRefused bool             // some stamps drift more than any clock does, and were not followed
 }
 
 // VideoTask is a row of chunks that one child renders.
@@ -163,11 +168,12 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 		if err != nil {
 			return nil, err
 		}
+		index := x.Track()
 		p.Tracks[i] = TrackSummary{
 			Recording: t.Recording, Identity: t.Identity, Name: t.Name, Kind: t.Kind, Used: arranged.Tracks[i].Used,
 			Start: arranged.Tracks[i].Start, Length: t.Length,
-			Codec: x.Track().Codec, Packets: x.Count(), Truncated: x.Track().Truncated,
-			Repaired: x.Track().Repaired, Repairs: x.Track().Repairs,
+			Codec: index.Codec, Packets: x.Count(), Truncated: index.Truncated,
+			Repaired: index.Repaired, Repairs: index.Repairs, Parts: index.Outline(MaxParts), Omitted: index.Omitted,
 		}
 	}
 	if err := p.nameLeftOut(indexes); err != nil {
