@@ -411,7 +411,7 @@ func (s *stream) add(p page, list []packet) error {
 	if !s.placed {
 		s.placed, s.base = true, whole-begin
 	}
-	s.end = begin + total
+	s.end = begin + total - over
 	for _, k := range list {
 		p := media.Packet{Time: media.Samples(s.base+begin, bitstream.OpusRate), Pos: k.spans[0].Pos, Size: k.spans[0].Size}
 		if len(k.spans) > 1 {
