@@ -404,21 +404,25 @@ func (x *Index) size() {
 	largest(x, x.Packets)
 }
 
-// reordered reports whether frames are stored in another order than they are shown in. A clock that steps back a few times
-// is none.
+// reordered reports whether frames are stored in another order than they are shown in, in some part. A clock that steps back a few
+// times is none.
 func (x *Index) reordered() bool {
-	ordered := func(codec string) bool { return codec == "vp8" || codec == "vp9" }
-	if ordered(x.Codec) && !slices.ContainsFunc(x.Parts, func(p Part) bool { return !ordered(p.Codec) }) {
-		return false
-	}
 	const rare = 50
-	back := 0
-	for i := 1; i < len(x.Packets); i++ {
-		if x.Packets[i].Time < x.Packets[i-1].Time {
-			back++
+	for part, packet := range x.Ranges(len(x.Packets)) {
+		if codec := x.Headers(part).Codec; codec == "vp8" || codec == "vp9" {
+			continue
+		}
+		back := 0
+		for i := packet[0] + 1; i < packet[1]; i++ {
+			if x.Packets[i].Time < x.Packets[i-1].Time {
+				back++
+			}
+		}
+		if back > 0 && back*rare >= packet[1]-packet[0] {
+			return true
 		}
 	}
-	return back*rare >= len(x.Packets)
+	return false
 }
 
 func (x *Index) kind() roomreel.TrackKind {

@@ -302,24 +302,23 @@ func (s *scanner) followed(n int64, limit int64) (bool, error) {
 	return int64(len(b)) == n || known(id), nil
 }
 
-// torn reports whether the element at the reading position was cut short and another file appended: nothing known follows it, and
-// the header of a file lies in it.
+// torn reports whether the element at the reading position was cut short and another file appended: the header of a file lies in
+// it.
 func (s *scanner) torn(header, size int64) (bool, error) {
-	if whole, err := s.followed(header+size, maxLook); err != nil || whole {
-		return false, err
-	}
-	b, err := s.peek(int(min(header+size, maxLook)))
+	const longest = 200 // bytes of such a header
+	size = min(size, maxLook-longest)
+	b, err := s.peek(int(header + size + longest))
 	if err != nil {
 		return false, err
 	}
-	for rest := b[min(header, int64(len(b))):]; ; {
-		at := bytes.Index(rest, []byte{0x1A, 0x45, 0xDF, 0xA3})
-		if at < 0 {
+	for from := int(header); ; {
+		at := bytes.Index(b[min(from, len(b)):], []byte{0x1A, 0x45, 0xDF, 0xA3})
+		if at < 0 || from+at >= int(header+size) {
 			return false, nil
 		}
-		rest = rest[at:]
+		from += at
 		found := false
-		children(rest[:min(len(rest), 200)], func(id uint32, data []byte) {
+		children(b[from:min(from+longest, len(b))], func(id uint32, data []byte) {
 			if id == idEBML {
 				children(data, func(id uint32, data []byte) { found = found || id == idDocType })
 			}
@@ -327,7 +326,7 @@ func (s *scanner) torn(header, size int64) (bool, error) {
 		if found {
 			return true, nil
 		}
-		rest = rest[4:]
+		from += 4
 	}
 }
 

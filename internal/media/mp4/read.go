@@ -15,10 +15,12 @@ import (
 
 // Is says whether a file that begins with these bytes is MP4 or QuickTime.
 func Is(head []byte) bool {
-	if len(head) < 8 {
-		return false
-	}
-	switch string(head[4:8]) {
+	return len(head) >= 8 && known(string(head[4:8]))
+}
+
+// known says whether a file may have boxes of a kind beside its movie.
+func known(kind string) bool {
+	switch kind {
 	case "ftyp", "styp", "moov", "moof", "mdat", "free", "skip", "wide", "sidx", "uuid", "emsg", "prft", "pnot":
 		return true
 	}
@@ -91,7 +93,7 @@ func (f *reader) all() error {
 		// What is here is garbage, reaches beyond the end of the file, or does not say where it ends. Fragments may follow, also
 		// within the last good box when its size is wrong.
 		from := max(last.body, found)
-		if printable(b.kind) {
+		if known(b.kind) {
 			from = b.body
 		}
 		next, err := f.find(from)
@@ -200,6 +202,7 @@ func (f *reader) cut(pos int64) {
 	n := len(all)
 	for n > 0 && all[n-1].Pos+int64(all[n-1].Size) > pos {
 		n--
+		f.payload -= int64(all[n].Size)
 	}
 	f.build.Unadd(n)
 	f.end, f.truncated = pos, true
@@ -339,7 +342,7 @@ func (f *reader) add(s sample) error {
 		f.describe(d)
 	}
 	const row = 4 // bytes of a table that a packet takes at least
-	f.payload += int64(s.size) + row
+	f.payload += row
 	switch {
 	case f.payload > f.size+row*16:
 		return errBox
@@ -348,7 +351,10 @@ func (f *reader) add(s sample) error {
 	case s.pos+int64(s.size) > f.size:
 		f.truncated = true
 		return nil
+	case f.payload+int64(s.size) > f.size+row*16:
+		return errBox
 	}
+	f.payload += int64(s.size)
 	front, err := f.bytes(s.pos, min(int(s.size), f.build.Front()))
 	if err != nil {
 		return err

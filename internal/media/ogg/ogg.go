@@ -242,6 +242,7 @@ type stream struct {
 	chosen int               // which of them is indexed
 
 	heads bool // streams begin: no other page came since
+	later bool // streams of another group began before
 	opus  int  // Opus streams that begin together so far
 
 	without string // what the file goes on with since the streams that began last
@@ -293,14 +294,13 @@ func (s *stream) start(p page) {
 	if !ok {
 		c = candidate(p.body)
 	}
-	later := s.build != nil && len(s.build.Index.Packets) > 0
 	if !s.heads {
-		s.heads, s.opus = true, 0
-		if later {
+		s.heads, s.opus, s.later = true, 0, s.build != nil
+		if s.later {
 			s.without = "without audio tracks that can be read"
 		}
 	}
-	if !later {
+	if !s.later {
 		s.all = append(s.all, c)
 	} else if !ok && c.Kind == roomreel.Audio {
 		s.without = fmt.Sprintf("with codec %q, which is left out: it is not supported", c.Name)
@@ -319,7 +319,7 @@ func (s *stream) start(p page) {
 	case s.build == nil:
 		s.chosen = len(s.all) - 1
 		s.build = media.NewBuilder(x)
-	case later:
+	case s.later:
 		s.without = ""
 		s.build.Restart()
 		s.build.Describe(x)
