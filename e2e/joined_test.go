@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"image"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +152,66 @@ func checkJoined(t *testing.T, film *fixture.Film, parts []joinedPart, late time
 				t.Errorf("part %d: at %v the film shows %d, want %d", i, times[k], who, p.person)
 				break
 			}
+		}
+	}
+}
+
+// What a joined file goes on with that cannot be used is left out and named. What comes after it is in its place.
+func TestCompose_NamesWhatAJoinedFileGoesOnWith(t *testing.T) {
+	fixture.Need(t, "ffmpeg")
+	dir := t.TempDir()
+	const vp8, opus = "-c:v libvpx -deadline realtime -cpu-used 8 -b:v 600k -g 100000", "-c:a libopus -b:a 32k -ac 1"
+	parts := []joinedPart{{0, "320x240", vp8, opus, ""}, {1, "320x240", "-c:v mpeg4 -b:v 800k", "-c:a flac", ""}, {2, "320x240", "", opus, ""}, {3, "320x180", vp8, opus, ""}}
+	var all []byte
+	for i, p := range parts {
+		all = append(all, p.make(t, filepath.Join(dir, fmt.Sprint("part", i)), "-f matroska")...)
+	}
+	file, manifest, out := filepath.Join(dir, "joined.mkv"), filepath.Join(dir, "room.json"), filepath.Join(dir, "film.mp4")
+	must(t, 0, os.WriteFile(file, all, 0o644))
+	must(t, 0, os.WriteFile(manifest, []byte(`{"recordings": [
+		{"file": "joined.mkv", "type": "video", "participant": "a", "track_name": "cam", "offset_ms": 0},
+		{"file": "joined.mkv", "type": "audio", "participant": "a", "track_name": "mic", "offset_ms": 0}]}`), 0o644))
+	made := roomreel(t, "compose", "--room", manifest, "--resolution", "320x240", "--report", filepath.Join(dir, "report.json"), "-o", out)
+	warnings := strings.Join(made.Warnings, "\n")
+	for _, want := range []string{
+		`cam: from 3.0\d\d s on the file goes on with codec "V_MPEG4/ISO/ASP", which is left out`,
+		`cam: from 3.0\d\d s on the file goes on without video tracks`,
+		`mic: from 3.0\d\d s on the file goes on with codec "A_FLAC", which is left out`,
+	} {
+		if !regexp.MustCompile(want).MatchString(warnings) {
+			t.Errorf("warnings are %q, want %q", warnings, want)
+		}
+	}
+	text, err := exec.Command(filepath.Join(bin, "roomreel"), "inspect", file).Output()
+	for _, want := range []string{
+		`parts +vp8, 320x240, from 0:00.000, vp8, 320x180, from 0:09.0\d\d`,
+		`left out +from 0:03.0\d\d on the file goes on with codec "V_MPEG4/ISO/ASP"`,
+	} {
+		if !regexp.MustCompile(want).Match(must(t, text, err)) {
+			t.Errorf("inspect says %s, want %q", text, want)
+		}
+	}
+	text, err = exec.Command(filepath.Join(bin, "roomreel"), "report", filepath.Join(dir, "report.json")).Output()
+	if want := regexp.MustCompile(`its file has several parts: vp8 from 0.000 s \(320x240\), vp8 from 9.0\d\d s \(320x180\)`); !want.Match(must(t, text, err)) {
+		t.Errorf("the report says %s", text)
+	}
+	film := fixture.Open(t, out)
+	samples := film.Samples(t)
+	for i, want := range map[int][]time.Duration{0: {0, 1, 2}, 2: {6, 7, 8}, 3: {9, 10, 11}} {
+		beeps := fixture.Beeps(samples, fixture.People[i].Tone)
+		if len(beeps) != len(want) {
+			t.Errorf("part %d: beeps %v", i, beeps)
+			continue
+		}
+		for n, beep := range beeps {
+			if off := beep.Start - want[n]*time.Second; off < -5*ms || off > 100*ms { // packets of FLAC last up to 96 ms
+				t.Errorf("part %d: beep %d is at %v", i, n, beep.Start)
+			}
+		}
+	}
+	for n, frame := range film.Sample(t, 2500*ms, 9700*ms) {
+		if who := fixture.Who(frame, image.Rect(100, 100, 200, 140), fixture.People); who != []int{0, 3}[n] {
+			t.Errorf("sample %d shows %d", n, who)
 		}
 	}
 }
