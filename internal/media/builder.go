@@ -353,10 +353,7 @@ func (b *Builder) finishParts(step time.Duration) error {
 			at = x.Packets[min(o.first, len(x.Packets)-1)].Time
 			o.what = fmt.Sprintf("with %s that cannot be decoded: %s", x.Headers(x.Part(o.first)).Codec, o.what)
 		case o.first > 0:
-			last := x.Packets[o.first-1]
-			if at = last.Time + last.Duration; last.Duration == 0 {
-				at += step
-			}
+			at = x.end(o.first, step)
 		}
 		if len(x.Omitted) < maxOmitted {
 			x.Omitted = append(x.Omitted, Omission{at, o.what})
@@ -379,6 +376,20 @@ func (b *Builder) finishParts(step time.Duration) error {
 		return Invalid("the %s track cannot be decoded: %s", x.kind(), reason)
 	}
 	return nil
+}
+
+// end returns when the last of the first n packets ends. step is how long one lasts where nothing tells.
+func (x *Index) end(n int, step time.Duration) time.Duration {
+	last := x.Packets[n-1]
+	if last.Duration > 0 {
+		return last.Time + last.Duration
+	}
+	if n > 1 {
+		if d := last.Time - x.Packets[n-2].Time; d > 0 && d < time.Second {
+			step = d
+		}
+	}
+	return last.Time + step
 }
 
 // size sets the size of each part to that of its largest keyframe, and that of the index to the largest of all.

@@ -386,3 +386,28 @@ func TestReadTrack_ChoosesAStreamOfEveryGroup(t *testing.T) {
 		}
 	}
 }
+
+// Chained streams have headers of their own. One of another codec is left out and named.
+func TestReadIndex_ReadsChainedHeaders(t *testing.T) {
+	stereo := opusHead()
+	stereo[9], stereo[10], stereo[11] = 2, 120, 0
+	a, b, c, d := recording(1), &writer{serial: 2}, &writer{serial: 3}, recording(4)
+	a.page(streamEnd, 1920, opus20(1), opus20(2))
+	b.page(streamStart, 0, stereo).page(0, 0, append([]byte("OpusTags"), make([]byte, 8)...)).page(streamEnd, 1920, opus20(3), opus20(4))
+	c.page(streamStart, 0, append([]byte("Speex   "), make([]byte, 72)...)).page(streamEnd, 960, []byte{1, 2, 3})
+	d.page(streamEnd, 960, opus20(5))
+	file := append(append(append(a.out, b.out...), c.out...), d.out...)
+	x := index(t, file)
+	check(t, x, file)
+	if len(x.Packets) != 5 || len(x.Parts) != 2 || x.Parts[0].First != 2 || x.Parts[0].Channels != 2 || x.Parts[0].CodecDelay != 2500*time.Microsecond ||
+		x.Parts[1].First != 4 || x.Parts[1].Channels != 1 {
+		t.Errorf("%d packets, parts %+v", len(x.Packets), x.Parts)
+	}
+	if len(x.Omitted) != 1 || !strings.Contains(x.Omitted[0].What, `codec "Speex"`) {
+		t.Errorf("omitted %v", x.Omitted)
+	}
+	// What is heard of each stream begins where what is heard of the one before ends.
+	if at := x.Parts[0].At; at != 33500*time.Microsecond {
+		t.Errorf("the second stream is at %v", at)
+	}
+}
