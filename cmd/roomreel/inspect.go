@@ -52,6 +52,8 @@ type inspectedTrack struct {
 	Bitrate   int                `json:"bitrate"` // kbit/s
 	Truncated bool               `json:"truncated"`
 	Gaps      []inspectedGap     `json:"gaps"`
+	Parts     []inspectedPart    `json:"parts"`    // where the file's headers change; none when they do not
+	Omitted   []inspectedOmitted `json:"omitted"`  // what the file holds besides, after its beginning; the first of them
 	Repaired  int                `json:"repaired"` // places where timestamps are corrected
 	Repairs   []inspectedRepair  `json:"repairs"`  // the first of them
 
@@ -88,6 +90,20 @@ type inspectedRepair struct {
 	Kind    media.RepairKind `json:"kind"`
 	By      float64          `json:"by"`
 	Packets int              `json:"packets"`
+}
+
+type inspectedPart struct {
+	At       float64 `json:"at"`
+	Codec    string  `json:"codec"`
+	Width    int     `json:"width,omitempty"`
+	Height   int     `json:"height,omitempty"`
+	Rate     int     `json:"sample_rate,omitempty"`
+	Channels int     `json:"channels,omitempty"`
+}
+
+type inspectedOmitted struct {
+	At   float64 `json:"at"`
+	What string  `json:"what"` // after "the file goes on"
 }
 
 type inspectedGap struct {
@@ -186,6 +202,13 @@ func inspectTrack(kind roomreel.TrackKind, x *media.Index) inspectedTrack {
 	t := inspectedTrack{
 		Kind: kind, Codec: x.Codec, Start: x.Start.Seconds(), Seconds: x.Length().Seconds(), Packets: len(x.Packets),
 		Truncated: x.Truncated, Gaps: []inspectedGap{}, Repaired: x.Repaired, Repairs: []inspectedRepair{}, index: x,
+		Parts: []inspectedPart{}, Omitted: []inspectedOmitted{},
+	}
+	for _, p := range x.Outline(media.MaxParts) {
+		t.Parts = append(t.Parts, inspectedPart{p.At.Seconds(), p.Codec, p.Width, p.Height, p.Rate, p.Channels})
+	}
+	for _, o := range x.Omitted {
+		t.Omitted = append(t.Omitted, inspectedOmitted{o.At.Seconds(), o.What})
 	}
 	for _, r := range x.Repairs {
 		t.Repairs = append(t.Repairs, inspectedRepair{r.At.Seconds(), r.Kind, r.By.Seconds(), r.Packets})
@@ -264,14 +287,16 @@ func (t *inspectedTrack) audio(x *media.Index) {
 		t.Audio.PacketMillis = float64(lengths[len(lengths)/2].Microseconds()) / 1000
 	}
 	var end, drift int64 // samples
-	for i, run := range timeline.Runs(packets) {
-		at := timeline.Samples(run.At)
-		if i > 0 && at > end {
-			t.Gaps = append(t.Gaps, inspectedGap{At: timeline.SampleTime(end).Seconds(), Length: timeline.SampleTime(at - end).Seconds()})
+	for part, packet := range x.Ranges(len(packets)) {
+		for i, run := range timeline.Runs(packets[packet[0]:packet[1]]) {
+			at := timeline.Samples(run.At)
+			if part+i > 0 && at > end {
+				t.Gaps = append(t.Gaps, inspectedGap{At: timeline.SampleTime(end).Seconds(), Length: timeline.SampleTime(at - end).Seconds()})
+			}
+			end = max(end, at+run.Length)
+			drift += run.Length - run.Decoded
+			t.Audio.DriftRefused = t.Audio.DriftRefused || run.Refused
 		}
-		end = at + run.Length
-		drift += run.Length - run.Decoded
-		t.Audio.DriftRefused = t.Audio.DriftRefused || run.Refused
 	}
 	t.Audio.DriftMillis = float64(drift) * 1000 / timeline.SampleRate
 }
@@ -322,6 +347,12 @@ func (t inspectedTrack) print(w io.Writer) {
 		line("drift", "%s", drift)
 	}
 	line("gaps", "%s", listed(t.Gaps, len(t.Gaps), func(g inspectedGap) string { return fmt.Sprintf("%s at %s", clock(g.Length), clock(g.At)) }))
+	if len(t.Parts) > 0 {
+		line("parts", "%s", listed(t.Parts, len(t.Parts), inspectedPart.String))
+	}
+	for _, o := range t.Omitted {
+		line("left out", "from %s on the file goes on %s", clock(o.At), o.What)
+	}
 	if t.Repaired > 0 {
 		line("repaired", "timestamps in %s: %s", count(t.Repaired, "place"), listed(t.Repairs[:min(len(t.Repairs), maxListed)], t.Repaired, func(r inspectedRepair) string {
 			return fmt.Sprintf("%s of %s at %s", r.Kind, clock(r.By), clock(r.At))
@@ -337,6 +368,13 @@ func (t inspectedTrack) print(w io.Writer) {
 	}
 	end := clock(t.Seconds)
 	line("", " 0:00%s%s", strings.Repeat(" ", max(1, drawingWidth-4-len(end))), end)
+}
+
+func (p inspectedPart) String() string {
+	if p.Width > 0 {
+		return fmt.Sprintf("%s, %dx%d, from %s", p.Codec, p.Width, p.Height, clock(p.At))
+	}
+	return fmt.Sprintf("%s, %d Hz, %s, from %s", p.Codec, p.Rate, count(p.Channels, "channel"), clock(p.At))
 }
 
 // shown says how players show the frames, where that is not as they are.

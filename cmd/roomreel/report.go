@@ -268,6 +268,12 @@ func trackLines(t compose.ReportTrack) []string {
 	if t.Off > 0 {
 		lines = append(lines, fmt.Sprintf("  its camera is off %s, for %s in all", count(t.Off, "time"), clock(t.OffSeconds)))
 	}
+	if len(t.Parts) > 0 {
+		lines = append(lines, "  its file has several parts: "+strings.Join(t.Parts, ", "))
+	}
+	for _, omitted := range t.Omitted {
+		lines = append(lines, "  "+omitted)
+	}
 	if t.Repaired > 0 {
 		lines = append(lines, fmt.Sprintf("  its timestamps are corrected in %s", count(t.Repaired, "place")))
 	}

@@ -30,10 +30,10 @@ func (c *Composer) RenderAudio(ctx context.Context, task *plan.AudioTask, record
 				packets.Close()
 				return Segment{}, stats, err
 			}
-			packets.add(len(numbers), t.Shift, t.Clock, recording, [][2]int{{t.Start, t.End}})
+			packets.add(len(numbers), t.Shift, t.Clock, recording, [][2]int{{t.Start, t.End}}, t.Parts...)
 			numbers = append(numbers, t.Track)
 			audio.Tracks = append(audio.Tracks, t.Media)
-			audio.Runs = append(audio.Runs, t.Runs)
+			audio.Runs = append(audio.Runs, t.PartRuns())
 		}
 		segment, result, err := c.runAudio(ctx, audio, packets.Next, key, progress)
 		packets.Close()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"roomreel/internal/media"
+	"roomreel/internal/plan"
 	"roomreel/internal/render/protocol"
 	"roomreel/internal/timeline"
 )
@@ -26,22 +27,32 @@ type feedTrack struct {
 	shift  time.Duration
 	clock  timeline.Clock
 	reader *media.PacketReader
-	next   func() (media.Packet, error, bool)
+	parts  []int // packets with which the parts after the first begin
+	next   func() (numbered, error, bool)
 	stop   func()
-	packet media.Packet // the one to send next
-	err    error        // of reading the index, instead of a packet
+	packet numbered // the one to send next
+	err    error    // of reading the index, instead of a packet
 }
 
-// add puts the packets in the given half-open ranges of a recording into the feed, as track number of the child's plan.
-func (f *feed) add(number int, shift time.Duration, clock timeline.Clock, recording Recording, ranges [][2]int) {
+// numbered is a packet and its number in the index.
+type numbered struct {
+	number int
+	media.Packet
+}
+
+// add puts the packets in the given half-open ranges of a recording into the feed, as track number of the child's plan. parts are the
+// packets with which the parts of that track begin.
+func (f *feed) add(number int, shift time.Duration, clock timeline.Clock, recording Recording, ranges [][2]int, parts ...int) {
 	track := recording.Index.Track()
-	t := &feedTrack{number: number, shift: shift, clock: clock, reader: media.NewPacketReader(&track, recording.File)}
-	t.next, t.stop = iter.Pull2(func(yield func(media.Packet, error) bool) {
+	t := &feedTrack{number: number, shift: shift, clock: clock, parts: parts, reader: media.NewPacketReader(&track, recording.File)}
+	t.next, t.stop = iter.Pull2(func(yield func(numbered, error) bool) {
 		for _, r := range ranges {
+			n := r[0]
 			for packet, err := range recording.Index.Packets(r[0], r[1]) {
-				if !yield(packet, err) {
+				if !yield(numbered{n, packet}, err) {
 					return
 				}
+				n++
 			}
 		}
 	})
@@ -73,12 +84,12 @@ func (f *feed) Next() (protocol.Packet, error) {
 	if first == nil {
 		return protocol.Packet{}, io.EOF
 	}
-	data, err := first.reader.ReadPacket(first.packet)
+	data, err := first.reader.ReadPacket(first.packet.number, first.packet.Packet)
 	if err != nil {
 		return protocol.Packet{}, err
 	}
 	result := protocol.Packet{
-		Track: first.number, Time: first.clock.In(first.packet.Time) + first.shift, Need: earliest, Key: first.packet.Key, Data: data,
+		Track: first.number, Part: plan.PartOf(first.parts, first.packet.number), Time: first.clock.In(first.packet.Time) + first.shift, Need: earliest, Key: first.packet.Key, Data: data,
 	}
 	f.advance(first)
 	return result, nil

@@ -75,6 +75,8 @@ type ReportTrack struct {
 	Stall       string   `json:"stall_evidence,omitempty"`          // what shows that; see timeline.Evidence
 	Truncated   bool     `json:"truncated,omitempty"`
 	LeftOut     []string `json:"left_out,omitempty"` // tracks of its file that no recording is made of
+	Parts       []string `json:"parts,omitempty"`    // when codec, size or rate change in its file: "vp8 from 0.000 s (640x480)", in the recording's time
+	Omitted     []string `json:"omitted,omitempty"`  // with what its file goes on that is not used, and from when on
 	Repaired    int      `json:"repaired,omitempty"` // places where timestamps were corrected
 	Lost        bool     `json:"lost,omitempty"`     // its decoder died: left out from there on
 	Missing     bool     `json:"missing,omitempty"`  // packets of it were due in the film, and none could be decoded
@@ -123,6 +125,12 @@ func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 		}
 		if t.Used {
 			line.Start = t.Start.Seconds()
+		}
+		for _, part := range t.Parts {
+			line.Parts = append(line.Parts, part.String())
+		}
+		for _, omitted := range t.Omitted {
+			line.Omitted = append(line.Omitted, omitted.String())
 		}
 		r.Tracks = append(r.Tracks, line)
 		r.Warnings = append(r.Warnings, warnings(t, line, partly)...)
@@ -199,6 +207,9 @@ func warnings(t plan.TrackSummary, line ReportTrack, resumed bool) []string {
 	say(line.Lost, "its decoder died; it is missing from there on")
 	say(line.Missing && !line.Lost, "it is missing from the film: "+line.why())
 	say(line.Truncated, "the file is truncated; what came before the damage is used")
+	for _, omitted := range line.Omitted {
+		say(true, omitted)
+	}
 	say(t.Repaired > 0, repaired(t))
 	say(t.Ending == timeline.EndsLate || t.Ending == timeline.EndsEarly, ending(t))
 	say(t.DriftRefused, "its time stamps drift from its audio by more than a clock can; they were not followed")

@@ -60,7 +60,7 @@ func (c *Composer) renderChunks(ctx context.Context, task *plan.VideoTask, chunk
 		if err != nil {
 			return numbers, err
 		}
-		packets.add(len(tracks), t.Shift, t.Clock, recording, ranges)
+		packets.add(len(tracks), t.Shift, t.Clock, recording, ranges, t.Parts...)
 		tracks, numbers = append(tracks, n), append(numbers, t.Track)
 		video.Tracks = append(video.Tracks, t.Media)
 	}

@@ -1,12 +1,13 @@
 package media
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"roomreel"
-	"roomreel/internal/media/bitstream"
-	"roomreel/internal/media/h264"
 	"roomreel/internal/media/h265"
 )
 
@@ -15,46 +16,25 @@ import (
 type Builder struct {
 	Index    Index
 	restarts []int // indexes of packets with which a segment of the file begins
-	h264     h264.Framing
-	h265     h265.Framing
-	av1      *bitstream.AV1
-	vorbis   *bitstream.Vorbis
-	aac      time.Duration // how much audio an AAC packet holds
+	omitted  []omitted
+	border   bool // a segment of the file begins with the next packet
+	skip     bool // packets of the headers that were described last are left out
+	bytes    int  // of Private and Prefix in Index.Parts
+	part     partBuilder
+}
 
-	config   bool // H.264 and HEVC: parameter sets were found; AV1: a sequence header
-	bare     bool // a packet has none before its frame
-	unsure   bool // the first bytes of a packet do not tell
-	fits     bool // a keyframe has a size that the decoder takes
-	tooLarge bool // a keyframe is too large for it
+// omitted is an Omission before packet first, or of the part that begins with it.
+type omitted struct {
+	first int
+	part  bool
+	what  string
 }
 
 // NewBuilder begins the index of a track. x is what the container's headers say of it.
 func NewBuilder(x Index) *Builder {
 	x.CodecDelay = min(max(x.CodecDelay, 0), MaxDelay)
-	b := &Builder{Index: x}
-	switch x.Codec {
-	case "h264":
-		b.h264 = h264.ParsePrivate(x.Private)
-		b.config = b.h264.Config()
-	case "hevc":
-		b.h265 = h265.ParsePrivate(x.Private)
-		b.config = b.h265.Config()
-	case "av1":
-		b.av1 = bitstream.ParseAV1(x.Private)
-		b.config = b.av1.Config()
-	case "vorbis":
-		if vorbis, ok := bitstream.ParseVorbis(x.Private); ok {
-			b.vorbis = vorbis
-			b.Index.Private, b.Index.Rate, b.Index.Channels = vorbis.Private, vorbis.Rate, min(vorbis.Channels, MaxChannels)
-		}
-	case "aac":
-		if config, ok := bitstream.ParseAAC(x.Private); ok {
-			b.aac = Samples(int64(config.Samples), int64(config.Rate))
-		} else {
-			b.aac = Samples(1024, int64(max(x.Rate, 1)))
-		}
-	}
-	return b
+	part := newPart(x)
+	return &Builder{Index: part.stored, part: part}
 }
 
 // Front is how many bytes of a packet Add wants to see, without Prefix: of video, parameter sets and the usual SEI fit.
@@ -65,152 +45,185 @@ func (b *Builder) Front() int {
 	return 2
 }
 
-// Restart says that the file's clock may begin anew with the next packet: a segment of the file begins.
+// Restart says that the next packet begins a segment of the file: its clock may begin anew, and its decoder does.
 func (b *Builder) Restart() {
+	b.border = true
 	if n := len(b.restarts); n == 0 || b.restarts[n-1] != len(b.Index.Packets) {
 		b.restarts = append(b.restarts, len(b.Index.Packets))
+	}
+}
+
+// Describe says what the container's headers say of the packets that follow. Where that differs from what they said of those
+// before, a part of the recording begins. Parts that cannot be decoded, or are too many, are left out.
+func (b *Builder) Describe(x Index) {
+	x.CodecDelay = min(max(x.CodecDelay, 0), MaxDelay)
+	b.skip = false
+	if sameHeaders(x, b.part.headers) {
+		return
+	}
+	if len(b.Index.Packets) == 0 {
+		x.Tracks, x.Track = b.Index.Tracks, b.Index.Track
+		b.part = newPart(x)
+		b.Index = b.part.stored
+		return
+	}
+	part := newPart(x)
+	switch {
+	case part.headersRefuse() != "":
+		b.Omit(fmt.Sprintf("with %s, which is left out: %s", x.Codec, part.headersRefuse()))
+		b.skip = true
+	case len(b.Index.Parts) >= MaxParts || b.bytes+part.size() > MaxPartBytes:
+		b.Omit(fmt.Sprintf("with %s and other headers than before, which is left out: there are more than %d changes of headers or %d bytes of them", x.Codec, MaxParts, MaxPartBytes))
+		b.skip = true
+	default:
+		b.endPart()
+		b.begin(part)
+	}
+}
+
+// begin makes the next packet begin a part.
+func (b *Builder) begin(part partBuilder) {
+	x := &b.Index
+	part.stored.Tracks, part.stored.Track = nil, 0
+	next := Part{First: len(x.Packets), Index: part.stored}
+	if n := len(x.Parts); n > 0 && x.Parts[n-1].First == next.First {
+		x.Parts = x.Parts[:n-1]
+	}
+	b.bytes += part.size()
+	x.Parts = append(x.Parts, next)
+	b.part = part
+}
+
+// endPart notes whether the current part cannot be decoded.
+func (b *Builder) endPart() {
+	first := b.first()
+	if why := b.part.refusal(); why != "" && first < len(b.Index.Packets) {
+		b.omitted = append(b.omitted, omitted{first, true, why})
+	}
+}
+
+// Omit says what the file holds from here on that is left out, as in Omission.What.
+func (b *Builder) Omit(what string) {
+	next := omitted{len(b.Index.Packets), false, fmt.Sprintf("%.*s", maxOmission, strings.ToValidUTF8(what, "?"))}
+	if n := len(b.omitted); next.first > 0 && (n == 0 || b.omitted[n-1] != next) && n < MaxParts {
+		b.omitted = append(b.omitted, next)
 	}
 }
 
 // Add appends a packet in file order. p.Time is its time by the file's clock, which Finish corrects; p.Key and p.Duration are the container's word,
 // which holds where the bitstream does not tell. front is the first Front bytes of the packet, or all of a shorter one.
 //
-// Packets without payload, which some recorders write for lost ones, are left out. The error is for the uploader.
+// Packets without payload, which some recorders write for lost ones, are left out, and so are those of parts that are. The error is
+// for the uploader.
 func (b *Builder) Add(p Packet, front []byte) error {
 	x := &b.Index
 	size := int64(p.Size)
 	for _, span := range p.Rest {
 		size += int64(span.Size)
 	}
-	if size == 0 {
+	if size == 0 || b.skip {
 		return nil
 	}
 	if len(x.Packets) >= MaxPackets {
 		return Invalid("the file holds more than %d packets: split it into shorter recordings", MaxPackets)
 	}
-	if len(x.Prefix) > 0 {
-		front = append(x.Prefix[:len(x.Prefix):len(x.Prefix)], front...)
-		size += int64(len(x.Prefix))
+	if prefix := b.part.headers.Prefix; len(prefix) > 0 {
+		front = append(prefix[:len(prefix):len(prefix)], front...)
+		size += int64(len(prefix))
 	}
 	if x.Video {
-		if private, ok := b.h265.AnnexB(front); ok {
-			x.Private, b.h265 = private, h265.ParsePrivate(private)
+		p = b.video(p, front)
+	}
+	if b.border && (!x.Video || !p.Key) {
+		// The decoder of a segment knows nothing of the segment before. A keyframe needs nothing of it.
+		if b.again(); x.Video {
+			p = b.video(p, front)
 		}
-		frame := b.frame(front)
-		if frame.Known {
-			p.Key = frame.Key
-		}
-		if frame.Key {
-			p.Width, p.Height = frame.Width, frame.Height
-		}
-		if p.Width > 0 {
-			fits := p.Width <= MaxFrameSide && p.Height <= MaxFrameSide && p.Width*p.Height <= MaxFramePixels
-			b.fits, b.tooLarge = b.fits || fits, b.tooLarge || !fits
-		}
-		b.config, b.bare, b.unsure = b.config || frame.Config, b.bare || frame.Known && !frame.Config, b.unsure || !frame.Known
-	} else {
-		p.Key = true
-		if d := b.Duration(front, size); d > 0 || b.vorbis != nil {
-			p.Duration = d
-		}
-		// What the first two packets of Vorbis decode to together begins at the time of the first.
-		if n := len(x.Packets); n == 1 && b.vorbis != nil && (p.Time-x.Packets[0].Time).Abs() <= Samples(int64(b.vorbis.Longest()), int64(b.vorbis.Rate)) {
-			x.Packets[0].Time = p.Time
-		}
+	}
+	b.border = false
+	if !x.Video {
+		p = b.audio(p, front, size)
 	}
 	x.Packets = append(x.Packets, p)
 	return nil
 }
 
-func (b *Builder) frame(front []byte) bitstream.Frame {
-	switch b.Index.Codec {
-	case "vp8":
-		return bitstream.ParseVP8(front)
-	case "vp9":
-		return bitstream.ParseVP9(front)
-	case "h264":
-		return b.h264.Inspect(front)
-	case "hevc":
-		return b.h265.Inspect(front)
-	case "av1":
-		return b.av1.Inspect(front)
+// headers are those of the current part, as they are stored.
+func (b *Builder) headers() *Index {
+	if n := len(b.Index.Parts); n > 0 {
+		return &b.Index.Parts[n-1].Index
 	}
-	return bitstream.Frame{}
+	return &b.Index
 }
 
-// Duration returns how much audio a packet holds by its first bytes and its size, Prefix included; 0 when they do not tell.
-func (b *Builder) Duration(front []byte, size int64) time.Duration {
-	switch b.Index.Codec {
-	case "opus":
-		return bitstream.OpusDuration(front)
-	case "aac":
-		return b.aac
-	case "vorbis":
-		if b.vorbis != nil {
-			return Samples(int64(b.vorbis.Samples(front)), int64(b.vorbis.Rate))
-		}
-	default:
-		samples, _ := bitstream.PCMSamples(b.Index.Codec, size, b.Index.Channels)
-		return Samples(samples, int64(max(b.Index.Rate, 1)))
+// first is the number of the current part's first packet.
+func (b *Builder) first() int {
+	if n := len(b.Index.Parts); n > 0 {
+		return b.Index.Parts[n-1].First
 	}
 	return 0
 }
 
-// refusal says why no packet of the track can be decoded, as far as headers and the first bytes of packets tell. It is ""
-// when some may be.
-func (b *Builder) refusal() string {
+// video corrects what a container says of a packet of video.
+func (b *Builder) video(p Packet, front []byte) Packet {
+	if private, ok := b.part.h265.AnnexB(front); ok {
+		b.headers().Private, b.part.h265 = private, h265.ParsePrivate(private)
+	}
+	return b.part.video(p, front)
+}
+
+// audio corrects what a container says of a packet of audio.
+func (b *Builder) audio(p Packet, front []byte, size int64) Packet {
+	p.Key = true
+	vorbis := b.part.vorbis
+	if d := b.part.duration(front, size); d > 0 || vorbis != nil {
+		p.Duration = d
+	}
+	// What the first two packets of Vorbis decode to together begins at the time of the first.
+	if n := b.first(); vorbis != nil && len(b.Index.Packets) == n+1 {
+		if before := &b.Index.Packets[n]; (p.Time - before.Time).Abs() <= Samples(int64(vorbis.Longest()), int64(vorbis.Rate)) {
+			before.Time = p.Time
+		}
+	}
+	return p
+}
+
+// Duration returns how much audio a packet holds by its first bytes and its size, Prefix included; 0 when they do not tell.
+func (b *Builder) Duration(front []byte, size int64) time.Duration {
+	return b.part.duration(front, size)
+}
+
+// again makes the next packet begin a part with the same headers, unless it begins one already or there are too many.
+func (b *Builder) again() {
+	n, parts := len(b.Index.Packets), b.Index.Parts
+	begun := n == 0 || len(parts) > 0 && parts[len(parts)-1].First == n
+	if !begun && len(parts) < MaxParts && b.bytes+b.part.size() <= MaxPartBytes {
+		b.endPart()
+		b.begin(newPart(b.part.headers))
+	}
+}
+
+// Unadd takes the packets from number n on out again: they turned out to be none.
+func (b *Builder) Unadd(n int) {
 	x := &b.Index
-	switch x.Codec {
-	case "opus":
-		head, ok := bitstream.ParseOpusHead(x.Private)
-		switch {
-		case len(x.Private) == 0:
-		case !ok:
-			return "its Opus header is damaged"
-		case !head.Decodable():
-			return fmt.Sprintf("it has %d channels in Opus mapping family %d, and families 0, 1 and 255 with up to %d channels can be decoded", head.Channels, head.Family, bitstream.MaxChannels)
-		}
-	case "aac":
-		if kind, known := bitstream.AACType(x.Private); !known {
-			return fmt.Sprintf("it has AAC of audio object type %d, which cannot be decoded; use AAC-LC or HE-AAC", kind)
-		}
-		if x.Channels > bitstream.MaxChannels {
-			return fmt.Sprintf("it has %d channels, and up to %d can be decoded", x.Channels, bitstream.MaxChannels)
-		}
-	case "vorbis":
-		switch {
-		case b.vorbis == nil:
-			return "its Vorbis headers are missing or damaged"
-		case x.Channels > bitstream.MaxChannels || x.Rate < 8000 || x.Rate > 192000:
-			return fmt.Sprintf("it has %d channels at %d Hz, and 1 to %d channels at 8000 to 192000 Hz can be decoded", x.Channels, x.Rate, bitstream.MaxChannels)
-		case len(x.Private) > MaxPrivate:
-			return fmt.Sprintf("its Vorbis headers have %d bytes, and up to %d can be decoded", len(x.Private), MaxPrivate)
-		}
-	case "g722":
-		if x.Channels > 1 {
-			return fmt.Sprintf("it has %d channels, and G.722 of 1 channel can be decoded", x.Channels)
-		}
-	case "pcmu", "pcma", "pcm_s16le", "pcm_s16be", "pcm_f32le":
-		if x.Channels > 2 || x.Rate != 0 && (x.Rate < 8000 || x.Rate > 192000) {
-			return fmt.Sprintf("it has %d channels at %d Hz, and 1 or 2 channels at 8000 to 192000 Hz can be decoded", x.Channels, x.Rate)
-		}
-	case "h264":
-		if b.bare && !b.config && !b.unsure {
-			return "it has no H.264 parameter sets (SPS and PPS), neither in its header nor in its packets"
-		}
-	case "hevc":
-		if b.bare && !b.config && !b.unsure {
-			return "it has no HEVC parameter sets (VPS, SPS and PPS), neither in its header nor in its packets"
-		}
-	case "av1":
-		if b.bare && !b.config && !b.unsure {
-			return "it has no AV1 sequence header, neither in its header nor in its packets"
+	x.Packets = x.Packets[:n]
+	if k := len(x.Parts); n == 0 && k > 0 {
+		first := x.Parts[k-1].Index
+		first.Tracks, first.Track = x.Tracks, x.Track
+		*x = first
+	}
+	for k := len(x.Parts); k > 0 && x.Parts[k-1].First > n; k-- {
+		x.Parts[k-1].First = n
+		if k > 1 && x.Parts[k-2].First >= n {
+			x.Parts = slices.Delete(x.Parts, k-2, k-1)
 		}
 	}
-	if b.tooLarge && !b.fits {
-		return fmt.Sprintf("its frames have %dx%d pixels, and up to %d on a side and %d in all can be decoded", x.Width, x.Height, MaxFrameSide, MaxFramePixels)
+	for i := range b.restarts {
+		b.restarts[i] = min(b.restarts[i], n)
 	}
-	return ""
+	for i := range b.omitted {
+		b.omitted[i].first = min(b.omitted[i].first, n)
+	}
 }
 
 // Finish returns the index of a file of size bytes. The error is for the uploader.
@@ -220,41 +233,128 @@ func (b *Builder) Finish(size int64, truncated bool) (*Index, error) {
 	if len(x.Packets) == 0 {
 		return nil, Invalid("the %s track holds no packets", x.kind())
 	}
-	c := clock{packets: x.Packets, video: x.Video, reordered: x.Video && x.reordered(), restarts: b.restarts}
+	b.endPart()
+	c := clock{packets: x.Packets, video: x.Video, reordered: x.Video && x.reordered(), restarts: b.restarts, marks: b.marks()}
 	x.Packets = c.correct()
 	x.Repaired, x.Repairs = c.count, c.repairs
+	if err := b.finishParts(c.step); err != nil {
+		return nil, err
+	}
 	if x.Video {
+		x.size()
+	}
+	return x, nil
+}
+
+// marks returns where parts and omissions begin, ascending.
+func (b *Builder) marks() []*int {
+	var marks []*int
+	for i := range b.Index.Parts {
+		marks = append(marks, &b.Index.Parts[i].First)
+	}
+	for i := range b.omitted {
+		marks = append(marks, &b.omitted[i].first)
+	}
+	slices.SortStableFunc(marks, func(a, b *int) int { return cmp.Compare(*a, *b) })
+	return marks
+}
+
+// finishParts concludes about parts and omissions once the packets have their times. step is how long the last packet of video
+// lasts. The error says why nothing at all can be decoded.
+func (b *Builder) finishParts(step time.Duration) error {
+	x := &b.Index
+	refused, reason := 0, ""
+	for _, o := range b.omitted {
+		at := time.Duration(0)
+		switch {
+		case o.part:
+			if refused++; reason == "" {
+				reason = o.what
+			}
+			at = x.Packets[min(o.first, len(x.Packets)-1)].Time
+			o.what = fmt.Sprintf("with %s that cannot be decoded: %s", x.Headers(x.Part(o.first)).Codec, o.what)
+		case o.first > 0:
+			at = x.end(o.first, step)
+		}
+		if len(x.Omitted) < maxOmitted {
+			x.Omitted = append(x.Omitted, Omission{at, o.what})
+		}
+	}
+	parts := x.Parts[:0]
+	for _, p := range x.Parts {
+		if n := len(parts); n > 0 && parts[n-1].First == p.First {
+			parts = parts[:n-1]
+		}
+		if p.First > 0 && p.First < len(x.Packets) {
+			p.At = x.Packets[p.First].Time
+			parts = append(parts, p)
+		}
+	}
+	if x.Parts = parts; len(parts) == 0 {
+		x.Parts = nil
+	}
+	if refused > len(parts) {
+		return Invalid("the %s track cannot be decoded: %s", x.kind(), reason)
+	}
+	return nil
+}
+
+// end returns when the last of the first n packets ends. step is how long one lasts where nothing tells.
+func (x *Index) end(n int, step time.Duration) time.Duration {
+	last := x.Packets[n-1]
+	if last.Duration > 0 {
+		return last.Time + last.Duration
+	}
+	if n > 1 {
+		if d := last.Time - x.Packets[n-2].Time; d > 0 && d < time.Second {
+			step = d
+		}
+	}
+	return last.Time + step
+}
+
+// size sets the size of each part to that of its largest keyframe, and that of the index to the largest of all.
+func (x *Index) size() {
+	largest := func(to *Index, packets []Packet) {
 		w, h := 0, 0
-		for _, p := range x.Packets {
+		for _, p := range packets {
 			if p.Width*p.Height > w*h {
 				w, h = p.Width, p.Height
 			}
 		}
 		if w > 0 {
-			x.Width, x.Height = w, h
+			to.Width, to.Height = w, h
 		}
 	}
-	if why := b.refusal(); why != "" {
-		return nil, Invalid("the %s track cannot be decoded: %s", x.kind(), why)
+	for i := range x.Parts {
+		end := len(x.Packets)
+		if i+1 < len(x.Parts) {
+			end = x.Parts[i+1].First
+		}
+		largest(&x.Parts[i].Index, x.Packets[x.Parts[i].First:end])
 	}
-	return x, nil
+	largest(x, x.Packets)
 }
 
-// reordered reports whether frames are stored in another order than they are shown in. A clock that steps back a few times
-// is none.
+// reordered reports whether frames are stored in another order than they are shown in, in some part. A clock that steps back a few
+// times is none.
 func (x *Index) reordered() bool {
-	switch x.Codec {
-	case "vp8", "vp9", "av1":
-		return false
-	}
 	const rare = 50
-	back := 0
-	for i := 1; i < len(x.Packets); i++ {
-		if x.Packets[i].Time < x.Packets[i-1].Time {
-			back++
+	for part, packet := range x.Ranges(len(x.Packets)) {
+		if codec := x.Headers(part).Codec; slices.Contains([]string{"vp8", "vp9", "av1"}, codec) {
+			continue
+		}
+		back := 0
+		for i := packet[0] + 1; i < packet[1]; i++ {
+			if x.Packets[i].Time < x.Packets[i-1].Time {
+				back++
+			}
+		}
+		if back > 0 && back*rare >= packet[1]-packet[0] {
+			return true
 		}
 	}
-	return back*rare >= len(x.Packets)
+	return false
 }
 
 func (x *Index) kind() roomreel.TrackKind {

@@ -61,13 +61,15 @@ const (
 //   - Where the clock steps back by up to shortStep, later timestamps are right: the audio that overlaps is left out, and
 //     video frames wait for their place.
 //   - Where it steps back further, the recorder was restarted: what follows comes directly after the last packet. Where a
-//     segment of the file begins, any step back means that.
+//     segment of the file begins, any step back by more than slack means that. Readers of containers have put the clocks of
+//     segments one after another already (Joiner).
 type clock struct {
 	packets   []Packet // with the timestamps of the file, later the times
 	video     bool
-	reordered bool  // frames are stored in another order than they are shown in
-	restarts  []int // indexes of packets with which a segment of the file begins; ascending
-	crossings []int // half-open ranges of packets whose frames are reordered across a gap: see findCrossings
+	reordered bool   // frames are stored in another order than they are shown in
+	restarts  []int  // indexes of packets with which a segment of the file begins; ascending
+	crossings []int  // half-open ranges of packets whose frames are reordered across a gap: see findCrossings
+	marks     []*int // indexes of packets, ascending, that change when packets are left out
 
 	kept    int              // packets that have their time
 	shift   time.Duration    // added to the file's clock
@@ -109,7 +111,15 @@ func (c *clock) correct() []Packet {
 		}
 		b = after
 	}
+	c.mark(len(c.packets))
 	return c.packets[:c.kept]
+}
+
+// mark moves the marks at or before packet i to the packet that is kept next.
+func (c *clock) mark(i int) {
+	for ; len(c.marks) > 0 && *c.marks[0] <= i; c.marks = c.marks[1:] {
+		*c.marks[0] = c.kept
+	}
 }
 
 func (c *clock) back() time.Duration {
@@ -280,7 +290,7 @@ func (c *clock) join(b, after piece) {
 		}
 	}
 	switch {
-	case b.restart && leap < 0:
+	case b.restart && leap < -slack:
 		c.follow(b)
 	case leap < -c.back():
 		c.note(Repair{Restart, c.high, -leap, 0})
@@ -321,6 +331,7 @@ func (c *clock) squeeze(b piece, room time.Duration) {
 	from := c.high + c.step
 	c.note(Repair{Misstamped, c.high, (b.at + c.shift - c.high).Abs(), b.end - b.first})
 	for i := b.first; i < b.end; i++ {
+		c.mark(i)
 		p := c.packets[i]
 		p.Time = min(from+max(p.Time-b.at, 0), limit)
 		c.keep(p)
@@ -334,6 +345,7 @@ func (c *clock) follow(b piece) { c.shift = c.high + c.step - b.at }
 func (c *clock) place(b piece) {
 	var resume time.Duration // where audio goes on after a step back
 	for i := b.first; i < b.end; i++ {
+		c.mark(i)
 		p := c.packets[i]
 		p.Time = max(p.Time+c.shift, 0)
 		if early := c.high - p.Time; early > slack && !c.reordered && p.Time >= resume && c.lasts(i, b.end, early) {

@@ -155,18 +155,64 @@ func plural(kind roomreel.TrackKind, count int) string {
 	return text
 }
 
-// SameTrack returns the index of the track that goes on where a chosen one ended, when a file holds another track list: the one at
-// the same place among the tracks that match, and -1 when there is none. nth is that place, from 0.
-func SameTrack(count, nth int, matches func(i int) bool) int {
-	for i := range count {
-		if matches(i) {
-			if nth == 0 {
-				return i
+// GoesOn returns the index of the track with which a chosen track goes on when a file has another track list: -1 when there is none,
+// and then what the file goes on with, as Omission.What. before is the track list in which track chosen was chosen.
+//
+// Tracks of the same kind belong together. Of several, first those with the same codec at the same place do, then those with the
+// same codec, then the others in their order.
+func GoesOn(before []Candidate, chosen int, after []Candidate) (int, string) {
+	kind := before[chosen].Kind
+	readable := func(list []Candidate) (places []int) {
+		for i, t := range list {
+			if t.Kind == kind && t.usable() && (len(places) < maxFileTracks || i == chosen) {
+				places = append(places, i)
 			}
-			nth--
+		}
+		return places
+	}
+	old, next := readable(before), readable(after)
+	taken := make([]bool, len(next))
+	match := func(same func(i, k int) bool) int {
+		for i, o := range old {
+			if o < 0 {
+				continue
+			}
+			for k, n := range next {
+				if taken[k] || !same(i, k) {
+					continue
+				}
+				if o == chosen {
+					return n
+				}
+				old[i], taken[k] = -1, true
+				break
+			}
+		}
+		return -1
+	}
+	sameCodec := func(i, k int) bool { return before[old[i]].Codec == after[next[k]].Codec }
+	for _, same := range []func(i, k int) bool{
+		func(i, k int) bool { return i == k && sameCodec(i, k) },
+		sameCodec,
+		func(int, int) bool { return true },
+	} {
+		if n := match(same); n >= 0 {
+			return n, ""
 		}
 	}
-	return -1
+	for _, t := range after {
+		switch {
+		case t.Kind != kind || t.usable():
+		case t.Codec == "":
+			return -1, fmt.Sprintf("with codec %.40q, which is left out: it is not supported", t.Name)
+		default:
+			return -1, fmt.Sprintf("with a %s track (%s), which is left out: %s", kind, t.Codec, t.Unreadable)
+		}
+	}
+	if len(next) > 0 {
+		return -1, fmt.Sprintf("without this track: only %d %s can be read", len(next), plural(kind, len(next)))
+	}
+	return -1, fmt.Sprintf("without %s", plural(kind, 2))
 }
 
 // Invalid reports a recording that cannot be used, in a sentence for its uploader.

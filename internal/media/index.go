@@ -18,6 +18,8 @@ const (
 	MaxPrivate    = 32767          // bytes of Index.Private that decoders take; those of Vorbis are the longest, some kilobytes
 	MaxDelay      = time.Second    // of Index.CodecDelay
 	MaxStart      = 24 * time.Hour // of Index.Start; more is damage and counts as 0
+	MaxParts      = 1000           // of Index.Parts
+	MaxPartBytes  = 1 << 20        // of Private and Prefix in all Parts
 
 	// MaxFrameSide and MaxFramePixels are the limits of the decoders (codec.MaxSide and codec.MaxPixels).
 	MaxFrameSide   = 4096
@@ -45,6 +47,8 @@ type Index struct {
 	Track      int         `json:",omitempty"` // number among the readable tracks of its kind, from 1
 	Tracks     []FileTrack `json:",omitempty"` // all of the file, when there are several. An index that was made before has none
 	Size       int64       // bytes of the file that were read
+	Parts      []Part      `json:",omitempty"` // those after the first, ascending; none when the headers are the same from beginning to end
+	Omitted    []Omission  `json:",omitempty"` // what the file holds besides, after its beginning; the first of them
 	Packets    []Packet
 }
 

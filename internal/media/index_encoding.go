@@ -203,9 +203,7 @@ func parseHead(text []byte, end int64) (indexHead, []block, error) {
 	}
 	t := &head.Track
 	t.Packets = nil
-	within := func(v, most int) bool { return v >= 0 && v <= most }
-	if !within(head.Count, MaxPackets) || !within(t.Rate, MaxRate) || !within(t.Channels, MaxChannels) || !within(t.Width, MaxSide) ||
-		!within(t.Height, MaxSide) || len(t.Prefix) > MaxPrefix || t.Size < 0 || t.CodecDelay < 0 || t.CodecDelay > MaxDelay || !t.Display.valid() ||
+	if head.Count < 0 || head.Count > MaxPackets || t.Size < 0 || !t.validHeaders() || !t.validParts(head.Count) ||
 		head.Unit < 1 || head.Unit > maxTime || head.Length < 0 || head.Length > 2*maxTime {
 		return head, nil, errIndex
 	}

@@ -24,21 +24,26 @@ func NewPacketReader(x *Index, r io.ReaderAt) *PacketReader {
 
 // Read returns packet i of the index. See ReadPacket.
 func (p *PacketReader) Read(i int) ([]byte, error) {
-	data, err := p.ReadPacket(p.x.Packets[i])
+	data, err := p.ReadPacket(i, p.x.Packets[i])
 	if err != nil {
 		return nil, fmt.Errorf("read packet %d: %w", i, err)
 	}
 	return data, nil
 }
 
-// ReadPacket returns a packet of the recording, with what header stripping took off put back. The slice is the caller's.
-func (p *PacketReader) ReadPacket(k Packet) ([]byte, error) {
-	size := len(p.x.Prefix) + k.Size
+// ReadPacket returns packet number i of the recording, which is k, with what header stripping took off put back. The slice is
+// the caller's.
+func (p *PacketReader) ReadPacket(i int, k Packet) ([]byte, error) {
+	prefix := p.x.Prefix
+	if part := p.x.Part(i); part > 0 {
+		prefix = p.x.Parts[part-1].Prefix
+	}
+	size := len(prefix) + k.Size
 	for _, span := range k.Rest {
 		size += span.Size
 	}
 	data := make([]byte, 0, size)
-	data = append(data, p.x.Prefix...)
+	data = append(data, prefix...)
 	data, err := p.appendSpan(data, Span{k.Pos, k.Size})
 	for i := 0; i < len(k.Rest) && err == nil; i++ {
 		data, err = p.appendSpan(data, k.Rest[i])

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -49,17 +50,20 @@ func (p *Plan) audioTasks(tracks []int, indexes Indexes, opts Options, beside fu
 // placedAudio is a track whose runs lie on the film's time line.
 type placedAudio struct {
 	AudioTrack
+	index   media.Index
 	first   []int   // by run, its first packet
 	decoded []int64 // by packet, samples decoded before it; one entry more than packets
 }
 
 // placeAudio finds the runs of a track. Stamps of Opus packets count from before the pre-skip, so every run lies earlier
-// than its stamp by CodecDelay, and the first run drops those samples: the first sample that is heard lies at the offset.
+// than its stamp by CodecDelay. The first run of each part of the recording drops those samples, so that the first sample that is
+// heard lies at the stamp. Runs end where parts do.
 func (p *Plan) placeAudio(t int, x *media.IndexFile, beside func(t int) ([]timeline.Span, error)) (*placedAudio, error) {
-	summary := &p.Tracks[t]
-	track := &placedAudio{AudioTrack: AudioTrack{
-		Track: t, Recording: summary.Recording, Media: renderTrack(x.Track()), Shift: summary.Start, End: x.Count(),
+	summary, index := &p.Tracks[t], x.Track()
+	track := &placedAudio{index: index, AudioTrack: AudioTrack{
+		Track: t, Recording: summary.Recording, Shift: summary.Start, End: x.Count(),
 	}}
+	track.Media, track.Parts = describe(index, 0, x.Count())
 	packets := make([]timeline.AudioPacket, 0, x.Count())
 	track.decoded = make([]int64, 1, x.Count()+1)
 	var sizes []int           // of packets, in bytes; of a recording that lacks time only
@@ -89,29 +93,54 @@ func (p *Plan) placeAudio(t int, x *media.IndexFile, beside func(t int) ([]timel
 	for i := range packets {
 		packets[i].Time = track.Clock.In(packets[i].Time)
 	}
-	start, skip := timeline.Samples(summary.Start), timeline.Samples(x.Track().CodecDelay)
-	for i, run := range timeline.Runs(packets) {
-		r := protocol.Run{
-			At:      start + timeline.Samples(run.At) - skip,
-			Packets: run.Packets,
-			Decoded: run.Decoded,
-			Length:  run.Length,
+	start := timeline.Samples(summary.Start)
+	for part, packet := range index.Ranges(x.Count()) {
+		skip := timeline.Samples(index.Headers(part).CodecDelay)
+		for i, run := range timeline.Runs(packets[packet[0]:packet[1]]) {
+			r := protocol.Run{
+				At:      start + timeline.Samples(run.At) - skip,
+				Packets: run.Packets,
+				Decoded: run.Decoded,
+				Length:  run.Length,
+			}
+			if i == 0 {
+				r.At += skip
+				r.Skip = int(skip)
+				r.Decoded = max(r.Decoded-skip, 0)
+				r.Length = max(r.Length-skip, 0)
+			}
+			if (r.Decoded == 0) != (r.Length == 0) {
+				r.Decoded, r.Length = 0, 0
+			}
+			summary.Drift += time.Duration(run.Length-run.Decoded) * time.Second / timeline.SampleRate
+			summary.DriftRefused = summary.DriftRefused || run.Refused
+			if part > 0 && i == 0 {
+				track.endBefore(r.At)
+			}
+			track.Runs = append(track.Runs, r)
+			track.first = append(track.first, packet[0]+run.First)
 		}
-		if i == 0 {
-			r.At += skip
-			r.Skip = int(skip)
-			r.Decoded = max(r.Decoded-skip, 0)
-			r.Length = max(r.Length-skip, 0)
-		}
-		if (r.Decoded == 0) != (r.Length == 0) {
-			r.Decoded, r.Length = 0, 0
-		}
-		summary.Drift += time.Duration(run.Length-run.Decoded) * time.Second / timeline.SampleRate
-		summary.DriftRefused = summary.DriftRefused || run.Refused
-		track.Runs = append(track.Runs, r)
-		track.first = append(track.first, run.First)
 	}
 	return track, nil
+}
+
+// endBefore shortens the runs so far to what lies before output sample at, where the next part begins: what is beyond is the padding
+// of an encoder.
+func (t *placedAudio) endBefore(at int64) {
+	for i := len(t.Runs) - 1; i >= 0; i-- {
+		r := &t.Runs[i]
+		beyond := r.At + r.Length - at
+		if beyond <= 0 {
+			return
+		}
+		decoded := r.Decoded
+		if r.Length > 0 {
+			decoded = int64(float64(r.Decoded) * (float64(r.Length-beyond) / float64(r.Length)))
+		}
+		if r.Length, r.Decoded = r.Length-beyond, decoded; r.Length <= 0 || r.Decoded <= 0 {
+			r.Length, r.Decoded, r.At = 0, 0, min(r.At, at)
+		}
+	}
 }
 
 // slice returns the part of the track that is audible in the samples [from, to), and whether there is one. The whole track
@@ -131,10 +160,15 @@ func (t *placedAudio) slice(from, to int64, several bool) (AudioTrack, bool) {
 	const margin = 2 * protocol.AudioMargin // positions are rounded
 	first := t.packetAt(i, t.position(i, from)-margin)
 	slice.Start = first
-	for slice.Start > 0 && t.decoded[first]-t.decoded[slice.Start] < protocol.AudioPreroll {
+	begin := 0 // of the part: decoders remember nothing of what is before
+	if n := PartOf(t.Parts, first); n > 0 {
+		begin = t.Parts[n-1]
+	}
+	for slice.Start > begin && t.decoded[first]-t.decoded[slice.Start] < protocol.AudioPreroll {
 		slice.Start--
 	}
 	slice.End = t.packetAt(j-1, t.position(j-1, to)+margin) + 1
+	slice.Media, slice.Parts = describe(t.index, slice.Start, slice.End)
 	for k := sort.SearchInts(t.first, slice.Start+1) - 1; k < j; k++ {
 		slice.Runs = append(slice.Runs, t.cut(k, slice.Start, slice.End))
 	}
@@ -173,4 +207,15 @@ func (t *placedAudio) cut(k, start, end int) protocol.Run {
 	}
 	run.Packets = last - max(first, start)
 	return run
+}
+
+// PartRuns returns the runs of the track, each with its part.
+func (t AudioTrack) PartRuns() []protocol.Run {
+	list := slices.Clone(t.Runs)
+	packet := t.Start
+	for i := range list {
+		list[i].Part = PartOf(t.Parts, packet)
+		packet += list[i].Packets
+	}
+	return list
 }

@@ -25,7 +25,8 @@ import (
 //
 //	1  the first
 //	2  runs and ranges are arrays of numbers: a room of 50 people for 4 h has two million runs
-//	3  cells of cameras that are off are left out of scenes; tracks have a clock; a film has a colour, before all were BT.601
+//	3  cells of cameras that are off are left out of scenes; tracks have a clock; a film has a colour, before all were BT.601;
+//	   tracks have parts, each with headers of its own
 const (
 	Version = 3
 	oldest  = 1

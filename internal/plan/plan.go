@@ -75,6 +75,9 @@ type Summary struct {
 	PlacesOmitted int     `json:",omitempty"`
 }
 
+// MaxParts bounds TrackSummary.Parts.
+const MaxParts = 16
+
 // MaxPlaces bounds Summary.Places. In a room that people join one after another, each join may move everyone.
 const MaxPlaces = 5000
 
@@ -106,6 +109,8 @@ type TrackSummary struct {
 	KnownLater   time.Duration     `json:",omitempty"` // by how much the known end is later than that of the last packet
 	Stall        timeline.Evidence `json:",omitempty"` // audio that lacks time: what shows where. See Clock
 	Clock        timeline.Clock    `json:",omitzero"`
+	Parts        []media.Outline   `json:",omitempty"` // when headers change in the file; the first MaxParts
+	Omitted      []media.Omission  `json:",omitempty"` // what its file holds besides, after its beginning
 	Drift        time.Duration     // by how much clocks drifted, corrected
 	DriftRefused bool              // some stamps drift more than any clock does, and were not followed
 }
@@ -127,6 +132,7 @@ type VideoTrack struct {
 	Track     int // index into Summary.Tracks
 	Recording roomreel.RecordingSID
 	Media     protocol.Track
+	Parts     []int          `json:",omitempty"` // packets with which Media.Parts begin, ascending
 	Shift     time.Duration  // output time of its first packet
 	Clock     timeline.Clock `json:",omitzero"`
 	Ranges    []Range        // ascending; no range crosses the border of a chunk
@@ -148,6 +154,7 @@ type AudioTrack struct {
 	Track      int // index into Summary.Tracks
 	Recording  roomreel.RecordingSID
 	Media      protocol.Track
+	Parts      []int          `json:",omitempty"` // packets with which Media.Parts begin, ascending
 	Shift      time.Duration  // output time of its first packet
 	Clock      timeline.Clock `json:",omitzero"`
 	Start, End int            // packets [Start, End)
@@ -173,11 +180,12 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 		if err != nil {
 			return nil, err
 		}
+		index := x.Track()
 		p.Tracks[i] = TrackSummary{
 			Recording: t.Recording, Identity: t.Identity, Name: t.Name, Kind: t.Kind, Used: arranged.Tracks[i].Used,
 			Start: arranged.Tracks[i].Start, Length: t.Lasts(), Ending: timeline.CompareEnds(t.Length, t.Known), Clock: timeline.Drifting(t.Length, t.Known),
-			Codec: x.Track().Codec, Packets: x.Count(), Truncated: x.Track().Truncated,
-			Repaired: x.Track().Repaired, Repairs: x.Track().Repairs,
+			Codec: index.Codec, Packets: x.Count(), Truncated: index.Truncated,
+			Repaired: index.Repaired, Repairs: index.Repairs, Parts: index.Outline(MaxParts), Omitted: index.Omitted,
 		}
 	}
 	for i, t := range tracks {
@@ -277,7 +285,26 @@ func openedOnce(indexes Indexes) Indexes {
 	}
 }
 
-// renderTrack describes a track to a child.
+// describe describes the packets [from, to) of a track to a child, and says with which packets its parts begin.
+func describe(x media.Index, from, to int) (track protocol.Track, parts []int) {
+	part := x.Part(from)
+	track = renderTrack(x.Headers(part))
+	for _, p := range x.Parts[part:] {
+		if p.First >= to {
+			break
+		}
+		track.Parts, parts = append(track.Parts, renderTrack(p.Index)), append(parts, p.First)
+	}
+	return track, parts
+}
+
+// PartOf returns the number of the part that holds a packet, when the parts after the first begin with the given packets.
+func PartOf(parts []int, packet int) int {
+	n, _ := slices.BinarySearch(parts, packet+1)
+	return n
+}
+
+// renderTrack describes a track, or a part of it, to a child.
 func renderTrack(x media.Index) protocol.Track {
 	return protocol.Track{
 		Codec: x.Codec, Private: x.Private, Channels: x.Channels, Rate: x.Rate, MaxW: x.Width, MaxH: x.Height,

@@ -243,7 +243,7 @@ func (v *videoPlanner) fill(rows [][]protocol.Chunk) ([]VideoTask, error) {
 			}
 		}
 	}
-	described := map[int]protocol.Track{}
+	described := map[int]media.Index{}
 	for t, ranges := range shown {
 		x, err := v.indexes(t)
 		if err != nil {
@@ -252,13 +252,17 @@ func (v *videoPlanner) fill(rows [][]protocol.Chunk) ([]VideoTask, error) {
 		if err := findPackets(x, &v.Tracks[t], v.FPS, ranges); err != nil {
 			return nil, err
 		}
-		described[t] = renderTrack(x.Track())
+		described[t] = x.Track()
 	}
 	for i := range tasks {
 		for n := range tasks[i].Tracks {
 			t := &tasks[i].Tracks[n]
-			t.Media = described[t.Track]
 			t.Ranges = slices.DeleteFunc(t.Ranges, func(r Range) bool { return r.Start >= r.End })
+			from, to := 0, 0
+			if k := len(t.Ranges); k > 0 {
+				from, to = t.Ranges[0].Start, t.Ranges[k-1].End
+			}
+			t.Media, t.Parts = describe(described[t.Track], from, to)
 		}
 	}
 	return tasks, nil

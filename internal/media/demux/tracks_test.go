@@ -16,16 +16,30 @@ import (
 	"roomreel/internal/media"
 )
 
-// Real files with a video track and two audio tracks. The first audio begins at 0.5 s and lasts 1 s, the second begins at 2 s and
-// lasts 0.4 s. Ogg has the audio only.
-func TestReadTrack_ChoosesByNumber(t *testing.T) {
+// ffmpeg runs ffmpeg with arguments that are split at spaces, and returns the file that it writes.
+func ffmpeg(t *testing.T, name, args string) []byte {
+	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		if os.Getenv("ROOMREEL_TEST_REQUIRE") != "" {
 			t.Fatal("ffmpeg is required")
 		}
 		t.Skip("no ffmpeg")
 	}
-	const kinds = "-v error -y -f lavfi -i testsrc=s=160x120:d=3:r=25 -f lavfi -i sine=f=440:d=1 -f lavfi -i sine=f=1000:d=0.4 " +
+	path := filepath.Join(t.TempDir(), name)
+	if out, err := exec.Command("ffmpeg", append(strings.Fields("-v error -y "+args), path)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// Real files with a video track and two audio tracks. The first audio begins at 0.5 s and lasts 1 s, the second begins at 2 s and
+// lasts 0.4 s. Ogg has the audio only.
+func TestReadTrack_ChoosesByNumber(t *testing.T) {
+	const kinds = "-f lavfi -i testsrc=s=160x120:d=3:r=25 -f lavfi -i sine=f=440:d=1 -f lavfi -i sine=f=1000:d=0.4 " +
 		"-filter_complex [1]asetpts=PTS+0.5/TB[a];[2]asetpts=PTS+2/TB[b] "
 	for name, args := range map[string]string{
 		"three.mkv": kinds + "-map [a] -map 0:v -map [b] -c:v libvpx -c:a libopus -metadata:s:a:0 title=alice -metadata:s:a:1 title=bob",
@@ -33,14 +47,7 @@ func TestReadTrack_ChoosesByNumber(t *testing.T) {
 		"two.ogg":   kinds + "-map [a] -map [b] -map 0:v -c:a libopus -vn",
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), name)
-			if out, err := exec.Command("ffmpeg", append(strings.Fields(args), path)...).CombinedOutput(); err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
-			file, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			file := ffmpeg(t, name, args)
 			read := func(kind roomreel.TrackKind, number int) *media.Index {
 				x, _, err := ReadTrack(bytes.NewReader(file), int64(len(file)), kind, number)
 				if err != nil {
@@ -80,7 +87,7 @@ func TestReadTrack_ChoosesByNumber(t *testing.T) {
 				}
 			}
 			var e *roomreel.Error
-			_, _, err = ReadTrack(bytes.NewReader(file), int64(len(file)), roomreel.Audio, 3)
+			_, _, err := ReadTrack(bytes.NewReader(file), int64(len(file)), roomreel.Audio, 3)
 			if !errors.As(err, &e) || e.Param != "Track" || e.Detail != "is 3, and the file has 2 audio tracks that can be read" {
 				t.Errorf("for track 3: %v", err)
 			}

@@ -3,6 +3,7 @@ package matroska
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +23,7 @@ const (
 	maxTracks = 1 << 20   // bytes of a track list
 	maxSkip   = 64 << 20  // bytes of an element to step over; past it, clusters are looked for inside
 	maxAlien  = 32 << 10  // bytes of an element with an unknown ID, which must be followed by a known one
-	window    = 128 << 10 // bytes buffered
+	window    = 512 << 10 // bytes buffered
 
 	// maxLook bounds every look ahead. The buffer moves at most once for so many bytes read, which keeps the reader's
 	// time linear whatever the bytes say.
@@ -115,9 +116,10 @@ type scanner struct {
 	pos  int64
 	kind roomreel.TrackKind
 
-	number   int           // of the wanted track, from 1; 0 for the first
-	indexed  uint64        // number of the track in the first track list that holds it
-	nth      int           // place of the track among those of its kind and codec
+	number   int    // of the wanted track, from 1; 0 for the first
+	indexed  uint64 // number of the track in the first track list that holds it
+	chosen   int    // its place in that list:
+	first    []media.Candidate
 	scale    time.Duration // one tick
 	track    *track        // the one that is indexed; nil until it is known
 	build    *media.Builder
@@ -125,6 +127,9 @@ type scanner struct {
 	onlyWebM bool                     // the track list holds nothing that WebM does not have
 	refusal  error                    // why no track was usable in the track lists so far
 	starts   map[uint64]time.Duration // timestamp of the first block of each audio and video track, by track number
+	early    map[uint64]time.Duration // of each such track of the current list, how much earlier than its stamps it is heard
+	joiner   media.Joiner
+	last     uint64 // number of the track of the last block
 
 	cluster int64 // timestamp of the current cluster, in ticks
 	end     int64 // position where the current cluster claims to end
@@ -196,6 +201,7 @@ func (s *scanner) element() error {
 		s.end = unknownSize
 		if s.build != nil {
 			s.build.Restart()
+			s.joiner.Border()
 		}
 		return s.discard(header)
 	case idCluster:
@@ -207,6 +213,9 @@ func (s *scanner) element() error {
 	}
 	if size > maxSkip {
 		return errGarbage
+	}
+	if torn, err := s.torn(header, size); err != nil || torn {
+		return cmp.Or(err, errGarbage)
 	}
 	if !known(id) {
 		ok, err := s.followed(header+size, maxAlien)
@@ -293,6 +302,34 @@ func (s *scanner) followed(n int64, limit int64) (bool, error) {
 	return int64(len(b)) == n || known(id), nil
 }
 
+// torn reports whether the element at the reading position was cut short and another file appended: the header of a file lies in
+// it.
+func (s *scanner) torn(header, size int64) (bool, error) {
+	const longest = 200 // bytes of such a header
+	size = min(size, maxLook-longest)
+	b, err := s.peek(int(header + size + longest))
+	if err != nil {
+		return false, err
+	}
+	for from := int(header); ; {
+		at := bytes.Index(b[min(from, len(b)):], []byte{0x1A, 0x45, 0xDF, 0xA3})
+		if at < 0 || from+at >= int(header+size) {
+			return false, nil
+		}
+		from += at
+		found := false
+		children(b[from:min(from+longest, len(b))], func(id uint32, data []byte) {
+			if id == idEBML {
+				children(data, func(id uint32, data []byte) { found = found || id == idDocType })
+			}
+		})
+		if found {
+			return true, nil
+		}
+		from += 4
+	}
+}
+
 // resync goes on to the next cluster, or to the next file in this file.
 func (s *scanner) resync() error {
 	s.end = unknownSize
@@ -339,17 +376,20 @@ func (s *scanner) info(b []byte) {
 	})
 }
 
-// tracks reads a track list. The first that holds a usable track decides; in later segments, the track of the same kind
-// and codec goes on.
+// tracks reads a track list. The first that holds a usable track decides; media.GoesOn says how the track goes on in later ones.
 func (s *scanner) tracks(b []byte) error {
 	list := parseTracks(b)
+	candidates := make([]media.Candidate, len(list))
+	s.early = map[uint64]time.Duration{}
+	for i, t := range list {
+		candidates[i] = t.Candidate
+		if t.Kind != "" {
+			s.early[t.number] = t.delay
+		}
+	}
 	if s.track == nil {
-		candidates := make([]media.Candidate, len(list))
-		for i, t := range list {
-			candidates[i] = t.Candidate
-			if t.Kind != "" {
-				s.starts[t.number] = unknownStart
-			}
+		for number := range s.early {
+			s.starts[number] = unknownStart
 		}
 		i, err := media.Choose(candidates, s.kind, s.number)
 		if err != nil {
@@ -358,21 +398,11 @@ func (s *scanner) tracks(b []byte) error {
 			}
 			return nil
 		}
-		t := &list[i]
-		s.track, s.indexed = t, t.number
+		s.track, s.indexed = &list[i], list[i].number
+		s.first, s.chosen = candidates, i
 		s.onlyWebM = !slices.ContainsFunc(list, func(t track) bool { return !t.inWebM() })
-		x := media.Index{Codec: t.Codec, Video: t.Kind == roomreel.Video, Private: t.private, CodecDelay: t.delay, Prefix: t.prefix}
-		if x.Video {
-			x.Width, x.Height, x.Display, x.Colour = t.width, t.height, t.display, t.colour
-		} else {
-			x.Rate, x.Channels = t.rate, t.channels
-		}
+		x := s.track.headers()
 		x.Tracks, x.Track = media.ListTracks(candidates, i)
-		for k := range list[:i] {
-			if s.goesOn(&list[k]) {
-				s.nth++
-			}
-		}
 		s.build = media.NewBuilder(x)
 		return nil
 	}
@@ -381,16 +411,15 @@ func (s *scanner) tracks(b []byte) error {
 			delete(s.starts, number)
 		}
 	}
-	i := media.SameTrack(len(list), s.nth, func(i int) bool { return s.goesOn(&list[i]) })
-	if s.skip = i < 0; !s.skip {
-		s.track.number = list[i].number
+	s.onlyWebM = s.onlyWebM && !slices.ContainsFunc(list, func(t track) bool { return !t.inWebM() })
+	i, what := media.GoesOn(s.first, s.chosen, candidates)
+	if s.skip = i < 0; s.skip {
+		s.build.Omit(what)
+		return nil
 	}
+	s.track = &list[i]
+	s.build.Describe(s.track.headers())
 	return nil
-}
-
-// goesOn reports whether a track of another track list may go on where the indexed one ended.
-func (s *scanner) goesOn(t *track) bool {
-	return t.Kind == s.track.Kind && t.Codec == s.track.Codec && t.Unreadable == "" && bytes.Equal(t.prefix, s.track.prefix)
 }
 
 // property reads an element that says something about the current cluster or the last block.
@@ -426,6 +455,7 @@ func (s *scanner) property(id uint32, header, size int64) error {
 			}
 		}
 	case idDiscardPadding:
+		s.joiner.Trim(s.last, time.Duration(intOf(b)))
 		if n := len(last); n > 0 && !video {
 			p := &last[n-1]
 			p.Duration = max(0, p.Duration-time.Duration(max(0, intOf(b))))

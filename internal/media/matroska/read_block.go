@@ -19,7 +19,7 @@ const (
 
 // block reads the body of a SimpleBlock or Block. Its packets are kept when the whole block is there.
 func (s *scanner) block(size int64, simple bool) error {
-	if s.track == nil || s.skip {
+	if s.track == nil {
 		return s.discard(size)
 	}
 	s.group = len(s.build.Index.Packets)
@@ -35,10 +35,13 @@ func (s *scanner) block(size int64, simple bool) error {
 		return s.discard(size)
 	}
 	at := s.ticks(s.cluster + int64(int16(binary.BigEndian.Uint16(head[n:]))))
+	if early, known := s.early[number]; known {
+		at, s.last = s.joiner.At(number, at, early), number
+	}
 	if s.starts[number] == unknownStart {
 		s.starts[number] = at
 	}
-	if number != s.track.number {
+	if number != s.track.number || s.skip {
 		return s.discard(size)
 	}
 	flags := head[n+2]
@@ -53,7 +56,7 @@ func (s *scanner) block(size int64, simple bool) error {
 	for _, length := range sizes {
 		d, err := s.packet(at, length, !simple || flags&blockKey != 0)
 		if err != nil {
-			s.build.Index.Packets = s.build.Index.Packets[:s.group]
+			s.build.Unadd(s.group)
 			return err
 		}
 		at += d
@@ -80,13 +83,14 @@ func (s *scanner) packet(at time.Duration, size int64, key bool) (time.Duration,
 	if s.build.Index.Video {
 		p.Duration = 0
 	}
+	before := len(s.build.Index.Packets)
 	if err := s.build.Add(p, front); err != nil {
 		return 0, err
 	}
 	if err := s.discard(size); err != nil {
 		return 0, err // the caller removes the packet
 	}
-	if all := s.build.Index.Packets; size > 0 && !s.build.Index.Video {
+	if all := s.build.Index.Packets; len(all) > before && !s.build.Index.Video {
 		return all[len(all)-1].Duration, nil
 	}
 	return s.track.spacing, nil

@@ -323,6 +323,17 @@ func (t *track) resolve() {
 	}
 }
 
+// headers is what the entry says of the track's packets.
+func (t *track) headers() media.Index {
+	x := media.Index{Codec: t.Codec, Video: t.Kind == roomreel.Video, Private: t.private, CodecDelay: t.delay, Prefix: t.prefix}
+	if x.Video {
+		x.Width, x.Height, x.Display, x.Colour = t.width, t.height, t.display, t.colour
+	} else {
+		x.Rate, x.Channels = t.rate, t.channels
+	}
+	return x
+}
+
 // inWebM reports whether the track may be in a WebM file, which browsers play. WebM has five codecs and no compression.
 //
 // Source: webmproject.org/docs/container, "WebM Guidelines": its codecs, and ContentCompression is "unsupported".

@@ -15,10 +15,12 @@ import (
 
 // Is says whether a file that begins with these bytes is MP4 or QuickTime.
 func Is(head []byte) bool {
-	if len(head) < 8 {
-		return false
-	}
-	switch string(head[4:8]) {
+	return len(head) >= 8 && known(string(head[4:8]))
+}
+
+// known says whether a file may have boxes of a kind beside its movie.
+func known(kind string) bool {
+	switch kind {
 	case "ftyp", "styp", "moov", "moof", "mdat", "free", "skip", "wide", "sidx", "uuid", "emsg", "prft", "pnot":
 		return true
 	}
@@ -44,15 +46,23 @@ func ReadTrack(r io.ReaderAt, size int64, kind roomreel.TrackKind, number int) (
 // reader makes the index of one track of a file.
 type reader struct {
 	source
-	kind    roomreel.TrackKind
-	number  int   // of the wanted track, from 1; 0 for the first
-	nth     int   // place of the track among those of its kind and codec
-	refusal error // why no track was usable in the movies so far
-	build   *media.Builder
-	movie   *movie // the last
-	first   *movie
-	track   *track // of movie; nil when that does not hold the track
-	indexed *track // of first
+	kind       roomreel.TrackKind
+	number     int   // of the wanted track, from 1; 0 for the first
+	refusal    error // why no track was usable in the movies so far
+	build      *media.Builder
+	movie      *movie // the last
+	first      *movie
+	track      *track            // of movie; nil when that does not hold the track
+	indexed    *track            // of first:
+	chosen     int               // its place there
+	candidates []media.Candidate // the tracks of first
+	joiner     media.Joiner
+	omitted    string        // what the movie goes on with instead of the track
+	started    bool          // a sample of track was seen
+	described  *track        // the description of the last packet; nil when that was left out
+	delay      time.Duration // the CodecDelay of that description
+	origin     int64         // position from which tables count: where the file began that was appended
+	begun      bool          // the file's content begins before
 
 	payload   int64         // bytes of the packets so far
 	end       int64         // of the last packet in the file
@@ -83,7 +93,7 @@ func (f *reader) all() error {
 		// What is here is garbage, reaches beyond the end of the file, or does not say where it ends. Fragments may follow, also
 		// within the last good box when its size is wrong.
 		from := max(last.body, found)
-		if printable(b.kind) {
+		if known(b.kind) {
 			from = b.body
 		}
 		next, err := f.find(from)
@@ -109,25 +119,15 @@ func printable(kind string) bool {
 	return kind != ""
 }
 
-// find returns where the next fragment or movie begins, from a position on; -1 when there is none.
+// find returns where the next fragment, movie or file begins, from a position on; -1 when there is none.
 func (f *reader) find(from int64) (int64, error) {
 	for pos := from; ; {
 		b, err := f.bytes(pos, window)
 		if err != nil {
 			return 0, err
 		}
-		for i := 0; i+16 <= len(b); {
-			n := bytes.Index(b[i:], []byte("moo"))
-			if n < 0 {
-				break
-			}
-			i += n
-			if i >= 4 && i+12 <= len(b) {
-				if kinds := string(b[i:i+4]) + string(b[i+8:i+12]); kinds == "moofmfhd" || kinds == "moovmvhd" {
-					return pos + int64(i) - 4, nil
-				}
-			}
-			i++
+		if at := beginning(b); at >= 0 {
+			return pos + int64(at), nil
 		}
 		if pos += int64(len(b)) - 16; len(b) < window {
 			return -1, nil
@@ -135,32 +135,92 @@ func (f *reader) find(from int64) (int64, error) {
 	}
 }
 
+// beginning returns where in b the first box lies that looks like the beginning of a fragment, movie or file; -1 when none does.
+func beginning(b []byte) int {
+	found := -1
+	for _, begins := range []struct {
+		kind string
+		is   func(box []byte) bool
+	}{
+		{"moo", func(box []byte) bool {
+			kinds := string(box[4:8]) + string(box[12:16])
+			return kinds == "moofmfhd" || kinds == "moovmvhd"
+		}},
+		{"ftyp", func(box []byte) bool {
+			const longest = 1024 // bytes of a list of brands
+			return binary.BigEndian.Uint32(box) <= longest && printable(string(box[8:12]))
+		}},
+	} {
+		for i := 4; ; i++ {
+			n := bytes.Index(b[min(i, len(b)):], []byte(begins.kind))
+			if n < 0 {
+				break
+			}
+			if i += n; i+12 > len(b) {
+				break
+			}
+			if begins.is(b[i-4:]) {
+				found, b = i-4, b[:i-4]
+				break
+			}
+		}
+	}
+	return found
+}
+
 // top reads one of the boxes that a file consists of.
 func (f *reader) top(b box) error {
 	switch b.kind {
+	case "ftyp":
+		if f.begun {
+			f.origin = b.pos
+			f.cut(b.pos)
+		}
 	case "moov":
-		return f.readMovie(b)
+		f.cut(b.pos)
+		if err := f.readMovie(b); err != nil {
+			return err
+		}
 	case "moof":
 		if f.movie != nil {
 			return f.fragment(b)
 		}
+	case "mdat":
+	default:
+		return nil
 	}
+	f.begun = true
 	return nil
 }
 
-// readMovie reads a moov box. The first that holds a usable track decides; in later ones, as when files were appended to each
-// other, the track of the same kind and codec goes on.
+// cut removes packets that reach beyond the position where a movie or a file begins: the file before it was truncated.
+func (f *reader) cut(pos int64) {
+	if f.build == nil || f.end <= pos {
+		return
+	}
+	all := f.build.Index.Packets
+	n := len(all)
+	for n > 0 && all[n-1].Pos+int64(all[n-1].Size) > pos {
+		n--
+		f.payload -= int64(all[n].Size)
+	}
+	f.build.Unadd(n)
+	f.end, f.truncated = pos, true
+}
+
+// readMovie reads a moov box. The first that holds a usable track decides; media.GoesOn says how the track goes on in later
+// ones, as when files were appended to each other.
 func (f *reader) readMovie(b box) error {
 	m, err := f.source.movie(b)
 	if err != nil {
 		return err
 	}
-	f.movie, f.track, f.floor = m, nil, f.end
+	f.movie, f.track, f.described, f.started, f.floor = m, nil, nil, false, f.end
+	candidates := make([]media.Candidate, len(m.tracks))
+	for i, t := range m.tracks {
+		candidates[i] = t.Candidate
+	}
 	if f.build == nil {
-		candidates := make([]media.Candidate, len(m.tracks))
-		for i, t := range m.tracks {
-			candidates[i] = t.Candidate
-		}
 		i, err := media.Choose(candidates, f.kind, f.number)
 		if err != nil {
 			if f.refusal == nil {
@@ -169,20 +229,18 @@ func (f *reader) readMovie(b box) error {
 			return nil
 		}
 		f.track, f.first = m.tracks[i], m
-		f.indexed = f.track
+		f.indexed, f.candidates, f.chosen = f.track, candidates, i
 		x := f.track.index
 		x.Tracks, x.Track = media.ListTracks(candidates, i)
-		for _, t := range m.tracks[:i] {
-			if f.goesOn(t) {
-				f.nth++
-			}
-		}
 		f.build = media.NewBuilder(x)
 	} else {
-		if i := media.SameTrack(len(m.tracks), f.nth, func(i int) bool { return f.goesOn(m.tracks[i]) }); i >= 0 {
-			f.track = m.tracks[i]
-		}
 		f.build.Restart()
+		f.joiner.Border()
+		if i, what := media.GoesOn(f.candidates, f.chosen, candidates); i >= 0 {
+			f.track = m.tracks[i]
+		} else {
+			f.omitted = what
+		}
 	}
 	for _, t := range m.tracks {
 		if t.edited && m.fragmented && t.shown > 10*int64(t.scale) {
@@ -192,20 +250,17 @@ func (f *reader) readMovie(b box) error {
 	return f.readTables()
 }
 
-// goesOn reports whether a track of another movie may go on where the indexed one ended.
-func (f *reader) goesOn(t *track) bool {
-	return t.Kind == f.indexed.Kind && t.Codec == f.indexed.Codec && t.Unreadable == ""
-}
-
 // readTables adds the packets of the track that are not in fragments, and notes when the other tracks begin.
 func (f *reader) readTables() error {
 	for _, t := range f.movie.tracks {
 		if count, err := f.bytes(t.boxes["stts"].body+4, 4); err != nil {
 			return err
-		} else if t == f.track || t.Kind == "" || t.boxes["stts"].kind == "" || len(count) < 4 || binary.BigEndian.Uint32(count) == 0 {
+		} else if t.Kind == "" || t.boxes["stts"].kind == "" || len(count) < 4 || binary.BigEndian.Uint32(count) == 0 {
 			continue
 		}
-		t.begun = true
+		if t.begun = true; t == f.track {
+			continue
+		}
 		if ctts := t.boxes["ctts"]; ctts.kind != "" {
 			row, err := f.bytes(ctts.body+8, 8)
 			if err != nil {
@@ -215,6 +270,11 @@ func (f *reader) readTables() error {
 				t.start = int64(int32(binary.BigEndian.Uint32(row[4:])))
 			}
 		}
+	}
+	if slices.ContainsFunc(f.movie.tracks, func(t *track) bool { return t.begun }) {
+		f.joiner.Begin(0)
+		f.joiner.Extend(min(duration(f.movie.duration, f.movie.scale), media.MaxStart))
+		f.leaveOut()
 	}
 	if f.track == nil {
 		return nil
@@ -227,6 +287,7 @@ func (f *reader) readTables() error {
 	if err != nil {
 		return err
 	}
+	b.origin = f.origin
 	first := 0
 	if f.track.edited && b.sizes.SampleNumber > 0 {
 		first = b.first(f.track)
@@ -245,39 +306,65 @@ func (f *reader) readTables() error {
 	return err
 }
 
+// leaveOut says, once a movie holds packets, that the track does not go on in it.
+func (f *reader) leaveOut() {
+	if f.omitted != "" {
+		f.build.Omit(f.omitted)
+		f.omitted = ""
+	}
+}
+
+// describe says with which of its descriptions the track goes on.
+func (f *reader) describe(d *track) {
+	f.described = d
+	x := d.index
+	t := f.track
+	if first := d == t; first && t.edited && !x.Video {
+		x.CodecDelay = min(max(media.Samples(t.shown-t.start, int64(t.scale)), x.CodecDelay), media.MaxDelay)
+	}
+	one := []media.Candidate{d.Candidate}
+	if i, what := media.GoesOn([]media.Candidate{{Kind: t.Kind, Codec: t.Codec}}, 0, one); i < 0 {
+		f.build.Omit(what)
+		f.described = nil
+		return
+	}
+	f.delay = x.CodecDelay
+	f.build.Describe(x)
+}
+
 // add adds a packet of the track. The error is errBox when packets lie over each other.
 func (f *reader) add(s sample) error {
 	t := f.track
-	if !t.begun {
-		t.begun, t.start = true, s.shown()
-		if delay := media.Samples(t.shown-t.start, int64(t.scale)); t.edited && !t.index.Video && len(f.build.Index.Packets) == 0 {
-			f.build.Index.CodecDelay = min(max(delay, f.build.Index.CodecDelay), media.MaxDelay)
-		}
+	if !f.started {
+		f.started, t.begun, t.start = true, true, s.shown()
+	}
+	if d := t.description(s.description); d != f.described {
+		f.describe(d)
 	}
 	const row = 4 // bytes of a table that a packet takes at least
-	f.payload += int64(s.size) + row
+	f.payload += row
 	switch {
 	case f.payload > f.size+row*16:
 		return errBox
-	case s.size > media.MaxPacketSize || s.pos < f.floor:
+	case s.size > media.MaxPacketSize || s.pos < f.floor || f.described == nil:
 		return nil
 	case s.pos+int64(s.size) > f.size:
 		f.truncated = true
 		return nil
+	case f.payload+int64(s.size) > f.size+row*16:
+		return errBox
 	}
+	f.payload += int64(s.size)
 	front, err := f.bytes(s.pos, min(int(s.size), f.build.Front()))
 	if err != nil {
 		return err
 	}
-	at := s.shown()
-	if t.edited {
-		at -= t.shown
-		if t.index.Video {
-			at = max(at, 0)
-		}
-	}
 	f.end, f.last = max(f.end, s.pos+int64(s.size)), media.Samples(int64(s.length), int64(t.scale))
-	p := media.Packet{Time: media.Samples(at, int64(t.scale)), Pos: s.pos, Size: int(s.size), Key: s.key}
+	at := f.movie.time(t, s)
+	if f.movie.duration == 0 {
+		f.joiner.At(uint64(t.id), at, 0)
+	}
+	p := media.Packet{Time: f.joiner.Join(at) + f.delay, Pos: s.pos, Size: int(s.size), Key: s.key}
 	if !t.index.Video {
 		p.Duration = f.last
 	}
@@ -309,7 +396,7 @@ func (f *reader) fragment(moof box) error {
 				}
 				switch {
 				case h.HasBaseDataOffset():
-					base = int64(min(h.BaseDataOffset, uint64(maxUnits)))
+					base = int64(min(h.BaseDataOffset, uint64(maxUnits))) + f.origin
 				case h.Flags&mp4ff.TfhdDefaultBaseIsMoofFlag != 0:
 					base = moof.pos
 				}
@@ -350,9 +437,14 @@ func (f *reader) run(t *track, head *mp4ff.TfhdBox, run *mp4ff.TrunBox, base, po
 		if t != nil {
 			s := sample{
 				decode: t.next, shift: int64(r.CompositionTimeOffset), length: r.Dur, pos: pos, size: r.Size,
-				key: r.Flags&nonSync == 0,
+				key: r.Flags&nonSync == 0, description: t.defaults.DefaultSampleDescriptionIndex,
+			}
+			if head.HasSampleDescriptionIndex() {
+				s.description = head.SampleDescriptionIndex
 			}
 			t.next = min(t.next+int64(r.Dur), maxUnits)
+			f.joiner.At(uint64(t.id), f.movie.time(t, s), 0)
+			f.leaveOut()
 			if t == f.track {
 				if err := f.add(s); err != nil {
 					return pos, err
@@ -397,6 +489,18 @@ func (f *reader) finish() (*media.Index, error) {
 		x.Start = 0
 	}
 	return x, nil
+}
+
+// time returns when a sample of a track is presented, by the movie's clock. Audio that is decoded and not heard comes before the
+// track begins.
+func (m *movie) time(t *track, s sample) time.Duration {
+	at := s.shown()
+	if t.edited {
+		if at -= t.shown; t.index.Video {
+			at = max(at, 0)
+		}
+	}
+	return media.Samples(t.delayed, int64(m.scale)) + media.Samples(at, int64(t.scale))
 }
 
 // begins returns when a track is first seen or heard, by the movie's clock.

@@ -23,11 +23,12 @@ type movie struct {
 // track is a trak box.
 type track struct {
 	media.Candidate
-	index media.Index // without packets
-	sides [2]uint32   // width and height in the track header, in 1/65536 pixels
-	id    uint32
-	scale uint32 // units of time in a second; at least 1
-	boxes map[string]box
+	index  media.Index // without packets
+	others []*track    // this track by its further sample descriptions
+	sides  [2]uint32   // width and height in the track header, in 1/65536 pixels
+	id     uint32
+	scale  uint32 // units of time in a second; at least 1
+	boxes  map[string]box
 
 	delayed  int64 // units of the movie's scale before the track begins
 	edited   bool  // an edit says which media time is shown first:
@@ -60,6 +61,9 @@ func (s *source) movie(moov box) (*movie, error) {
 			header, err := decode[mp4ff.MvhdBox](s, b, mp4ff.DecodeMvhdSR)
 			if err == nil && header.Timescale > 0 {
 				m.scale, m.duration = uint64(header.Timescale), header.Duration
+				if header.Duration == math.MaxUint32 || header.Duration == math.MaxUint64 { // unknown
+					m.duration = 0
+				}
 			}
 			return s.tolerate(err)
 		case "trak":
@@ -163,10 +167,14 @@ func (s *source) track(t *track) error {
 	if err != nil {
 		return err
 	}
-	first := true
+	first, blank := true, *t
 	parts(stsd[8:], func(kind string, body []byte) {
 		if first {
 			t.entry(kind, body)
+		} else if len(t.others) < media.MaxParts {
+			other := blank
+			other.entry(kind, body)
+			t.others = append(t.others, &other)
 		}
 		first = false
 	})
@@ -174,6 +182,14 @@ func (s *source) track(t *track) error {
 		damage("sample description")
 	}
 	return nil
+}
+
+// description returns the track as the sample description with a number says it is. A number that does not exist means the first.
+func (t *track) description(number uint32) *track {
+	if number < 2 || uint64(number) > uint64(len(t.others))+1 {
+		return t
+	}
+	return t.others[number-2]
 }
 
 // matrix reads the matrix of a track header, which mp4ff does not keep. Its first two columns are fixed-point numbers with 16

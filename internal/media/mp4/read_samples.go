@@ -10,6 +10,8 @@ type sample struct {
 	pos    int64
 	size   uint32
 	key    bool
+
+	description uint32 // number among the track's, from 1
 }
 
 func (s sample) shown() int64 { return s.decode + s.shift }
@@ -24,6 +26,7 @@ type tables struct {
 	wide    *mp4ff.Co64Box
 	keys    *mp4ff.StssBox
 	allKeys bool
+	origin  int64 // position from which the offsets count
 }
 
 // tables reads the sample tables of a track. The error is errBox when one is damaged.
@@ -76,9 +79,10 @@ func (b *tables) each(do func(i int, s sample) bool) bool {
 	for chunk := range b.chunkCount() {
 		for runsAt < len(b.chunks.Entries) && b.chunks.Entries[runsAt].FirstChunk <= uint32(chunk+1) {
 			perChunk = b.chunks.Entries[runsAt].SamplesPerChunk
+			now.description = b.chunks.GetSampleDescriptionID(runsAt + 1)
 			runsAt++
 		}
-		at := b.offset(chunk)
+		at := b.origin + b.offset(chunk)
 		for n := uint32(0); n < perChunk && i < b.sizes.SampleNumber; n++ {
 			for timeLeft == 0 && int(timed) < len(b.times.SampleCount) {
 				timeLeft, now.length = b.times.SampleCount[timed], b.times.SampleTimeDelta[timed]

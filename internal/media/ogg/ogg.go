@@ -247,18 +247,23 @@ type stream struct {
 	chosen int               // which of them is indexed
 
 	heads    bool // streams begin: no other page came since
+	later    bool // streams of another group began before
 	readable int  // streams of Opus and Vorbis that begin together so far
 
 	codec  string // of the indexed stream; "" before it begins
 	rate   int64  // at which its granule positions count
-	head   []byte // Vorbis: its first header; the index begins after the last
+	head   []byte // Vorbis: its first header
+	headed bool   // Vorbis: its last header came, with which its index begins
 	vorbis *bitstream.Vorbis
 
+	without string // what the file goes on with since the streams that began last
+	skipped int64  // samples of the stream that are decoded and not heard
+
 	serial   uint32
-	sequence uint32 // of the last page
-	placed   bool   // a page of the stream was placed
-	end      int64  // samples to the end of the last packet, by the stream's granule positions
-	base     int64  // samples from the stream's granule positions to the file's time
+	sequence uint32        // of the last page
+	placed   bool          // a page of the stream was placed
+	end      int64         // samples to the end of the last packet, by the stream's granule positions
+	base     time.Duration // from the stream's granule positions to the file's time
 
 	spans []media.Span // of a packet that did not end yet
 	front []byte       // its first bytes
@@ -277,8 +282,11 @@ func (s *stream) page(p page) error {
 		s.start(p)
 		return nil
 	}
+	if s.heads && s.without != "" {
+		s.build.Omit(s.without)
+	}
 	s.heads = false
-	if s.codec == "" || p.serial != s.serial {
+	if s.codec == "" || s.without != "" || p.serial != s.serial {
 		return nil
 	}
 	if p.sequence != s.sequence+1 || p.flags&continued == 0 {
@@ -293,11 +301,18 @@ func (s *stream) page(p page) error {
 // indexed. Those that begin later are chained to them, in the same order.
 func (s *stream) start(p page) {
 	if !s.heads {
-		s.heads, s.readable = true, 0
+		s.heads, s.readable, s.later = true, 0, s.build != nil
+		if s.later {
+			s.without = "without audio tracks that can be read"
+		} else {
+			s.codec = ""
+		}
 	}
 	c := candidate(p.body)
-	if s.build == nil || len(s.build.Index.Packets) == 0 {
+	if !s.later {
 		s.all = append(s.all, c)
+	} else if c.Codec == "" && c.Kind == roomreel.Audio {
+		s.without = fmt.Sprintf("with codec %q, which is left out: it is not supported", c.Name)
 	}
 	if c.Codec == "" {
 		return
@@ -305,21 +320,31 @@ func (s *stream) start(p page) {
 	if s.readable++; s.readable != s.number || s.kind == roomreel.Video {
 		return
 	}
-	switch {
-	case s.codec == "":
-		s.chosen, s.codec, s.head = len(s.all)-1, c.Codec, bytes.Clone(p.body)
-		if opus, ok := bitstream.ParseOpusHead(p.body); ok {
-			s.rate = bitstream.OpusRate
-			s.build = media.NewBuilder(media.Index{
-				Codec: c.Codec, Private: s.head, CodecDelay: media.Samples(int64(opus.PreSkip), s.rate), Rate: bitstream.OpusRate, Channels: opus.Channels,
-			})
-		}
-	case s.build == nil || len(s.build.Index.Packets) == 0:
-		return
-	case c.Codec != s.codec || s.vorbis != nil && !bytes.Equal(p.body, s.head): // its packets need other headers
+	if s.later {
+		s.without = ""
+		s.base += media.Samples(s.end-s.skipped, s.rate) // what is heard of this stream begins where what is heard of the last one ends
+		s.end = 0
+	} else {
+		s.chosen = len(s.all) - 1
+	}
+	s.codec, s.head, s.headed, s.vorbis = c.Codec, bytes.Clone(p.body), false, nil
+	s.serial, s.sequence, s.placed, s.spans, s.skipped = p.serial, p.sequence, false, nil, 0
+	if opus, ok := bitstream.ParseOpusHead(p.body); ok {
+		s.rate, s.skipped = bitstream.OpusRate, int64(opus.PreSkip)
+		s.describe(media.Index{
+			Codec: c.Codec, Private: s.head, CodecDelay: media.Samples(s.skipped, s.rate), Rate: bitstream.OpusRate, Channels: opus.Channels,
+		})
+	}
+}
+
+// describe begins the index, or the part of it that the stream makes.
+func (s *stream) describe(x media.Index) {
+	if s.build == nil {
+		s.build = media.NewBuilder(x)
 		return
 	}
-	s.serial, s.sequence, s.placed, s.spans = p.serial, p.sequence, false, nil
+	s.build.Restart()
+	s.build.Describe(x)
 }
 
 // candidate names a stream by its first packet.
@@ -358,9 +383,10 @@ func (s *stream) samples(front []byte) (count int64, ok bool) {
 			return 0, false
 		}
 		return int64(s.vorbis.Samples(front)), true
-	case s.build == nil && bitstream.IsVorbisHeader(front, 5):
+	case !s.headed && bitstream.IsVorbisHeader(front, 5):
+		s.headed = true
 		private := bitstream.LaceVorbis(s.head, nil, front)
-		s.build = media.NewBuilder(media.Index{Codec: s.codec, Private: private})
+		s.describe(media.Index{Codec: s.codec, Private: private})
 		if v, ok := bitstream.ParseVorbis(private); ok {
 			s.vorbis, s.rate = v, int64(v.Rate)
 		}
@@ -384,7 +410,7 @@ func (s *stream) packets(p page) []packet {
 		if size > 0 && !s.skip {
 			s.spans = append(s.spans, media.Span{Pos: p.pos + int64(at), Size: size})
 			keep := len(tags)
-			if s.build == nil {
+			if s.codec == "vorbis" && !s.headed {
 				keep = maxHeader
 			}
 			if missing := keep - len(s.front); missing > 0 {
@@ -416,7 +442,7 @@ func (s *stream) add(p page, list []packet) error {
 	for _, k := range list {
 		total += k.count
 	}
-	whole := s.base + s.end // samples of the streams before this one
+	whole := s.base + media.Samples(s.end, s.rate) // of the streams before this one
 	begin, over := s.end, int64(0)
 	const limit = 1 << 60 // far from overflow
 	if p.granule >= 0 && p.granule < limit {
@@ -431,11 +457,11 @@ func (s *stream) add(p page, list []packet) error {
 		}
 	}
 	if !s.placed {
-		s.placed, s.base = true, whole-begin
+		s.placed, s.base = true, whole-media.Samples(begin, s.rate)
 	}
-	s.end = begin + total
+	s.end = begin + total - over
 	for _, k := range list {
-		p := media.Packet{Time: media.Samples(s.base+begin, s.rate), Pos: k.spans[0].Pos, Size: k.spans[0].Size}
+		p := media.Packet{Time: s.base + media.Samples(begin, s.rate), Pos: k.spans[0].Pos, Size: k.spans[0].Size}
 		if len(k.spans) > 1 {
 			p.Rest = k.spans[1:]
 		}

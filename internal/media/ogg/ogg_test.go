@@ -170,7 +170,7 @@ func TestReadIndex_TakesEveryShape(t *testing.T) {
 		},
 		"chained": {
 			append(recording(1).page(streamEnd, 960, opus20(1)).out, recording(2).page(streamEnd, 960, opus20(2)).out...),
-			[][3]int64{{1, 0, 20}, {2, 20, 20}},
+			[][3]int64{{1, 0, 20}, {2, 13, 20}}, // its first 6.5 ms are not heard
 			false,
 		},
 		"another_stream_beside": {
@@ -372,8 +372,8 @@ func TestReadTrack_ChoosesAStreamOfEveryGroup(t *testing.T) {
 		file = append(file, b.page(0, 0, append([]byte("OpusTags"), make([]byte, 8)...)).page(0, 1920, opus20(n+2), opus20(n+3)).out...)
 	}
 	for number, want := range map[int][][3]int64{
-		1: {{0, 0, 20}, {1, 20, 20}, {4, 40, 20}, {5, 60, 20}},
-		2: {{2, 0, 20}, {3, 20, 20}, {6, 40, 20}, {7, 60, 20}},
+		1: {{0, 0, 20}, {1, 20, 20}, {4, 33, 20}, {5, 53, 20}},
+		2: {{2, 0, 20}, {3, 20, 20}, {6, 33, 20}, {7, 53, 20}},
 	} {
 		x, _, err := ReadTrack(bytes.NewReader(file), int64(len(file)), "audio", number)
 		if err != nil {
@@ -385,5 +385,30 @@ func TestReadTrack_ChoosesAStreamOfEveryGroup(t *testing.T) {
 		if len(x.Tracks) != 2 || x.Track != number {
 			t.Errorf("track %d of %v", x.Track, x.Tracks)
 		}
+	}
+}
+
+// Chained streams have headers of their own. One of another codec is left out and named.
+func TestReadIndex_ReadsChainedHeaders(t *testing.T) {
+	stereo := opusHead()
+	stereo[9], stereo[10], stereo[11] = 2, 120, 0
+	a, b, c, d := recording(1), &writer{serial: 2}, &writer{serial: 3}, recording(4)
+	a.page(streamEnd, 1920, opus20(1), opus20(2))
+	b.page(streamStart, 0, stereo).page(0, 0, append([]byte("OpusTags"), make([]byte, 8)...)).page(streamEnd, 1920, opus20(3), opus20(4))
+	c.page(streamStart, 0, append([]byte("Speex   "), make([]byte, 72)...)).page(streamEnd, 960, []byte{1, 2, 3})
+	d.page(streamEnd, 960, opus20(5))
+	file := append(append(append(a.out, b.out...), c.out...), d.out...)
+	x := index(t, file)
+	check(t, x, file)
+	if len(x.Packets) != 5 || len(x.Parts) != 2 || x.Parts[0].First != 2 || x.Parts[0].Channels != 2 || x.Parts[0].CodecDelay != 2500*time.Microsecond ||
+		x.Parts[1].First != 4 || x.Parts[1].Channels != 1 {
+		t.Errorf("%d packets, parts %+v", len(x.Packets), x.Parts)
+	}
+	if len(x.Omitted) != 1 || !strings.Contains(x.Omitted[0].What, `codec "Speex"`) {
+		t.Errorf("omitted %v", x.Omitted)
+	}
+	// What is heard of each stream begins where what is heard of the one before ends.
+	if at := x.Parts[0].At; at != 33500*time.Microsecond {
+		t.Errorf("the second stream is at %v", at)
 	}
 }

@@ -21,6 +21,8 @@ const (
 
 // track places one track's samples, run by run.
 type track struct {
+	all     protocol.Track // with all its parts
+	part    int            // of the current run:
 	track   protocol.Track
 	rate    int64 // samples per second that its packets decode to
 	grid    int64 // samples of every packet, where all have the same; else 1
@@ -44,38 +46,48 @@ type track struct {
 }
 
 func newTrack(t protocol.Track, runs []protocol.Run, m *mixer) (*track, error) {
-	result := &track{track: t, rate: int64(t.Rate), grid: 1, runs: runs, mixer: m}
-	switch t.Codec {
-	case "opus", protocol.Lossless:
-		result.rate = timeline.SampleRate
-	case "aac":
-		if config, ok := bitstream.ParseAAC(t.Private); ok {
-			result.rate, result.grid, result.usual = int64(config.Rate), int64(config.Samples), int64(config.Samples)
-		}
-	case "vorbis":
-		if headers, ok := bitstream.ParseVorbis(t.Private); ok {
-			result.vorbis, result.rate = headers, int64(headers.Rate)
-		}
-	default:
-		if t.Rate == 0 {
-			result.rate = 8000 // G.711's own
-		}
-	}
-	if result.rate < minRate || result.rate > maxRate || t.Channels < 0 || t.Channels > maxChannels {
-		// Nothing is heard of it, but its packets are counted.
-		result.refused = fmt.Errorf("%d channels at %d Hz are not supported", t.Channels, result.rate)
-		result.rate = min(max(result.rate, minRate), maxRate)
-		result.track.Channels = min(max(t.Channels, 0), maxChannels)
-	}
 	for i, r := range runs {
+		_, described := t.Part(r.Part)
 		if r.Packets < 1 || r.Decoded < 0 || r.Length < 0 || r.Skip < 0 || r.Start < 0 || r.Start > longestRun ||
 			r.Decoded > longestRun || r.Length > longestRun || r.At > longestRun || r.At < -longestRun ||
-			(r.Length == 0) != (r.Decoded == 0) || r.Length > 2*r.Decoded+timeline.SampleRate {
+			(r.Length == 0) != (r.Decoded == 0) || r.Length > 2*r.Decoded+timeline.SampleRate || !described {
 			return nil, fmt.Errorf("run %d: %+v", i, r)
 		}
 	}
+	result := &track{all: t, runs: runs, mixer: m}
+	result.describe(0)
 	result.begin()
 	return result, nil
+}
+
+// describe makes the track ready for the packets of a part.
+func (t *track) describe(part int) {
+	t.close()
+	t.decoder, t.refused, t.part, t.vorbis = nil, nil, part, nil
+	t.track, _ = t.all.Part(part)
+	t.rate, t.grid, t.usual = int64(t.track.Rate), 1, 0
+	switch t.track.Codec {
+	case "opus", protocol.Lossless:
+		t.rate = timeline.SampleRate
+	case "aac":
+		if config, ok := bitstream.ParseAAC(t.track.Private); ok {
+			t.rate, t.grid, t.usual = int64(config.Rate), int64(config.Samples), int64(config.Samples)
+		}
+	case "vorbis":
+		if headers, ok := bitstream.ParseVorbis(t.track.Private); ok {
+			t.vorbis, t.rate = headers, int64(headers.Rate)
+		}
+	default:
+		if t.rate == 0 {
+			t.rate = 8000 // G.711's own
+		}
+	}
+	if channels := t.track.Channels; t.rate < minRate || t.rate > maxRate || channels < 0 || channels > maxChannels {
+		// Nothing is heard of it, but its packets are counted.
+		t.refused = fmt.Errorf("%d channels at %d Hz are not supported", channels, t.rate)
+		t.rate = min(max(t.rate, minRate), maxRate)
+		t.track.Channels = min(max(channels, 0), maxChannels)
+	}
 }
 
 // begin prepares for the packets of runs[0].
@@ -86,6 +98,9 @@ func (t *track) begin() {
 		return
 	}
 	run := t.runs[0]
+	if run.Part != t.part {
+		t.describe(run.Part)
+	}
 	skip, start := t.atOwnRate(int64(run.Skip)), t.atOwnRate(run.Start)
 	start = (start + t.grid/2) / t.grid * t.grid // times in nanoseconds do not tell the sample
 	t.total = run.Decoded * t.rate / timeline.SampleRate

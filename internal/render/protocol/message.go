@@ -33,7 +33,7 @@ const (
 	maxPlan   = 64 << 20 // hours of a busy room make some megabytes of runs and scenes
 	maxStats  = 4 << 20
 	maxHeader = 64 << 10
-	maxPacket = MaxData + 64 // at most six varints before the data
+	maxPacket = MaxData + 80 // at most seven varints before the data
 	frontSize = 5            // kind and length
 
 	// maxTracks bounds track numbers. It is far above any room and keeps them in 32 bits.
@@ -135,9 +135,9 @@ func parseNumber(body []byte) (int64, error) {
 }
 
 func writePacket(w *bufio.Writer, p Packet) error {
-	var b [6 * binary.MaxVarintLen64]byte
+	var b [7 * binary.MaxVarintLen64]byte
 	head := b[:0]
-	for _, n := range [...]int64{int64(p.Track), int64(p.Time), int64(p.Need), p.PTS, p.Len} {
+	for _, n := range [...]int64{int64(p.Track), int64(p.Part), int64(p.Time), int64(p.Need), p.PTS, p.Len} {
 		head = binary.AppendVarint(head, n)
 	}
 	key := byte(0)
@@ -149,7 +149,7 @@ func writePacket(w *bufio.Writer, p Packet) error {
 
 // parsePacket takes body over: the packet's data is a part of it.
 func parsePacket(body []byte) (Packet, error) {
-	var n [5]int64
+	var n [6]int64
 	for i := range n {
 		v, used := binary.Varint(body)
 		if used <= 0 {
@@ -160,14 +160,14 @@ func parsePacket(body []byte) (Packet, error) {
 	if len(body) == 0 || body[0] > 1 {
 		return Packet{}, errors.New("protocol: malformed packet")
 	}
-	if n[0] < 0 || n[0] > maxTracks {
-		return Packet{}, fmt.Errorf("protocol: packet of track %d", n[0])
+	if n[0] < 0 || n[0] > maxTracks || n[1] < 0 || n[1] > maxTracks {
+		return Packet{}, fmt.Errorf("protocol: packet of track %d, part %d", n[0], n[1])
 	}
 	if len(body)-1 > MaxData {
 		return Packet{}, fmt.Errorf("protocol: packet of %d bytes, at most %d are allowed", len(body)-1, MaxData)
 	}
 	return Packet{
-		Track: int(n[0]), Time: time.Duration(n[1]), Need: time.Duration(n[2]), PTS: n[3], Len: n[4], Key: body[0] == 1,
+		Track: int(n[0]), Part: int(n[1]), Time: time.Duration(n[2]), Need: time.Duration(n[3]), PTS: n[4], Len: n[5], Key: body[0] == 1,
 		Data: body[1:],
 	}, nil
 }

@@ -31,6 +31,9 @@ type Track struct {
 
 	Display Display `json:"display,omitzero"`
 	Colour  Colour  `json:"colour,omitzero"` // what the container says of the frames
+
+	// Parts describe later packets, where the recording's headers change. A decoder of one part knows nothing of the others.
+	Parts []Track `json:"parts,omitempty"`
 }
 
 // Colour says what samples of video mean, by the numbers of ITU-T H.273. The zero value says nothing.
@@ -39,6 +42,18 @@ type Colour struct {
 	Transfer  uint8 `json:"transfer,omitempty"`
 	Matrix    uint8 `json:"matrix,omitempty"`
 	Full      bool  `json:"full,omitempty"` // samples have the full range
+}
+
+// Part returns the description of a part of the track: 0 is the track's own, n is Parts[n-1]. It reports whether there is one.
+func (t Track) Part(n int) (Track, bool) {
+	if n < 0 || n > len(t.Parts) {
+		return Track{}, false
+	}
+	if n > 0 {
+		t = t.Parts[n-1]
+	}
+	t.Parts = nil
+	return t, true
 }
 
 // Display says how the frames of a track are shown. A frame is cropped, its pixels are stretched, it is mirrored, and it is
@@ -131,13 +146,16 @@ type Run struct {
 	Packets int   // how many of its packets are sent
 	Decoded int64 // samples that all of its packets decode to at 48 kHz, after Skip
 	Length  int64 // output samples that they fill; equal to Decoded without drift
-	Skip    int   // decoded samples to drop first, at 48 kHz: Opus's pre-skip, in a track's first run only
+	Skip    int   // decoded samples to drop first, at 48 kHz: Opus's pre-skip, in the first run of a part only
 	Start   int64 // samples at 48 kHz that the run's packets decode to which come before the first that is sent
+
+	Part int `json:",omitempty"` // which part of the track it belongs to. Stored plans do not have it
 }
 
 // Packet is one encoded unit.
 type Packet struct {
 	Track int           // to the child: its number in the plan; from the child: 0
+	Part  int           // to the child: which part of the track it belongs to; from the child: 0
 	Time  time.Duration // to the child: output time; negative for what is decoded and never shown
 	Need  time.Duration // to the child: the earliest time at which a frame may depend on it; packets come in this order
 	PTS   int64         // from the child: frames from the chunk's beginning, or samples from AudioPlan.From

@@ -57,7 +57,7 @@ func (c *canvas) draw(scene int, cells []protocol.Cell, tracks []*source, workin
 		if now.serial == 0 || now.serial == c.drawn[i].serial && !covered(cells, redrawn, i) {
 			continue
 		}
-		view, w, h := show(now.frame, tracks[cell.Track].track.Display)
+		view, w, h := show(now.frame, now.display)
 		fit := contain(cell, w, h)
 		if c.drawn[i].serial == 0 || c.drawn[i].fit != fit || covered(cells, redrawn, i) {
 			c.border(cellRect(cell), fit)

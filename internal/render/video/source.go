@@ -2,6 +2,7 @@ package video
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -12,8 +13,9 @@ import (
 // numbered is a decoded frame. A source numbers its frames from 1, so that a canvas can remember which frame it shows
 // without keeping the frame.
 type numbered struct {
-	frame  *codec.Frame
-	serial int64
+	frame   *codec.Frame
+	serial  int64
+	display protocol.Display
 }
 
 // maxQueue bounds how many decoded frames of a source wait for their time, and maxQueuePixels their pixels in all. More
@@ -25,7 +27,9 @@ const (
 
 // source is one track: its decoder, the frame it shows, and those that come next.
 type source struct {
-	track   protocol.Track
+	all     protocol.Track      // with all its parts
+	part    int                 // of the last packet:
+	track   protocol.Track      // describes it
 	decoder *codec.VideoDecoder // nil before the first packet, and for good when it cannot be opened
 	refused error               // why it cannot be opened
 	shown   numbered            // serial 0: nothing yet
@@ -44,16 +48,23 @@ type source struct {
 	stats   protocol.TrackStats
 }
 
-func newSource(t protocol.Track) *source { return &source{track: t} }
+func newSource(t protocol.Track) *source { return &source{all: t} }
 
 // decode gives the decoder a packet and takes what comes out. A packet that the decoder refuses is counted; the last good
 // frame stays.
 func (s *source) decode(p protocol.Packet) {
 	s.stats.Packets++
+	if p.Part != s.part {
+		s.begin(p.Part)
+	}
 	if s.decoder == nil && s.refused == nil {
-		s.decoder, s.refused = codec.OpenVideoDecoder(s.track.Codec, s.track.Private)
-		if s.decoder != nil {
-			s.decoder.Colour = codec.Colour(s.track.Colour)
+		if part, ok := s.all.Part(s.part); ok {
+			s.track = part
+			if s.decoder, s.refused = codec.OpenVideoDecoder(part.Codec, part.Private); s.decoder != nil {
+				s.decoder.Colour = codec.Colour(part.Colour)
+			}
+		} else {
+			s.refused = fmt.Errorf("the track has no part %d", s.part)
 		}
 	}
 	if s.refused != nil {
@@ -103,6 +114,16 @@ func (s *source) follow(p protocol.Packet, err error) {
 			s.spoilt = slices.Delete(s.spoilt, 0, 1)
 		}
 	}
+}
+
+// begin ends the decoder of a part, whose frames stay, so that the next packet opens that of another.
+func (s *source) begin(part int) {
+	s.drain()
+	if s.decoder != nil {
+		s.decoder.Close()
+	}
+	s.decoder, s.refused, s.part = nil, nil, part
+	s.keyed, s.broken, s.whole, s.spoilt = false, false, 0, nil
 }
 
 // drain takes what the decoder still holds when no more packets come.
@@ -174,7 +195,7 @@ func (s *source) enqueue(f *codec.Frame) {
 		return
 	}
 	s.serial++
-	next := numbered{frame: f, serial: s.serial}
+	next := numbered{frame: f, serial: s.serial, display: s.track.Display}
 	i := len(s.queue)
 	for i > 0 && s.queue[i-1].frame.PTS > f.PTS {
 		i--
