@@ -260,10 +260,10 @@ type stream struct {
 	skipped int64  // samples of the stream that are decoded and not heard
 
 	serial   uint32
-	sequence uint32        // of the last page
-	placed   bool          // a page of the stream was placed
-	end      int64         // samples to the end of the last packet, by the stream's granule positions
-	base     time.Duration // from the stream's granule positions to the file's time
+	sequence uint32 // of the last page
+	placed   bool   // a page of the stream was placed
+	end      int64  // samples to the end of the last packet, by the stream's granule positions
+	base     int64  // samples from the stream's granule positions to the file's time
 
 	spans []media.Span // of a packet that did not end yet
 	front []byte       // its first bytes
@@ -322,7 +322,7 @@ func (s *stream) start(p page) {
 	}
 	if s.later {
 		s.without = ""
-		s.base += media.Samples(s.end-s.skipped, s.rate) // what is heard of this stream begins where what is heard of the last one ends
+		s.base += s.end - s.skipped // what is heard of this stream begins where what is heard of the last one ends
 		s.end = 0
 	} else {
 		s.chosen = len(s.all) - 1
@@ -330,11 +330,21 @@ func (s *stream) start(p page) {
 	s.codec, s.head, s.headed, s.vorbis = c.Codec, bytes.Clone(p.body), false, nil
 	s.serial, s.sequence, s.placed, s.spans, s.skipped = p.serial, p.sequence, false, nil, 0
 	if opus, ok := bitstream.ParseOpusHead(p.body); ok {
-		s.rate, s.skipped = bitstream.OpusRate, int64(opus.PreSkip)
+		s.skipped = int64(opus.PreSkip)
+		s.count(bitstream.OpusRate)
 		s.describe(media.Index{
-			Codec: c.Codec, Private: s.head, CodecDelay: media.Samples(s.skipped, s.rate), Rate: bitstream.OpusRate, Channels: opus.Channels,
+			Codec: c.Codec, Private: s.head, CodecDelay: media.Samples(s.skipped, bitstream.OpusRate), Rate: bitstream.OpusRate, Channels: opus.Channels,
 		})
 	}
+}
+
+// count says at which rate the samples of the stream are counted.
+func (s *stream) count(rate int64) {
+	if s.rate > 0 && s.rate != rate {
+		base := media.Samples(s.base, s.rate)
+		s.base = int64(base/time.Second)*rate + int64(base%time.Second)*rate/int64(time.Second)
+	}
+	s.rate = rate
 }
 
 // describe begins the index, or the part of it that the stream makes.
@@ -388,7 +398,8 @@ func (s *stream) samples(front []byte) (count int64, ok bool) {
 		private := bitstream.LaceVorbis(s.head, nil, front)
 		s.describe(media.Index{Codec: s.codec, Private: private})
 		if v, ok := bitstream.ParseVorbis(private); ok {
-			s.vorbis, s.rate = v, int64(v.Rate)
+			s.vorbis = v
+			s.count(int64(v.Rate))
 		}
 	}
 	return 0, false
@@ -442,7 +453,7 @@ func (s *stream) add(p page, list []packet) error {
 	for _, k := range list {
 		total += k.count
 	}
-	whole := s.base + media.Samples(s.end, s.rate) // of the streams before this one
+	whole := s.base + s.end // samples of the streams before this one
 	begin, over := s.end, int64(0)
 	const limit = 1 << 60 // far from overflow
 	if p.granule >= 0 && p.granule < limit {
@@ -457,11 +468,11 @@ func (s *stream) add(p page, list []packet) error {
 		}
 	}
 	if !s.placed {
-		s.placed, s.base = true, whole-media.Samples(begin, s.rate)
+		s.placed, s.base = true, whole-begin
 	}
 	s.end = begin + total - over
 	for _, k := range list {
-		p := media.Packet{Time: s.base + media.Samples(begin, s.rate), Pos: k.spans[0].Pos, Size: k.spans[0].Size}
+		p := media.Packet{Time: media.Samples(s.base+begin, s.rate), Pos: k.spans[0].Pos, Size: k.spans[0].Size}
 		if len(k.spans) > 1 {
 			p.Rest = k.spans[1:]
 		}
