@@ -125,6 +125,28 @@ func TestVideoDecoder_DrawsEveryPlanarFormatInItsColours(t *testing.T) {
 	}
 }
 
+// Each layer of scalable video comes out with its own packet. dav1d would keep the largest until the next.
+func TestVideoDecoder_HoldsNoLayerBack(t *testing.T) {
+	codectest.NoLeaks(t)
+	track := codectest.Layers(t, "av1")
+	d, err := codec.OpenVideoDecoder(track.Codec, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	p := codec.NewFrame()
+	defer p.Close()
+	for i, packet := range track.Packets {
+		if err := d.Send(packet.Data, int64(packet.Time)); err != nil {
+			t.Fatal(err)
+		}
+		ok, err := d.Receive(p)
+		if want := 320 << (i % 2); !ok || err != nil || p.PTS != int64(packet.Time) || p.Width != want {
+			t.Errorf("packet %d of %v: frame %v of %d with a width of %d, want %d; %v", i, packet.Time, ok, p.PTS, p.Width, want, err)
+		}
+	}
+}
+
 func TestVideoDecoder_TellsGreyFromGreen(t *testing.T) {
 	codectest.NoLeaks(t)
 	track := codectest.Make(t, "-f lavfi -i color=gray:s=64x64:r=10:d=0.1 -c:v libx264 -pix_fmt gray")

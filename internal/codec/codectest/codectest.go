@@ -3,6 +3,8 @@ package codectest
 
 import (
 	"bytes"
+	"embed"
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,6 +83,41 @@ func Read(t testing.TB, file string) Track {
 		track.Packets = append(track.Packets, Packet{Time: p.Time, Duration: p.Duration, Key: p.Key, Data: payload})
 	}
 	return track
+}
+
+//go:embed testdata
+var testdata embed.FS
+
+// Layers reads scalable video of av1 or vp9, as Chromium sent it over WebRTC with two spatial layers of 320x240 and 640x480. Each layer
+// of a frame is a packet of its own, and those of one frame have the same time. In the files, each packet has its time (1/90000
+// s) and its length before it.
+func Layers(t testing.TB, name string) Track {
+	t.Helper()
+	b, err := testdata.ReadFile("testdata/" + name + ".layers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	track := Track{Codec: name}
+	for len(b) > 0 {
+		at, n := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])
+		track.Packets = append(track.Packets, Packet{Time: time.Duration(at) * time.Second / 90000, Key: len(track.Packets) == 0, Data: b[8 : 8+n]})
+		b = b[8+n:]
+	}
+	return track
+}
+
+// Merge puts the packets of a frame into one, as recorders of av1 do.
+func (t Track) Merge() Track {
+	var merged []Packet
+	for _, p := range t.Packets {
+		if n := len(merged); n > 0 && merged[n-1].Time == p.Time {
+			merged[n-1].Data = append(bytes.Clone(merged[n-1].Data), p.Data...)
+		} else {
+			merged = append(merged, p)
+		}
+	}
+	t.Packets = merged
+	return t
 }
 
 // NoLeaks fails the test when it ends with more of codec's objects open than it began with.

@@ -49,6 +49,27 @@ func (a *AV1) Inspect(b []byte) Frame {
 	return frame
 }
 
+// SplitLayers cuts a packet before each spatial layer of scalable video. libavcodec gives dav1d a packet and takes one frame, so a second
+// layer in it would come out with the next packet.
+func SplitLayers(b []byte) [][]byte {
+	const extension = 4
+	var parts [][]byte
+	layer, begin := byte(0), 0
+	for at := 0; at < len(b); {
+		_, _, rest := cutOBU(b[at:])
+		if b[at]&extension != 0 && at+1 < len(b) {
+			if spatial := b[at+1] >> 3 & 3; spatial > layer {
+				if at > begin {
+					parts = append(parts, b[begin:at])
+				}
+				layer, begin = spatial, at
+			}
+		}
+		at = len(b) - len(rest)
+	}
+	return append(parts, b[begin:])
+}
+
 // cutOBU splits the first OBU off b. The last one may be cut short by the end of b. Source: 5.3.
 func cutOBU(b []byte) (kind byte, body, rest []byte) {
 	const extension, sized = 4, 2

@@ -451,6 +451,9 @@ func FuzzReadIndex(f *testing.F) {
 	f.Add(join(header("webm"), unknown(idSegment, opusTrack(), unknown(idCluster, at(0), element(idSimpleBlock, blockBody(1, 0, laceEBML, []byte{2, 0x83, 0xC1}, opus20(0), opus60(1), opus20(2)))))))
 	f.Add(join(header("webm"), unknown(idSegment, element(idTracks, entry(1, 1, "V_MPEG4/ISO/AVC")), unknown(idCluster, at(0), simple(0, []byte{0, 0, 0, 1, 0x67, 0x64, 0, 10, 0xac, 0xd9})))))
 	f.Add(join(header("webm"), unknown(idSegment, element(idTracks, entry(1, 1, "V_VP9")), unknown(idCluster, at(0), simple(0, []byte{0x82, 0x49, 0x83, 0x42, 0, 9, 0xf0, 7, 0x70})))))
+	f.Add(join(header("webm"), unknown(idSegment, element(idTracks, entry(1, 1, "V_AV1")), unknown(idCluster, at(0), simple(0, []byte{0x12, 0, 0x0a, 4, 0, 0, 0, 2, 0x32, 2, 0x10, 0})))))
+	f.Add(join(header("matroska"), unknown(idSegment, element(idTracks, entry(1, 1, "V_MPEGH/ISO/HEVC")), unknown(idCluster, at(0), simple(0, []byte{0, 0, 0, 1, 0x42, 1, 1, 1, 0x60, 0, 0, 0, 1, 0x26, 1, 0xaf})))))
+	f.Add(join(header("webm"), unknown(idSegment, element(idTracks, entry(1, 2, "A_VORBIS", element(idCodecPrivate, []byte("\x02\x1e\x00\x01vorbis\x00\x00\x00\x00\x02\x44\xac\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xb8\x01\x05vorbis\x40\x00\x00\x00\x00\x80")))), unknown(idCluster, at(0), simple(0, []byte{0}), simple(20, []byte{2})))))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		x, _, err := read(bytes.NewReader(b), "", 0)
 		if err != nil {

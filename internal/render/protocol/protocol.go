@@ -186,7 +186,7 @@ type TrackStats struct {
 	Errors  int   // packets that a decoder refused; the last good frame was held, or silence inserted
 	Shown   int   // output frames in which the track had a frame to show
 	Samples int64 // samples of the track that a decoder made and that were mixed; not the silence in place of refused packets
-	Sizes   int   // changes of frame size
+	Sizes   int   // changes of the size of frames that were shown
 
 	// Refusal says why the first packet was refused that was. Empty when none was.
 	Refusal string `json:",omitempty"`

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"roomreel/internal/codec"
+	"roomreel/internal/media/bitstream"
 	"roomreel/internal/render/protocol"
 )
 
@@ -75,18 +76,30 @@ func (s *source) decode(p protocol.Packet) {
 		s.stats.Refuse(errors.New("the packet is empty"))
 		return
 	}
-	err := s.decoder.Send(p.Data, int64(p.Time))
-	s.follow(p, err)
-	if err != nil {
-		s.stats.Refuse(err)
-		s.receive()
-		return
+	parts := [][]byte{p.Data}
+	if s.track.Codec == "av1" {
+		parts = bitstream.SplitLayers(p.Data)
 	}
-	i, _ := slices.BinarySearch(s.held, p.Time)
-	s.held = slices.Insert(s.held, i, p.Time)
-	s.receive()
+	for _, part := range parts {
+		err := s.decoder.Send(part, int64(p.Time))
+		s.follow(p, err)
+		if err != nil {
+			s.stats.Refuse(err)
+			s.receive()
+			return
+		}
+		s.hold(p.Time)
+		s.receive()
+	}
 	if s.decoder.Delay() == 0 || len(s.held) > maxQueue {
 		s.held = s.held[:0] // what has not come out by now never comes
+	}
+}
+
+// hold notes that the decoder may hold back the frame of a time.
+func (s *source) hold(at time.Duration) {
+	if i, found := slices.BinarySearch(s.held, at); !found {
+		s.held = slices.Insert(s.held, i, at)
 	}
 }
 
@@ -138,7 +151,6 @@ func (s *source) drain() {
 }
 
 func (s *source) receive() {
-	var last *codec.Frame
 	for refused := 0; refused < maxQueue; {
 		if s.spare == nil {
 			s.spare = s.unused()
@@ -150,19 +162,9 @@ func (s *source) receive() {
 			continue
 		}
 		if !ok {
-			break
+			return
 		}
-		if last != nil {
-			if last.PTS == s.spare.PTS { // a smaller layer of the same frame
-				s.recycle(last)
-			} else {
-				s.enqueue(last)
-			}
-		}
-		last, s.spare = s.spare, nil
-	}
-	if last != nil {
-		s.enqueue(last)
+		s.enqueue()
 	}
 }
 
@@ -174,8 +176,10 @@ func (s *source) recycle(f *codec.Frame) {
 	s.free = append(s.free, f)
 }
 
-// enqueue puts a frame that was received in its place, by time.
-func (s *source) enqueue(f *codec.Frame) {
+// enqueue puts the frame just received in its place, by time. It replaces one of the same time, which is a smaller layer of it.
+func (s *source) enqueue() {
+	f := s.spare
+	s.spare = nil
 	at := time.Duration(f.PTS)
 	s.held = slices.DeleteFunc(s.held, func(t time.Duration) bool { return t <= at })
 	if slices.Contains(s.spoilt, at) {
@@ -183,14 +187,8 @@ func (s *source) enqueue(f *codec.Frame) {
 		s.recycle(f)
 		return
 	}
-	s.stats.Decoded++
-	if f.Width != s.width || f.Height != s.height {
-		if s.width != 0 {
-			s.stats.Sizes++
-		}
-		s.width, s.height = f.Width, f.Height
-	}
 	if s.shown.frame != nil && f.PTS < s.shown.frame.PTS {
+		s.stats.Decoded++
 		s.recycle(f) // too late: a newer one has been shown
 		return
 	}
@@ -200,6 +198,12 @@ func (s *source) enqueue(f *codec.Frame) {
 	for i > 0 && s.queue[i-1].frame.PTS > f.PTS {
 		i--
 	}
+	if i > 0 && s.queue[i-1].frame.PTS == f.PTS {
+		s.recycle(s.queue[i-1].frame)
+		s.queue[i-1] = next
+		return
+	}
+	s.stats.Decoded++
 	s.queue = slices.Insert(s.queue, i, next)
 	if len(s.queue) > maxQueue || len(s.queue)*f.Width*f.Height > maxQueuePixels {
 		s.take()
@@ -214,6 +218,18 @@ func (s *source) advance(at time.Duration) {
 	for len(s.queue) > 0 && time.Duration(s.queue[0].frame.PTS) <= at {
 		s.take()
 	}
+}
+
+// countSize counts a change of the size of frames that are shown.
+func (s *source) countSize() {
+	f := s.shown.frame
+	if f == nil || f.Width == s.width && f.Height == s.height {
+		return
+	}
+	if s.width != 0 {
+		s.stats.Sizes++
+	}
+	s.width, s.height = f.Width, f.Height
 }
 
 // take shows the first frame of the queue.

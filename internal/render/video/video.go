@@ -191,6 +191,7 @@ func (c *composer) compose() error {
 	cells := c.cells()
 	for _, s := range c.tracks {
 		s.advance(c.at)
+		s.countSize()
 	}
 	if c.current == nil || !c.current.shows(c.scene, cells, c.tracks) {
 		if c.current != nil {

@@ -259,6 +259,29 @@ func TestRun_FollowsChangesOfSize(t *testing.T) {
 	}
 }
 
+// Of scalable video the largest layer is shown, whether the layers of a frame are in one packet or in several.
+func TestRun_ShowsTheLargestLayer(t *testing.T) {
+	codectest.NoLeaks(t)
+	av1 := codectest.Layers(t, "av1")
+	films := map[string]film{}
+	for name, track := range map[string]codectest.Track{"av1_apart": av1, "av1_merged": av1.Merge(), "vp9_apart": codectest.Layers(t, "vp9")} {
+		plan := onePlan(25)
+		f := compose(t, plan, add(&plan, track, 0))
+		if s := f.stats.Tracks[0]; s.Errors != 0 || s.Sizes > 1 {
+			t.Errorf("%s: stats %+v", name, s)
+		}
+		films[name] = f
+	}
+	if s := films["av1_merged"].stats.Tracks[0]; s.Decoded != 16 || s.Sizes != 0 {
+		t.Errorf("merged: stats %+v", s)
+	}
+	for n := range 25 {
+		if a, b := films["av1_apart"].luma(n, 64, 48), films["av1_merged"].luma(n, 64, 48); !near(a, b) {
+			t.Errorf("frame %d is %d with layers apart, %d with layers in one packet", n, a, b)
+		}
+	}
+}
+
 func TestRun_HonoursThePixelsProportions(t *testing.T) {
 	codectest.NoLeaks(t)
 	track := codectest.Make(t, "-f lavfi -i color=white:s=64x48:r=25:d=0.4,setsar=3/8 -c:v libx264")
