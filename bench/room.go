@@ -134,8 +134,9 @@ func (r room) byHand(out string, encode ...string) []string {
 type rule struct{ fps, scale string }
 
 var (
-	ffmpegRule   = rule{}                               // the nearest frame, bicubic
-	roomreelRule = rule{":round=up", ":flags=bilinear"} // the newest frame that is not later, scaled as libyuv does
+	ffmpegRule = rule{} // the nearest frame, bicubic
+	// The newest frame that is not later, scaled as libyuv does, in the matrix of an HD film.
+	roomreelRule = rule{":round=up", ":flags=bilinear:in_color_matrix=bt601:out_color_matrix=bt709"}
 )
 
 func (r room) ffmpeg(by rule, out string, encode ...string) []string {

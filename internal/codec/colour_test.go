@@ -143,8 +143,8 @@ func TestCanvas_ShowsTheColoursOfEveryMatrixAndRange(t *testing.T) {
 	}
 }
 
-// The stream's own word comes before the container's, and BT.601 in limited range is what nobody's word means. A container's word
-// on VP8 comes first, as in Chromium, because VP8 says nothing itself.
+// The stream comes before the container, and BT.601 in limited range is the default. For VP8 the container comes first, as in
+// Chromium, because VP8 says nothing itself.
 func TestVideoDecoder_BelievesTheStreamThenTheContainer(t *testing.T) {
 	codectest.NoLeaks(t)
 	const x264, vp8, vp9 = "-c:v libx264 -preset ultrafast -crf 8 ", "-c:v libvpx -b:v 4M ", "-c:v libvpx-vp9 -b:v 4M -cpu-used 8 -deadline realtime "

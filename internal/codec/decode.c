@@ -85,7 +85,7 @@ int rr_send_data(AVCodecContext *d, AVPacket *p, const uint8_t *data, int size, 
 }
 
 // rr_settle_colour sets the matrix and the range of a decoded frame: the stream's, else the container's, else the limited range of
-// BT.601, which WebRTC's encoders make. VP8 has no word for another matrix, and libavcodec takes its clamping type for the range:
+// BT.601, which WebRTC's encoders make. VP8 cannot name another matrix, and libavcodec takes its clamping type for the range:
 // there the container comes first. Source: RFC 6386, 9.2.
 void rr_settle_colour(const AVCodecContext *d, AVFrame *f, int matrix, int full)
 {

@@ -33,7 +33,7 @@ func (p Policy) encoders(format roomreel.Format, canvas layout.Size, fps int) (v
 	return video, audio
 }
 
-// colour returns what a film's samples mean: BT.709 from 1280 columns or 720 rows on, else BT.601. Where films do not say it,
+// colour returns what the samples of a film mean: BT.709 from 1280 columns or 720 rows on, else BT.601. Where films do not say it,
 // Chromium and Firefox expect BT.709 from 720 rows on, and mpv also from 1280 columns on. VP8 has BT.601 only (RFC 6386, 9.2), and
 // players that use libavcodec know no other, whatever the container says.
 func colour(format roomreel.Format, canvas layout.Size) media.Colour {

@@ -79,8 +79,10 @@ func TestReadIndex_ReadsWhatColoursMean(t *testing.T) {
 		"matrix only":      {element(idColour, uintElement(idMatrixCoefficients, 1)), media.Colour{Matrix: 1}},
 		"full range":       {element(idColour, uintElement(idMatrixCoefficients, 6), uintElement(idRange, 2)), media.Colour{Matrix: 6, Full: true}},
 		"range of a table": {element(idColour, uintElement(idMatrixCoefficients, 6), uintElement(idRange, 3)), media.Colour{Matrix: 6}},
-		"HDR": {element(idColour, uintElement(idMatrixCoefficients, 9), uintElement(idPrimaries, 9), uintElement(idTransferCharacteristics, 16)),
-			media.Colour{Primaries: 9, Transfer: 16, Matrix: 9}},
+		"HDR": {
+			element(idColour, uintElement(idMatrixCoefficients, 9), uintElement(idPrimaries, 9), uintElement(idTransferCharacteristics, 16)),
+			media.Colour{Primaries: 9, Transfer: 16, Matrix: 9},
+		},
 		"no number of H.273": {element(idColour, uintElement(idMatrixCoefficients, math.MaxUint64), uintElement(idRange, math.MaxUint64)), media.Colour{}},
 	} {
 		video := element(idVideo, uintElement(idPixelWidth, 320), uintElement(idPixelHeight, 240), test.elements)
