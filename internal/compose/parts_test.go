@@ -33,8 +33,12 @@ func TestLocal_PartsInTasksAreThoseOfOne(t *testing.T) {
 		}
 		return path
 	}
-	lavfi := func(source string, args ...string) []string { return append([]string{"-f", "lavfi", "-i", source}, args...) }
-	tone := func(f int) string { return fmt.Sprintf("aevalsrc=0.2*sin(2*PI*%d*t)*(0.6+0.4*sin(3*t)):s=48000:d=4", f) }
+	lavfi := func(source string, args ...string) []string {
+		return append([]string{"-f", "lavfi", "-i", source}, args...)
+	}
+	tone := func(f int) string {
+		return fmt.Sprintf("aevalsrc=0.2*sin(2*PI*%d*t)*(0.6+0.4*sin(3*t)):s=48000:d=4", f)
+	}
 	var room testRoom
 	room.add(t, roomreel.Video, 0, joined("camera.mkv", lavfi("testsrc=s=320x240:r=30:d=4", "-c:v", "libvpx", "-b:v", "300k", "-g", "900"),
 		lavfi("testsrc2=s=160x120:r=24:d=4", "-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-g", "900"),

@@ -25,7 +25,9 @@ func blockOf(track byte, ms int16, payload []byte) []byte {
 
 func tracksOf(entries ...[]byte) []byte { return element(idTracks, entries...) }
 
-func clusterOf(blocks ...[]byte) []byte { return element(idCluster, append([][]byte{at(0)}, blocks...)...) }
+func clusterOf(blocks ...[]byte) []byte {
+	return element(idCluster, append([][]byte{at(0)}, blocks...)...)
+}
 
 // Each segment is read with its own track numbers, headers, header stripping and time scale.
 func TestReadIndex_ReadsEachSegmentWithItsOwnHeaders(t *testing.T) {
