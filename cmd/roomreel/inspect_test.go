@@ -36,7 +36,7 @@ func TestInspect_FindsGapsSizesAndKeyframes(t *testing.T) {
 	first := 0.0
 	want := inspectedTrack{
 		Kind: roomreel.Video, Codec: "vp8", Seconds: 16, Packets: 80, Bytes: 8000, Bitrate: 4,
-		Gaps: []inspectedGap{{At: 3.9, Length: 8.1}}, Repaired: 20, Repairs: []inspectedRepair{{At: 3, Kind: media.Leap, By: 3600, Packets: 1}},
+		Gaps: []inspectedGap{{At: 3.9, Length: 8.1}}, Parts: []inspectedPart{}, Omitted: []inspectedOmitted{}, Repaired: 20, Repairs: []inspectedRepair{{At: 3, Kind: media.Leap, By: 3600, Packets: 1}},
 		Video: &inspectedVideo{
 			FPS: 10, Keyframes: 3, FirstKeyframe: &first, LongestDistance: 12,
 			Turn: 90, Mirrored: true, Cropped: [4]int{2, 0, 4, 0}, PixelAspect: "4:3",

@@ -207,15 +207,13 @@ func (b *Builder) again() {
 func (b *Builder) Unadd(n int) {
 	x := &b.Index
 	x.Packets = x.Packets[:n]
-	if k := len(x.Parts); n == 0 && k > 0 {
-		first := x.Parts[k-1].Index
-		first.Tracks, first.Track = x.Tracks, x.Track
-		*x = first
-	}
-	for k := len(x.Parts); k > 0 && x.Parts[k-1].First > n; k-- {
-		x.Parts[k-1].First = n
-		if k > 1 && x.Parts[k-2].First >= n {
-			x.Parts = slices.Delete(x.Parts, k-2, k-1)
+	if k := slices.IndexFunc(x.Parts, func(p Part) bool { return p.First >= n }); k >= 0 {
+		last := x.Parts[len(x.Parts)-1] // its headers are those of the next packet
+		if last.First = n; n == 0 {
+			last.Tracks, last.Track = x.Tracks, x.Track
+			*x = last.Index
+		} else {
+			x.Parts = append(x.Parts[:k], last)
 		}
 	}
 	for i := range b.restarts {

@@ -52,8 +52,17 @@ func TestReadIndex_ReadsWhatIsAppendedToATruncatedFile(t *testing.T) {
 		junk[i] = byte(random.Uint32())
 	}
 	for _, pair := range [][2]string{
-		{"webm", "webm"}, {"webm", "mkv"}, {"live", "webm"}, {"mkv", "live"}, {"mp4", "faststart"}, {"faststart", "mp4"}, {"fragmented", "offsets"},
-		{"offsets", "fragmented"}, {"fragmented", "mp4"}, {"mp4", "fragmented"}, {"ogg", "ogg_stereo"},
+		{"webm", "webm"},
+		{"webm", "mkv"},
+		{"live", "webm"},
+		{"mkv", "live"},
+		{"mp4", "faststart"},
+		{"faststart", "mp4"},
+		{"fragmented", "offsets"},
+		{"offsets", "fragmented"},
+		{"fragmented", "mp4"},
+		{"mp4", "fragmented"},
+		{"ogg", "ogg_stereo"},
 	} {
 		t.Run(pair[0]+"_"+pair[1], func(t *testing.T) {
 			t.Parallel()

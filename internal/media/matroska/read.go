@@ -214,7 +214,7 @@ func (s *scanner) element() error {
 	if size > maxSkip {
 		return errGarbage
 	}
-	if torn, err := s.torn(header, size); err != nil || torn {
+	if cut, err := s.truncatedHere(header, size); err != nil || cut {
 		return cmp.Or(err, errGarbage)
 	}
 	if !known(id) {
@@ -302,9 +302,9 @@ func (s *scanner) followed(n int64, limit int64) (bool, error) {
 	return int64(len(b)) == n || known(id), nil
 }
 
-// torn reports whether the element at the reading position was cut short and another file appended: the header of a file lies in
+// truncatedHere reports whether the element at the reading position was cut short and another file appended: the header of a file lies in
 // it.
-func (s *scanner) torn(header, size int64) (bool, error) {
+func (s *scanner) truncatedHere(header, size int64) (bool, error) {
 	const longest = 200 // bytes of such a header
 	size = min(size, maxLook-longest)
 	b, err := s.peek(int(header + size + longest))
