@@ -48,8 +48,17 @@ func (c *Composer) RenderAudio(ctx context.Context, task *plan.AudioTask, record
 }
 
 // EncodeAudio makes the film's audio of the samples that its audio tasks left, in one pass, and stores it as a segment
-// under key. progress is called with the number of samples that are done.
+// under key. progress is called with the number of samples that are done. The error is an UnfitError when some of the samples
+// are not what was stored.
 func (c *Composer) EncodeAudio(ctx context.Context, film *plan.Summary, samples []Segment, key string, progress func(samples int64)) (Segment, error) {
+	segment, err := c.encodeSamples(ctx, film, samples, key, progress)
+	if err != nil && ctx.Err() == nil {
+		err = c.findUnfit(ctx, samples, err)
+	}
+	return segment, err
+}
+
+func (c *Composer) encodeSamples(ctx context.Context, film *plan.Summary, samples []Segment, key string, progress func(samples int64)) (Segment, error) {
 	var opened []*openedSegment
 	var packets []media.OutputSample
 	for _, segment := range samples {

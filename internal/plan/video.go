@@ -322,6 +322,20 @@ func findPackets(x *media.IndexFile, shift time.Duration, fps int, ranges []*Ran
 	return nil
 }
 
+// Part returns the part of the task that makes the chunks [from, to), counted in the film.
+func (t *VideoTask) Part(from, to int) *VideoTask {
+	part := *t
+	part.First, part.Chunks = from, t.Chunks[from-t.First:to-t.First]
+	end := part.Chunks[len(part.Chunks)-1].To
+	part.Tracks = slices.Clone(t.Tracks)
+	for i := range part.Tracks {
+		track := &part.Tracks[i]
+		n := sort.Search(len(track.Ranges), func(n int) bool { return track.Ranges[n].From >= end })
+		track.Ranges = track.Ranges[:n]
+	}
+	return &part
+}
+
 // From returns which packets of the track a child needs that renders the task from the given chunk on: half-open ranges of
 // packet numbers, ascending.
 func (t VideoTrack) From(chunk protocol.Chunk) [][2]int {
