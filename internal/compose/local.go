@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"roomreel/internal/blob"
 	"roomreel/internal/blob/dir"
 	"roomreel/internal/plan"
 	"roomreel/internal/render"
@@ -53,38 +54,13 @@ func Local(ctx context.Context, o LocalOptions) (LocalResult, error) {
 		return LocalResult{}, err
 	}
 	defer store.Close()
-	l := &local{
-		LocalOptions: o, composer: &Composer{Render: o.Render, Store: store, Log: o.Log},
-		segments: Segments{Chunks: make([]Segment, o.Plan.Chunks)},
-		done:     make([]atomic.Int64, len(o.Plan.Video)+len(o.Plan.Audio)+1),
-	}
-	err = l.renderAll(ctx)
-	unfit, again := errors.AsType[*UnfitError](err)
-	if err != nil && !again {
-		return LocalResult{}, err
-	}
-	report := MakeReport(&o.Plan.Summary, l.stats...)
-	if err := report.Failure(); err != nil {
-		return LocalResult{}, err
-	}
+	l := newLocal(o, store)
 	part := filepath.Join(scratch.path, "film")
-	var film Result
-	for {
-		if err == nil {
-			film, err = l.composer.WriteFilm(ctx, &o.Plan.Summary, l.segments, part)
-		}
-		if unfit, again = errors.AsType[*UnfitError](err); !again || l.repeated {
-			break
-		}
-		err = l.renderAgain(ctx, unfit)
-	}
+	result, err := l.make(ctx, part)
 	if err != nil {
 		return LocalResult{}, err
 	}
-	if err := os.Rename(part, o.Out); err != nil {
-		return LocalResult{}, err
-	}
-	return LocalResult{Film: film, Report: report}, nil
+	return result, os.Rename(part, o.Out)
 }
 
 // local is one run of Local.
@@ -98,6 +74,38 @@ type local struct {
 	samples  []Segment      // of the audio tasks
 	repeated bool           // damaged segments were rendered again
 	done     []atomic.Int64 // frames or samples by task: video, audio, then encoding
+}
+
+// newLocal prepares a run that keeps its segments in store.
+func newLocal(o LocalOptions, store blob.Store) *local {
+	return &local{
+		LocalOptions: o, composer: &Composer{Render: o.Render, Store: store, Log: o.Log},
+		segments: Segments{Chunks: make([]Segment, o.Plan.Chunks)},
+		done:     make([]atomic.Int64, len(o.Plan.Video)+len(o.Plan.Audio)+1),
+	}
+}
+
+// make makes the film at path.
+func (l *local) make(ctx context.Context, path string) (LocalResult, error) {
+	err := l.renderAll(ctx)
+	unfit, again := errors.AsType[*UnfitError](err)
+	if err != nil && !again {
+		return LocalResult{}, err
+	}
+	report := MakeReport(&l.Plan.Summary, l.stats...)
+	if err := report.Failure(); err != nil {
+		return LocalResult{}, err
+	}
+	var film Result
+	for {
+		if err == nil {
+			film, err = l.composer.WriteFilm(ctx, &l.Plan.Summary, l.segments, path)
+		}
+		if unfit, again = errors.AsType[*UnfitError](err); !again || l.repeated {
+			return LocalResult{Film: film, Report: report}, err
+		}
+		err = l.renderAgain(ctx, unfit)
+	}
 }
 
 // renderAll runs all tasks: as many video tasks at once as the options allow, and audio beside them. All but the encoding of
