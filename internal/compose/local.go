@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -28,6 +29,7 @@ type LocalOptions struct {
 	Plan       *plan.Plan
 	Recordings Recordings // of the plan's tracks
 	Parallel   int        // tasks at a time
+	Began      time.Time  // when the film was asked for; zero for now
 	Render     render.Command
 	Out        string // the film's path; replaced only when the new film is whole. Scratch is beside it meanwhile
 	Log        *slog.Logger
@@ -78,6 +80,9 @@ type local struct {
 
 // newLocal prepares a run that keeps its segments in store.
 func newLocal(o LocalOptions, store blob.Store) *local {
+	if o.Began.IsZero() {
+		o.Began = time.Now()
+	}
 	return &local{
 		LocalOptions: o, composer: &Composer{Render: o.Render, Store: store, Log: o.Log},
 		segments: Segments{Chunks: make([]Segment, o.Plan.Chunks)},
@@ -87,6 +92,7 @@ func newLocal(o LocalOptions, store blob.Store) *local {
 
 // make makes the film at path.
 func (l *local) make(ctx context.Context, path string) (LocalResult, error) {
+	times := ReportTimes{Queued: l.Began, Started: time.Now()}
 	err := l.renderAll(ctx)
 	unfit, again := errors.AsType[*UnfitError](err)
 	if err != nil && !again {
@@ -97,15 +103,22 @@ func (l *local) make(ctx context.Context, path string) (LocalResult, error) {
 		return LocalResult{}, err
 	}
 	var film Result
+	times.Rendered = time.Now()
 	for {
 		if err == nil {
 			film, err = l.composer.WriteFilm(ctx, &l.Plan.Summary, l.segments, path)
 		}
 		if unfit, again = errors.AsType[*UnfitError](err); !again || l.repeated {
-			return LocalResult{Film: film, Report: report}, err
+			break
 		}
-		err = l.renderAgain(ctx, unfit)
+		if err = l.renderAgain(ctx, unfit); err == nil {
+			times.Rendered = time.Now()
+		}
 	}
+	times.Assembled = time.Now()
+	report.Time(times)
+	report.Checks = &film.Checks
+	return LocalResult{Film: film, Report: report}, err
 }
 
 // renderAll runs all tasks: as many video tasks at once as the options allow, and audio beside them. All but the encoding of
@@ -163,7 +176,7 @@ const filmAudio = -1
 func (l *local) renderVideo(ctx context.Context, task *plan.VideoTask, progress func(int64)) error {
 	stats, err := l.composer.RenderVideo(ctx, task, task.First, l.Recordings, ChunkSink{
 		Key: func(chunk int) string { return l.key("chunk", chunk) },
-		Published: func(chunk int, segment Segment) error {
+		Published: func(chunk int, segment Segment, _ TaskStats) error {
 			frames := task.Chunks[chunk-task.First]
 			segment.Number, segment.Frames = chunk, frames.To-frames.From
 			l.segments.Chunks[chunk] = segment // each is written by one goroutine
@@ -205,7 +218,9 @@ func (l *local) keep(stats TaskStats, err error) error {
 func (l *local) encodeAudio(ctx context.Context) (err error) {
 	l.segments.Audio = l.samples[0]
 	if len(l.samples) > 1 {
-		l.segments.Audio, err = l.composer.EncodeAudio(ctx, &l.Plan.Summary, l.samples, "audio", l.progress(len(l.done)-1))
+		var stats TaskStats
+		l.segments.Audio, stats, err = l.composer.EncodeAudio(ctx, &l.Plan.Summary, l.samples, "audio", l.progress(len(l.done)-1))
+		err = l.keep(stats, err)
 		l.segments.Audio.Number = filmAudio
 	}
 	return err

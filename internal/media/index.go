@@ -18,6 +18,9 @@ const (
 	MaxDelay      = time.Second    // of Index.CodecDelay
 	MaxStart      = 24 * time.Hour // of Index.Start; more is damage and counts as 0
 
+	// VideoGap is how long no new frame must come before that counts as a gap. Screens that are shared send few frames.
+	VideoGap = time.Second
+
 	// MaxFrameSide and MaxFramePixels are the limits of the decoders (codec.MaxSide and codec.MaxPixels).
 	MaxFrameSide   = 4096
 	MaxFramePixels = 4096 * 2304

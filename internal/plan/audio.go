@@ -71,8 +71,15 @@ func (p *Plan) placeAudio(t int, x *media.IndexFile) (*placedAudio, error) {
 		elapsed += max(packet.Duration, 0)
 		track.decoded = append(track.decoded, timeline.Samples(elapsed))
 	}
+	summary.Gaps = &Gaps{}
+	end := int64(0) // of the run before
 	start, skip := timeline.Samples(summary.Start), timeline.Samples(x.Track().CodecDelay)
 	for i, run := range timeline.Runs(packets) {
+		at := timeline.Samples(run.At)
+		if i > 0 && at > end {
+			summary.Gaps.add(summary.Start+timeline.SampleTime(end), timeline.SampleTime(at-end))
+		}
+		end = at + run.Length
 		r := protocol.Run{
 			At:      start + timeline.Samples(run.At) - skip,
 			Packets: run.Packets,

@@ -100,6 +100,25 @@ type TrackSummary struct {
 	LeftOut      []string       `json:",omitempty"` // tracks of its file that no recording is made of; the first recording of a file has them
 	Drift        time.Duration  // audio: by how much clocks drifted, corrected
 	DriftRefused bool           // some stamps drift more than any clock does, and were not followed
+
+	// Gaps are those of a recording that is used, as far as the film reads it. Plans of earlier versions of the program have none.
+	Gaps *Gaps `json:",omitempty"`
+}
+
+// Gaps are the times in a recording in which no audio or no frame comes: more than media.VideoGap of video.
+type Gaps struct {
+	Count     int
+	Total     time.Duration
+	Longest   time.Duration
+	LongestAt time.Duration // output time
+}
+
+func (g *Gaps) add(at, length time.Duration) {
+	g.Count++
+	g.Total += length
+	if length > g.Longest {
+		g.Longest, g.LongestAt = length, at
+	}
 }
 
 // VideoTask is a row of chunks that one child renders.

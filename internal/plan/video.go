@@ -246,7 +246,7 @@ func (v *videoPlanner) fill(rows [][]protocol.Chunk) ([]VideoTask, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := findPackets(x, v.Tracks[t].Start, v.FPS, ranges); err != nil {
+		if v.Tracks[t].Gaps, err = findPackets(x, v.Tracks[t].Start, v.FPS, ranges); err != nil {
 			return nil, err
 		}
 		described[t] = renderTrack(x.Track())
@@ -294,8 +294,10 @@ func visibleRanges(scenes []protocol.Scene, track int, chunks []protocol.Chunk) 
 }
 
 // findPackets finds the packets of ascending ranges: from the keyframe before each first frame to the last packet that
-// each last frame may need. It reads the index once.
-func findPackets(x *media.IndexFile, shift time.Duration, fps int, ranges []*Range) error {
+// each last frame may need. It reads the index once, and returns the gaps between the packets until then.
+func findPackets(x *media.IndexFile, shift time.Duration, fps int, ranges []*Range) (*Gaps, error) {
+	gaps := &Gaps{}
+	var last time.Duration
 	n, keyframe := 0, 0
 	start, end := 0, 0 // ranges whose Start and End are known
 	settle := func(until time.Duration) {
@@ -308,18 +310,22 @@ func findPackets(x *media.IndexFile, shift time.Duration, fps int, ranges []*Ran
 	}
 	for p, err := range x.Packets(0, x.Count()) {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if settle(p.Need + shift); end == len(ranges) {
-			return nil
+			return gaps, nil
 		}
+		if length := p.Need - last; n > 0 && length > media.VideoGap {
+			gaps.add(last+shift, length)
+		}
+		last = p.Need
 		if p.Key {
 			keyframe = n
 		}
 		n++
 	}
 	settle(1<<63 - 1)
-	return nil
+	return gaps, nil
 }
 
 // Part returns the part of the task that makes the chunks [from, to), counted in the film.

@@ -311,16 +311,16 @@ func TestReadFilm_RefusesHeadersThatContradictThePackets(t *testing.T) {
 		at   int
 		want string
 	}{
-		"mvhd":        {at("mvhd", 1, 4+12+3), "its header says that it lasts"},
-		"video tkhd":  {at("tkhd", 1, 4+16+3), "its track header says"},
-		"audio tkhd":  {at("tkhd", 2, 4+16+3), "its track header says"},
-		"video mdhd":  {at("mdhd", 1, 4+12+3), "its media header says"},
-		"audio mdhd":  {at("mdhd", 2, 4+12+3), "its media header says"},
-		"stss":        {at("stss", 1, 8+4+3), "is flagged as a keyframe and is none"},
-		"video stsz":  {at("stsz", 1, 12+3), ""},
-		"video stco":  {at("stco", 1, 8), "outside the payload"},
-		"audio stts":  {at("stts", 2, 8+4+2), "its media header says"},
-		"payload":     {int(keyframe.Pos) + 4, "is flagged as a keyframe and is none"},
+		"mvhd":       {at("mvhd", 1, 4+12+3), "its header says that it lasts"},
+		"video tkhd": {at("tkhd", 1, 4+16+3), "its track header says"},
+		"audio tkhd": {at("tkhd", 2, 4+16+3), "its track header says"},
+		"video mdhd": {at("mdhd", 1, 4+12+3), "its media header says"},
+		"audio mdhd": {at("mdhd", 2, 4+12+3), "its media header says"},
+		"stss":       {at("stss", 1, 8+4+3), "is flagged as a keyframe and is none"},
+		"video stsz": {at("stsz", 1, 12+3), ""},
+		"video stco": {at("stco", 1, 8), "outside the payload"},
+		"audio stts": {at("stts", 2, 8+4+2), "its media header says"},
+		"payload":    {int(keyframe.Pos) + 4, "is flagged as a keyframe and is none"},
 	} {
 		b := bytes.Clone(whole)
 		if b[test.at]++; name == "payload" {

@@ -37,6 +37,10 @@ type source struct {
 	width   int
 	height  int
 	stats   protocol.TrackStats
+
+	last     time.Duration // of the packet that the decoder took last
+	broken   bool          // no frame has come since a packet was refused, and
+	brokenAt time.Duration // the time of the first of these
 }
 
 func newSource(t protocol.Track) *source { return &source{track: t} }
@@ -44,28 +48,50 @@ func newSource(t protocol.Track) *source { return &source{track: t} }
 // decode gives the decoder a packet and takes what comes out. A packet that the decoder refuses is counted; the last good
 // frame stays.
 func (s *source) decode(p protocol.Packet) {
-	s.stats.Packets++
+	counted := s.counted(p.Time)
+	if counted {
+		s.stats.Packets++
+	}
+	refuse := func(err error) {
+		if counted {
+			s.stats.Refuse(err)
+			s.conceal(p.Time)
+		}
+	}
 	if s.decoder == nil && s.refused == nil {
 		s.decoder, s.refused = codec.OpenVideoDecoder(s.track.Codec, s.track.Private)
 	}
 	if s.refused != nil {
-		s.stats.Refuse(s.refused)
+		refuse(s.refused)
 		return
 	}
 	if len(p.Data) == 0 {
-		s.stats.Refuse(errors.New("the packet is empty"))
+		refuse(errors.New("the packet is empty"))
 		return
 	}
 	if err := s.decoder.Send(p.Data, int64(p.Time)); err != nil {
-		s.stats.Refuse(err)
+		refuse(err)
 		s.receive()
 		return
 	}
+	s.last = p.Time
 	i, _ := slices.BinarySearch(s.held, p.Time)
 	s.held = slices.Insert(s.held, i, p.Time)
 	s.receive()
 	if s.decoder.Delay() == 0 || len(s.held) > maxQueue {
 		s.held = s.held[:0] // what has not come out by now never comes
+	}
+}
+
+// counted reports whether a packet or frame of this time is in this child's stats.
+func (s *source) counted(at time.Duration) bool {
+	return s.track.Counted == 0 || at >= s.track.Counted
+}
+
+// conceal notes that from this time on the last good frame is held.
+func (s *source) conceal(at time.Duration) {
+	if !s.broken {
+		s.broken, s.brokenAt = true, at
 	}
 }
 
@@ -87,14 +113,16 @@ func (s *source) receive() {
 		}
 		ok, err := s.decoder.Receive(s.spare)
 		if err != nil {
-			s.stats.Refuse(err)
+			if s.counted(s.last) {
+				s.stats.Refuse(err)
+				s.conceal(s.last)
+			}
 			refused++
 			continue
 		}
 		if !ok {
 			return
 		}
-		s.stats.Decoded++
 		s.enqueue()
 	}
 }
@@ -103,13 +131,23 @@ func (s *source) receive() {
 func (s *source) enqueue() {
 	f := s.spare
 	s.spare = nil
+	at := time.Duration(f.PTS)
+	if s.counted(at) {
+		s.stats.Decoded++
+	}
 	if f.Width != s.width || f.Height != s.height {
-		if s.width != 0 {
+		if s.width != 0 && s.counted(at) {
 			s.stats.Sizes++
 		}
 		s.width, s.height = f.Width, f.Height
+		if len(s.stats.Seen) < protocol.MaxSeen {
+			s.stats.Seen = append(s.stats.Seen, protocol.FrameSize{At: at, Width: f.Width, Height: f.Height})
+		}
 	}
-	at := time.Duration(f.PTS)
+	if s.broken && at > s.brokenAt {
+		s.broken = false
+		s.stats.Concealed += at - s.brokenAt
+	}
 	s.held = slices.DeleteFunc(s.held, func(t time.Duration) bool { return t <= at })
 	if s.shown.frame != nil && f.PTS < s.shown.frame.PTS {
 		f.Unref()
