@@ -58,8 +58,8 @@ var films = map[roomreel.Format]func(io.ReaderAt, int64, media.FilmVisitor) (med
 }
 
 // verify reads a film back and compares it with its plan and with what was written: the exit code of a child, and our own, are
-// not enough to call a film complete. It reads the file from front to back, and the tables once more. Memory is for the container's tables and a bit for each
-// frame. Errors about the film wrap ErrMismatch.
+// not enough to call a film complete. It reads the file from front to back, and the tables once more. Memory is for the
+// container's tables and a bit for each frame. Errors about the film wrap ErrMismatch.
 func verify(film *plan.Summary, file io.ReaderAt, size int64, written string) (Result, error) {
 	began := time.Now()
 	result := Result{Size: size}
@@ -235,7 +235,7 @@ func (c *check) finish(read media.Film) error {
 	c.FastStart, c.Cues = read.Front && film.Format == roomreel.MP4, read.Front && film.Format == roomreel.WebM
 	c.Duration = read.Duration.Seconds()
 	c.Monotone = true // packet and frame refuse others
-	picture, sound := timeline.FrameTime(film.Frames, max(film.FPS, 1)), timeline.SampleTime(c.Samples)
+	video, audio := timeline.FrameTime(film.Frames, max(film.FPS, 1)), timeline.SampleTime(c.Samples)
 	switch {
 	case c.Frames != film.Frames:
 		return mismatch("it holds %d of %d frames", c.Frames, film.Frames)
@@ -243,8 +243,8 @@ func (c *check) finish(read media.Film) error {
 		return mismatch("it holds %d of %d samples", c.Samples, film.Samples)
 	case !read.Front:
 		return mismatch("the tables come after the media")
-	case (read.Duration - max(picture, sound)).Abs() > time.Microsecond:
-		return mismatch("its header says that it lasts %v instead of %v", read.Duration, max(picture, sound))
+	case (read.Duration - max(video, audio)).Abs() > time.Microsecond:
+		return mismatch("its header says that it lasts %v instead of %v", read.Duration, max(video, audio))
 	}
 	if film.Frames > 0 {
 		gop := film.VideoEncoder.GOP
@@ -255,7 +255,7 @@ func (c *check) finish(read media.Film) error {
 		}
 	}
 	if film.Frames > 0 && film.Samples > 0 {
-		apart := (picture - sound).Abs()
+		apart := (video - audio).Abs()
 		c.EndsApart = float64(apart.Microseconds()) / 1000
 		if apart > timeline.FrameTime(1, film.FPS) {
 			return mismatch("its audio and its video end %v apart", apart)
