@@ -152,10 +152,12 @@ func (r *recorder) Packet(p protocol.Packet) error {
 	}
 	return nil
 }
+
 func (r *recorder) ChunkDone(done protocol.ChunkDone) error {
 	r.chunks = append(r.chunks, done.Chunk)
 	return nil
 }
+
 func (r *recorder) Progress(n int64) error {
 	if r.progress != nil {
 		return r.progress(n)
