@@ -94,8 +94,7 @@ func newLocal(o LocalOptions, store blob.Store) *local {
 func (l *local) make(ctx context.Context, path string) (LocalResult, error) {
 	times := ReportTimes{Queued: l.Began, Started: time.Now()}
 	err := l.renderAll(ctx)
-	unfit, again := errors.AsType[*UnfitError](err)
-	if err != nil && !again {
+	if _, again := errors.AsType[*UnfitError](err); err != nil && !again {
 		return LocalResult{}, err
 	}
 	report := MakeReport(&l.Plan.Summary, l.stats...)
@@ -108,7 +107,8 @@ func (l *local) make(ctx context.Context, path string) (LocalResult, error) {
 		if err == nil {
 			film, err = l.composer.WriteFilm(ctx, &l.Plan.Summary, l.segments, path)
 		}
-		if unfit, again = errors.AsType[*UnfitError](err); !again || l.repeated {
+		unfit, again := errors.AsType[*UnfitError](err)
+		if !again || l.repeated {
 			break
 		}
 		if err = l.renderAgain(ctx, unfit); err == nil {
