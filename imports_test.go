@@ -54,7 +54,7 @@ var mayImport = map[string][]string{
 	"internal/api":     {"internal/app", "internal/twilio"},
 	"internal/jobs":    {"internal/app", "internal/blob", "internal/compose", "internal/media", "internal/objectkey", "internal/plan", "internal/queue", "internal/render", "internal/seal", "internal/store", "internal/timeline", "internal/twilio", "internal/webhook"},
 	"internal/queue":   {"internal/store"},
-	"internal/compose": {"internal/blob", "internal/blob/dir", "internal/media", "internal/media/matroska", "internal/media/mp4", "internal/plan", "internal/render", "internal/render/protocol", "internal/timeline"},
+	"internal/compose": {"internal/blob", "internal/blob/dir", "internal/media", "internal/media/matroska", "internal/media/mp4", "internal/plan", "internal/render", "internal/render/protocol", "internal/seal", "internal/timeline"},
 
 	// The render child, as its parent sees it and from inside. Only the inside reaches codecs.
 	"internal/codec":           {"internal/timeline"},

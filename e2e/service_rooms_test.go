@@ -221,9 +221,9 @@ func TestReport_TellsWhoIsWhereAndWhen(t *testing.T) {
 		out, err := command.Output()
 		text := string(must(t, out, err))
 		for _, want := range []string{
-			": 0:03.008 of h264 and aac\n", "  video     640x480, 76 frames at 25 per second, in 1 chunk\n", "\nWarnings\n  none\n",
+			": 0:03.008 of h264 and aac\n", "  video       640x480, 76 frames at 25 per second, in 1 chunk\n", "\nWarnings\n  none\n",
 			"\n  0:00.000   alice joins\n  0:01.000   bob joins\n  0:02.008   bob leaves\n  0:03.008   alice leaves\n",
-			"  0:01.000  to 0:02.000   bob (bob-camera): 320x480 at 320,0\n", "video, vp8, from 0:01.000 to 0:02.000\n", "; audible for 0:01.000\n",
+			"  0:01.000  to 0:02.000   bob (bob-camera): 320x480 at 320,0\n", "video, vp8, from 0:01.000 to 0:02.000\n", "\n    audible     for 0:01.000\n", "\n    shown       in 25 frames\n", "\nChecks, all passed\n  frames      76, each",
 		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the report of %s does not say %q:\n%s", source, want, text)

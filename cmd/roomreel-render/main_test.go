@@ -21,8 +21,11 @@ type parent struct {
 
 func (p *parent) Header(h protocol.Header) error { p.header = h; return nil }
 func (p *parent) Packet(k protocol.Packet) error { p.packets = append(p.packets, k); return nil }
-func (p *parent) ChunkDone(i int) error          { p.chunks = append(p.chunks, i); return nil }
-func (p *parent) Progress(int64) error           { return nil }
+func (p *parent) ChunkDone(done protocol.ChunkDone) error {
+	p.chunks = append(p.chunks, done.Chunk)
+	return nil
+}
+func (p *parent) Progress(int64) error { return nil }
 
 // build returns the real binary.
 func build(t *testing.T) string {

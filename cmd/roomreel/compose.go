@@ -92,7 +92,7 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 	bar := progress.New(s.stderr, "composing")
 	result, err := compose.Local(ctx, compose.LocalOptions{
 		Plan: film, Recordings: recordings, Parallel: options.Parallel,
-		Render: child, Out: c.Output, Progress: bar.Set,
+		Render: child, Out: c.Output, Began: began, Progress: bar.Set,
 		Log: slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	bar.Close()
@@ -105,7 +105,7 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 	}
 	if c.Report != "" {
 		if err := writeReport(c.Report, localReport{
-			File: c.Output, Size: result.Film.Size, TookSeconds: took.Seconds(), TimesRealTime: result.Film.Seconds / took.Seconds(),
+			File: c.Output, Size: result.Film.Size, SHA256: result.Film.Checks.SHA256, TookSeconds: took.Seconds(), TimesRealTime: result.Film.Seconds / took.Seconds(),
 			Report: result.Report,
 		}); err != nil {
 			return err

@@ -117,9 +117,6 @@ type inspectedSize struct {
 	Height int     `json:"height"`
 }
 
-// videoGap is how long no new frame must come before that counts as a gap. Screens that are shared send few frames.
-const videoGap = time.Second
-
 func (c inspectCommand) Run(_ context.Context, s *session) error {
 	result, err := inspect(c.File)
 	if err != nil {
@@ -262,7 +259,7 @@ func (t *inspectedTrack) video(x *media.Index) {
 	frames := 0
 	for i := 1; i < len(times); i++ {
 		distance := times[i] - times[i-1]
-		if distance > videoGap {
+		if distance > media.VideoGap {
 			t.Gaps = append(t.Gaps, inspectedGap{At: times[i-1].Seconds(), Length: distance.Seconds()})
 			continue
 		}

@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +11,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"roomreel"
 	"roomreel/internal/client"
@@ -115,16 +115,6 @@ func parseReport(source string, text []byte) (*localReport, *client.Failure, err
 
 // writeReport writes what compose --report promises, after the film is in its place.
 func writeReport(path string, report localReport) error {
-	film, err := os.Open(report.File)
-	if err != nil {
-		return err
-	}
-	defer film.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, film); err != nil {
-		return fmt.Errorf("read the film back: %w", err)
-	}
-	report.SHA256 = hex.EncodeToString(sum.Sum(nil))
 	text, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
 		return err
@@ -138,6 +128,7 @@ func writeReport(path string, report localReport) error {
 // print writes the report for people.
 func (r localReport) print(w io.Writer) {
 	r.printFilm(w)
+	printLines(w, "Missing from the film, in whole or in part", r.missing())
 	printLines(w, "Warnings", r.Warnings)
 	printLines(w, "Joins and leaves", r.visits())
 	printLines(w, "Who is where", r.places())
@@ -146,6 +137,12 @@ func (r localReport) print(w io.Writer) {
 		tracks = append(tracks, trackLines(t)...)
 	}
 	printLines(w, "Recordings", tracks)
+	if r.Checks != nil {
+		printLines(w, "Checks, all passed", r.checkLines())
+	}
+	if r.Times != nil {
+		printLines(w, "Times", r.timeLines())
+	}
 }
 
 func printLines(w io.Writer, title string, lines []string) {
@@ -158,11 +155,14 @@ func printLines(w io.Writer, title string, lines []string) {
 	}
 }
 
+// labeled is one line of a section whose second column is aligned.
+func labeled(label, format string, args ...any) string {
+	return fmt.Sprintf("%-11s %s", label, fmt.Sprintf(format, args...))
+}
+
 func (r localReport) printFilm(w io.Writer) {
 	fmt.Fprintf(w, "%s: %s of %s\n", cmp.Or(r.File, "Film"), clock(r.Seconds), cmp.Or(strings.Join(r.Streams, " and "), "nothing"))
-	line := func(label, format string, args ...any) {
-		fmt.Fprintf(w, "  %-9s %s\n", label, fmt.Sprintf(format, args...))
-	}
+	line := func(label, format string, args ...any) { fmt.Fprintln(w, "  "+labeled(label, format, args...)) }
 	if r.Frames > 0 {
 		line("video", "%dx%d, %s at %d per second, in %s", r.Width, r.Height, count(r.Frames, "frame"), r.FPS, count(r.Chunks, "chunk"))
 	}
@@ -178,51 +178,70 @@ func (r localReport) printFilm(w io.Writer) {
 	if r.TookSeconds > 0 {
 		line("made in", "%s, %.1f times real time", clock(r.TookSeconds), r.TimesRealTime)
 	}
-	if r.Resumed {
-		line("resumed", "after an interruption: what was decoded before it is not counted below")
-	}
 	for _, at := range r.Intervals {
 		line("room time", "%s to %s is at %s of the film", clock(at.Room), clock(at.Room+at.Length), clock(at.Film))
 	}
 }
 
-// away is how long a participant must have no track before that counts as a leave: between two recordings of a track that
-// is replaced, some time passes.
-const away = 1.0 // seconds
+// missing lists the recordings that are not in the film, or not wholly, with the reason.
+func (r localReport) missing() []string {
+	var rows [][2]string
+	for _, t := range r.Tracks {
+		why := t.Why
+		switch { // reports of earlier versions of the program have no reasons
+		case why != "":
+		case !t.Used:
+			why = "not asked for"
+		case t.Lost:
+			why = "its decoder died"
+		case t.Missing:
+			why = "no packet of it could be decoded"
+		case t.Truncated:
+			why = "its file is truncated: nothing of it comes after " + clock(t.Start+t.Length)
+		}
+		if why != "" {
+			rows = append(rows, [2]string{trackName(t), why})
+		}
+	}
+	return aligned(rows)
+}
+
+// aligned writes rows of two columns.
+func aligned(rows [][2]string) (lines []string) {
+	const widest = 40
+	width := 0
+	for _, row := range rows {
+		width = max(width, min(utf8.RuneCountInString(row[0]), widest))
+	}
+	for _, row := range rows {
+		lines = append(lines, fmt.Sprintf("%-*s  %s", width, row[0], row[1]))
+	}
+	return lines
+}
+
+// trackName is a recording's participant, track and SID.
+func trackName(t compose.ReportTrack) string {
+	name := t.Name
+	if t.Recording != "" {
+		name += ", " + t.Recording
+	}
+	return fmt.Sprintf("%s (%s)", t.Participant, name)
+}
 
 // visits says when each participant joins and leaves the film, in order of time.
 func (r localReport) visits() []string {
-	type span struct{ from, to float64 }
-	spans := map[string][]span{}
-	for _, t := range r.Tracks {
-		if t.Used {
-			spans[t.Participant] = append(spans[t.Participant], span{t.Start, t.Start + t.Length})
-		}
-	}
-	type visit struct {
+	type event struct {
 		at   float64
 		text string
 	}
-	var visits []visit
-	for participant, list := range spans {
-		slices.SortFunc(list, func(a, b span) int { return cmp.Compare(a.from, b.from) })
-		there := list[0]
-		add := func() {
-			visits = append(visits, visit{there.from, participant + " joins"}, visit{there.to, participant + " leaves"})
-		}
-		for _, next := range list[1:] {
-			if next.from > there.to+away {
-				add()
-				there = next
-			}
-			there.to = max(there.to, next.to)
-		}
-		add()
+	var events []event
+	for _, v := range compose.Visits(r.Tracks) {
+		events = append(events, event{v.From, v.Participant + " joins"}, event{v.To, v.Participant + " leaves"})
 	}
-	slices.SortFunc(visits, func(a, b visit) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.text, b.text)) })
+	slices.SortFunc(events, func(a, b event) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.text, b.text)) })
 	var lines []string
-	for _, v := range visits {
-		lines = append(lines, fmt.Sprintf("%-9s  %s", clock(v.at), v.text))
+	for _, e := range events {
+		lines = append(lines, fmt.Sprintf("%-9s  %s", clock(e.at), e.text))
 	}
 	return lines
 }
@@ -243,53 +262,97 @@ func (r localReport) places() []string {
 	return lines
 }
 
-// trackLines describes one recording.
+// trackLines describes one recording: a heading, and a line for each thing that is to be said of it.
 func trackLines(t compose.ReportTrack) []string {
-	name := t.Name
-	if t.Recording != "" {
-		name += ", " + t.Recording
-	}
-	head := fmt.Sprintf("%s (%s): %s, %s", t.Participant, name, t.Kind, t.Codec)
+	head := fmt.Sprintf("%s: %s, %s", trackName(t), t.Kind, t.Codec)
 	if !t.Used {
 		return []string{head, "  not asked for"}
 	}
-	lines := []string{
-		fmt.Sprintf("%s, from %s to %s", head, clock(t.Start), clock(t.Start+t.Length)),
-		fmt.Sprintf("  %s, %d decoded, %s", count(t.Packets, "packet"), t.Decoded, count(t.Errors, "error")),
+	lines := []string{fmt.Sprintf("%s, from %s to %s", head, clock(t.Start), clock(t.Start+t.Length))}
+	say := func(when bool, label, format string, args ...any) {
+		if when {
+			lines = append(lines, "  "+labeled(label, format, args...))
+		}
 	}
-	if t.Kind == string(roomreel.Video) {
-		lines[1] += fmt.Sprintf("; %s with it, %s", count(t.Shown, "frame"), count(t.Sizes, "size change"))
-	} else {
-		lines[1] += fmt.Sprintf("; audible for %s", clock(t.Audible))
+	video := t.Kind == string(roomreel.Video)
+	say(true, "packets", "%d, %d decoded, %s", t.Packets, t.Decoded, count(t.Errors, "error"))
+	say(video, "shown", "in %s", count(t.Shown, "frame"))
+	say(!video, "audible", "for %s", clock(t.Audible))
+	say(len(t.Seen) > 0, "sizes", "%s", listed(t.Seen, t.Sizes+1, func(s compose.ReportSize) string {
+		return fmt.Sprintf("%dx%d from %s", s.Width, s.Height, clock(s.At))
+	}))
+	say(len(t.Seen) == 0 && t.Sizes > 0, "sizes", "%s", count(t.Sizes, "size change"))
+	if g := t.Gaps; g != nil && g.Count > 0 {
+		say(true, "gaps", "%d, %s in all, the longest %s at %s; filled with %s", g.Count, clock(g.Seconds), clock(g.Longest), clock(g.LongestAt), gapFilling(g.Filled))
 	}
-	if t.DriftMillis != 0 {
-		lines = append(lines, fmt.Sprintf("  its clock drifts by %.4g ms, which is corrected", t.DriftMillis))
-	}
-	if t.Off > 0 {
-		lines = append(lines, fmt.Sprintf("  its camera is off %s, for %s in all", count(t.Off, "time"), clock(t.OffSeconds)))
-	}
-	if len(t.Parts) > 0 {
-		lines = append(lines, "  its file has several parts: "+strings.Join(t.Parts, ", "))
-	}
-	for _, omitted := range t.Omitted {
-		lines = append(lines, "  "+omitted)
-	}
-	if t.Repaired > 0 {
-		lines = append(lines, fmt.Sprintf("  its timestamps are corrected in %s", count(t.Repaired, "place")))
-	}
-	if t.Truncated {
-		lines = append(lines, "  the file is truncated")
-	}
-	if t.Missing {
-		lines = append(lines, "  it is missing: nothing of it could be decoded")
-	}
-	if t.Refusal != "" {
-		lines = append(lines, "  the decoder says: "+t.Refusal)
-	}
-	if t.Lost {
-		lines = append(lines, "  its decoder died; it is left out from there on")
-	}
+	say(t.Concealed > 0, "concealed", "%s of packets that could not be decoded", clock(t.Concealed/1000))
+	say(t.DriftMillis != 0, "clock", "drifts by %.4g ms, which is corrected", t.DriftMillis)
+	say(t.DriftRefused, "clock", "drifts in places by more than a clock can, which is not followed")
+	say(t.Off > 0, "camera off", "%s, for %s in all", count(t.Off, "time"), clock(t.OffSeconds))
+	say(len(t.Parts) > 0, "parts", "%s", strings.Join(t.Parts, ", "))
+	say(len(t.Omitted) > 0, "omitted", "%s", strings.Join(t.Omitted, "; "))
+	say(t.Repaired > 0, "timestamps", "corrected in %s%s", count(t.Repaired, "place"), repairsOf(t))
+	say(t.Truncated, "file", "truncated")
+	say(len(t.LeftOut) > 0, "left out", "%s", strings.Join(t.LeftOut, ", "))
+	say(t.Missing, "missing", "nothing of it could be decoded")
+	say(t.Refusal != "", "decoder", "%s", t.Refusal)
+	say(t.Lost, "lost", "its decoder died; it is left out from there on")
 	return lines
+}
+
+// gapFilling says what a film has in the gaps of a recording.
+func gapFilling(with string) string {
+	return strings.Replace(with, "held frame", "the last frame", 1)
+}
+
+// repairsOf lists where timestamps were corrected.
+func repairsOf(t compose.ReportTrack) string {
+	if len(t.Repairs) == 0 {
+		return ""
+	}
+	return ": " + listed(t.Repairs, t.Repaired, func(r compose.ReportRepair) string {
+		return fmt.Sprintf("%s of %s at %s", strings.ReplaceAll(string(r.Kind), "_", " "), clock(r.By), clock(r.At))
+	})
+}
+
+// checkLines lists what was found when the film was read back.
+func (r localReport) checkLines() (lines []string) {
+	c := r.Checks
+	say := func(when bool, label, format string, args ...any) {
+		if when {
+			lines = append(lines, labeled(label, format, args...))
+		}
+	}
+	say(c.Frames > 0, "frames", "%d, each at a multiple of 1/%d s", c.Frames, r.FPS)
+	say(c.Samples > 0, "samples", "%d, in %s", c.Samples, count(c.Packets, "packet"))
+	say(c.Monotone, "stamps", "rise strictly")
+	say(c.Frames > 0 && c.Samples > 0, "ends", "%.3f ms between the end of the video and of the audio", c.EndsApart)
+	say(c.Frames > 0, "keyframes", "%d, at most %s from one to the next, with a limit of %s", c.Keyframes, clock(c.Distance), clock(c.DistanceMost))
+	say(c.FastStart, "tables", "before the media")
+	say(c.Cues, "cues", "before the media")
+	say(true, "duration", "%s", clock(c.Duration))
+	say(r.SHA256 == "" && c.SHA256 != "", "SHA-256", "%s", c.SHA256)
+	return lines
+}
+
+// timeLines say when the film was made, and how long that took.
+func (r localReport) timeLines() (lines []string) {
+	t := r.Times
+	say := func(label string, at time.Time, took float64) {
+		if !at.IsZero() {
+			lines = append(lines, labeled(label, "%s, after %s", at.UTC().Format("2006-01-02 15:04:05.000 UTC"), clock(took)))
+		}
+	}
+	lines = append(lines, labeled("queued", "%s", t.Queued.UTC().Format("2006-01-02 15:04:05.000 UTC")))
+	say("started", t.Started, t.WaitSeconds)
+	say("rendered", t.Rendered, t.RenderSeconds)
+	say("assembled", t.Assembled, t.AssembleSeconds)
+	say("delivered", t.Delivered, t.DeliverSeconds)
+	speed := fmt.Sprintf("%.1f s of film in a second", t.Speed)
+	if r.CPUSeconds > 0 {
+		speed += fmt.Sprintf(", with %.1f s of processor time", r.CPUSeconds)
+	}
+	return append(lines, labeled("speed", "%s", speed))
 }
 
 // checkReport refuses a report that could not be written, or that would replace the film.

@@ -1,10 +1,16 @@
 package compose
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 
 	"roomreel"
 	"roomreel/internal/media"
@@ -20,25 +26,85 @@ type Segments struct {
 	Audio  Segment   // not read when the film has no audio
 }
 
+// of lists the segments that a film needs.
+func (s Segments) of(film *plan.Summary) []Segment {
+	list := slices.Clone(s.Chunks)
+	if film.Samples > 0 {
+		list = append(list, s.Audio)
+	}
+	return list
+}
+
+// WriteFilm joins segments into a film in a new file at path and checks it. When the film does not fit its plan, it is
+// joined once more of segments that are read anew: what was read or written the first time may have been damaged on its way.
+// If that does not help, the error is an UnfitError when segments are not what was stored, else one that wraps ErrMismatch.
+// After an error there is no file.
+func (c *Composer) WriteFilm(ctx context.Context, film *plan.Summary, segments Segments, path string) (Result, error) {
+	result, err := c.writeOnce(ctx, film, segments, path)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrOtherEncoder) {
+		c.Log.Warn("the film does not fit its plan and is assembled again", "err", err)
+		if result, err = c.writeOnce(ctx, film, segments, path); err != nil {
+			err = c.findUnfit(ctx, segments.of(film), err)
+		}
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("write the film: %w", err)
+	}
+	return result, nil
+}
+
+func (c *Composer) writeOnce(ctx context.Context, film *plan.Summary, segments Segments, path string) (result Result, err error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
+	if err != nil {
+		return Result{}, err
+	}
+	defer func() {
+		file.Close()
+		if err != nil {
+			os.Remove(path)
+		}
+	}()
+	sum := sha256.New()
+	buffered := bufio.NewWriterSize(io.MultiWriter(file, sum), 1<<20)
+	if err := c.assemble(ctx, film, segments, buffered); err != nil {
+		return Result{}, err
+	}
+	if err := buffered.Flush(); err != nil {
+		return Result{}, err
+	}
+	if err := file.Sync(); err != nil {
+		return Result{}, err
+	}
+	size, err := file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return Result{}, err
+	}
+	return verify(film, file, size, hex.EncodeToString(sum.Sum(nil)))
+}
+
 // assemble joins the film's segments by packet copy and writes the film to w, ready to be played while it is still being
 // downloaded.
 func (c *Composer) assemble(ctx context.Context, film *plan.Summary, segments Segments, w io.Writer) error {
 	var tracks []media.OutputTrack
+	var late error
 	if film.Frames > 0 {
-		track, err := c.videoTrack(ctx, film, segments.Chunks)
+		track, err := c.videoTrack(ctx, film, segments.Chunks, &late)
 		if err != nil {
 			return err
 		}
 		tracks = append(tracks, track)
 	}
 	if film.Samples > 0 {
-		track, err := c.audioTrack(ctx, film, segments.Audio)
+		track, err := c.audioTrack(ctx, film, segments.Audio, &late)
 		if err != nil {
 			return err
 		}
 		tracks = append(tracks, track)
 	}
-	return muxers[film.Format].Write(w, tracks)
+	if err := muxers[film.Format].Write(w, tracks); err != nil {
+		return err
+	}
+	return late
 }
 
 // muxers write films of each format.
@@ -46,7 +112,7 @@ var muxers = map[roomreel.Format]media.Muxer{roomreel.MP4: mp4.Faststart{}, room
 
 // videoTrack joins the chunks. They were encoded with the same settings, each begins with a keyframe that does not need
 // anything before it, and their headers must be the same to the byte: then the packets of all are one stream.
-func (c *Composer) videoTrack(ctx context.Context, film *plan.Summary, chunks []Segment) (media.OutputTrack, error) {
+func (c *Composer) videoTrack(ctx context.Context, film *plan.Summary, chunks []Segment, late *error) (media.OutputTrack, error) {
 	track := media.OutputTrack{
 		Codec: film.VideoEncoder.Codec, Width: film.Canvas.W, Height: film.Canvas.H, TickNum: 1, TickDen: int64(film.FPS),
 		Length: int64(film.Frames), Colour: film.Colour,
@@ -78,11 +144,11 @@ func (c *Composer) videoTrack(ctx context.Context, film *plan.Summary, chunks []
 	if len(track.Samples) != film.Frames {
 		return track, fmt.Errorf("chunks hold %d of %d frames", len(track.Samples), film.Frames)
 	}
-	track.Open = func() (io.ReadCloser, error) { return newPayloads(ctx, c.Store, all...), nil }
+	track.Open = func() (io.ReadCloser, error) { return wholePayloads{newPayloads(ctx, c.Store, all...), late}, nil }
 	return track, nil
 }
 
-func (c *Composer) audioTrack(ctx context.Context, film *plan.Summary, segment Segment) (media.OutputTrack, error) {
+func (c *Composer) audioTrack(ctx context.Context, film *plan.Summary, segment Segment, late *error) (media.OutputTrack, error) {
 	audio, err := openSegment(ctx, c.Store, segment)
 	if err != nil {
 		return media.OutputTrack{}, fmt.Errorf("audio: %w", err)
@@ -90,6 +156,6 @@ func (c *Composer) audioTrack(ctx context.Context, film *plan.Summary, segment S
 	return media.OutputTrack{
 		Codec: film.AudioEncoder.Codec, Private: audio.private, Rate: timeline.SampleRate, Channels: 2,
 		TickNum: 1, TickDen: timeline.SampleRate, Delay: audio.delay, Length: film.Samples, Samples: audio.samples,
-		Open: func() (io.ReadCloser, error) { return newPayloads(ctx, c.Store, audio), nil },
+		Open: func() (io.ReadCloser, error) { return wholePayloads{newPayloads(ctx, c.Store, audio), late}, nil },
 	}, nil
 }

@@ -38,7 +38,8 @@ func (c *Composer) RenderAudio(ctx context.Context, task *plan.AudioTask, record
 		segment, result, err := c.runAudio(ctx, audio, packets.Next, key, progress)
 		packets.Close()
 		if err == nil {
-			stats.add(numbers, result)
+			stats = stats.Plus(statsOf(numbers, result.Tracks))
+			stats.Peak, stats.CPU = result.Peak, result.CPU
 			return segment, stats, nil
 		}
 		if !c.leaveOut(err, numbers, &stats) {
@@ -48,14 +49,23 @@ func (c *Composer) RenderAudio(ctx context.Context, task *plan.AudioTask, record
 }
 
 // EncodeAudio makes the film's audio of the samples that its audio tasks left, in one pass, and stores it as a segment
-// under key. progress is called with the number of samples that are done.
-func (c *Composer) EncodeAudio(ctx context.Context, film *plan.Summary, samples []Segment, key string, progress func(samples int64)) (Segment, error) {
+// under key. progress is called with the number of samples that are done. The error is an UnfitError when some of the samples
+// are not what was stored.
+func (c *Composer) EncodeAudio(ctx context.Context, film *plan.Summary, samples []Segment, key string, progress func(samples int64)) (Segment, TaskStats, error) {
+	segment, stats, err := c.encodeSamples(ctx, film, samples, key, progress)
+	if err != nil && ctx.Err() == nil {
+		err = c.findUnfit(ctx, samples, err)
+	}
+	return segment, stats, err
+}
+
+func (c *Composer) encodeSamples(ctx context.Context, film *plan.Summary, samples []Segment, key string, progress func(samples int64)) (Segment, TaskStats, error) {
 	var opened []*openedSegment
 	var packets []media.OutputSample
 	for _, segment := range samples {
 		o, err := openSegment(ctx, c.Store, segment)
 		if err != nil {
-			return Segment{}, fmt.Errorf("audio samples: %w", err)
+			return Segment{}, TaskStats{}, fmt.Errorf("audio samples: %w", err)
 		}
 		opened = append(opened, o)
 		packets = append(packets, o.samples...)
@@ -68,8 +78,8 @@ func (c *Composer) EncodeAudio(ctx context.Context, film *plan.Summary, samples 
 		Runs:   [][]protocol.Run{{{Packets: len(packets), Decoded: film.Samples, Length: film.Samples}}},
 	}
 	source := &sampleReader{packets: packets, payload: payload}
-	segment, _, err := c.runAudio(ctx, audio, source.Next, key, progress)
-	return segment, err
+	segment, result, err := c.runAudio(ctx, audio, source.Next, key, progress)
+	return segment, TaskStats{CPU: result.CPU}, err
 }
 
 // runAudio has a child carry out an audio plan and stores what it answers.
@@ -120,7 +130,7 @@ func (w *audioWriter) Packet(packet protocol.Packet) error {
 	return w.current.add(packet)
 }
 
-func (w *audioWriter) ChunkDone(int) error { return nil }
+func (w *audioWriter) ChunkDone(protocol.ChunkDone) error { return nil }
 
 func (w *audioWriter) Progress(samples int64) error {
 	w.progress(samples)

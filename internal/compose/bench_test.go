@@ -1,8 +1,10 @@
 package compose
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -11,9 +13,11 @@ import (
 	"time"
 
 	"roomreel"
+	"roomreel/internal/blob/dir"
 	"roomreel/internal/layout"
 	"roomreel/internal/media"
 	"roomreel/internal/plan"
+	"roomreel/internal/render/protocol"
 	"roomreel/internal/timeline"
 )
 
@@ -188,4 +192,80 @@ func openStored(b *testing.B, path string) (*media.IndexFile, error) {
 		return nil, err
 	}
 	return media.OpenIndex(f, info.Size())
+}
+
+// BenchmarkWriteFilm joins and checks films of an hour: 640x480, with the packets of a noisy chunk over and over. s/checks is
+// how long reading the film back takes, and MB how large it is.
+func BenchmarkWriteFilm(b *testing.B) {
+	for _, format := range []roomreel.Format{roomreel.MP4, roomreel.WebM} {
+		b.Run(string(format), func(b *testing.B) { benchmarkWriteFilm(b, format, 180) })
+	}
+}
+
+func benchmarkWriteFilm(b *testing.B, format roomreel.Format, chunks int) {
+	store, err := dir.Open(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer store.Close()
+	const each = 500 // frames
+	film := &plan.Summary{
+		Format: format, Canvas: layout.Size{W: 640, H: 480}, FPS: 25, Frames: each * chunks, Samples: int64(each*chunks) * timeline.SampleRate / 25,
+		VideoEncoder: protocol.Encoder{Codec: "h264", GOP: 100}, AudioEncoder: protocol.Encoder{Codec: "aac"},
+	}
+	var video, audio protocol.Header
+	length, front := 1024, []byte{0x21}
+	video.Private = []byte{0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0xda, 0x02, 0x80, 0xf6, 0x84, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80}
+	audio = protocol.Header{Private: []byte{0x11, 0x90}, Delay: 1024}
+	frame := func(key bool) []byte {
+		data := append([]byte{0, 0, 0, 1, 0x41}, bytes.Repeat([]byte{0x55}, 4000)...)
+		if key {
+			data[4] = 0x65
+		}
+		return data
+	}
+	if format == roomreel.WebM {
+		film.VideoEncoder.Codec, film.AudioEncoder.Codec = "vp8", "opus"
+		video.Private, length, front = nil, 960, []byte{0xfc}
+		audio = protocol.Header{Private: []byte("OpusHead\x01\x02\x38\x01\x80\xbb\x00\x00\x00\x00\x00"), Delay: 312}
+		frame = func(key bool) []byte {
+			data := bytes.Repeat([]byte{0x55}, 4000)
+			if key {
+				copy(data, []byte{0x10, 0, 0, 0x9d, 1, 0x2a, 0x80, 2, 0xe0, 1})
+			}
+			return data
+		}
+	}
+	w := newSegmentWriter(b.Context(), store, "chunk", video)
+	for n := range each {
+		if err := w.add(protocol.Packet{PTS: int64(n), Len: 1, Key: n%100 == 0, Data: frame(n%100 == 0)}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	chunk, err := w.commit()
+	if err != nil {
+		b.Fatal(err)
+	}
+	w = newSegmentWriter(b.Context(), store, "audio", audio)
+	for at := int64(0); at < film.Samples+int64(audio.Delay); at += int64(length) {
+		if err := w.add(protocol.Packet{PTS: at / int64(length), Len: int64(length), Key: true, Data: append(front, make([]byte, 200)...)}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	segments := Segments{}
+	if segments.Audio, err = w.commit(); err != nil {
+		b.Fatal(err)
+	}
+	for range chunks {
+		segments.Chunks = append(segments.Chunks, chunk)
+	}
+	c := &Composer{Store: store, Log: slog.New(slog.DiscardHandler)}
+	for n := 0; b.Loop(); n++ {
+		result, err := c.WriteFilm(b.Context(), film, segments, filepath.Join(b.TempDir(), fmt.Sprintf("film-%d", n)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(result.Checks.Seconds, "s/checks")
+		b.ReportMetric(float64(result.Size)/1e6, "MB")
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 	"unicode"
 
 	"roomreel/internal/blob"
@@ -42,37 +43,43 @@ type TaskStats struct {
 	Tracks map[int]protocol.TrackStats
 	Lost   []int // left out because decoding them killed a child
 	Peak   float64
-
-	// Resumed means that an attempt or a child before this one made a part of it. Of that part only Lost is known.
-	Resumed bool `json:",omitempty"`
+	CPU    time.Duration `json:",omitempty"` // that the children used which ended well
 
 	suspects []int // tracks worked on when a child was killed from outside or stood still
 }
 
 func newTaskStats() TaskStats { return TaskStats{Tracks: map[int]protocol.TrackStats{}} }
 
-// After adds what is known of an attempt that did not finish the task.
-func (s TaskStats) After(before TaskStats) TaskStats {
-	s.Resumed = true
-	s.Lost = slices.Clone(s.Lost)
-	for _, track := range before.Lost {
-		if !slices.Contains(s.Lost, track) {
-			s.Lost = append(s.Lost, track)
+// Plus returns the stats of this part of the work and of one that follows it in the film.
+func (s TaskStats) Plus(next TaskStats) TaskStats {
+	sum := TaskStats{Tracks: map[int]protocol.TrackStats{}, Lost: slices.Clone(s.Lost), Peak: max(s.Peak, next.Peak), CPU: s.CPU + next.CPU, suspects: s.suspects}
+	for _, part := range []TaskStats{s, next} {
+		for t, stats := range part.Tracks {
+			track := sum.Tracks[t]
+			track.Add(stats)
+			sum.Tracks[t] = track
 		}
 	}
-	return s
+	for _, track := range next.Lost {
+		if !slices.Contains(sum.Lost, track) {
+			sum.Lost = append(sum.Lost, track)
+		}
+	}
+	return sum
 }
 
-// add notes a child's stats. tracks are the plan's numbers of the child's tracks.
-func (s *TaskStats) add(tracks []int, stats protocol.Stats) {
-	for i, t := range tracks {
-		if i < len(stats.Tracks) {
-			track := stats.Tracks[i]
+// statsOf returns the stats of one child. numbers are the plan's of the child's tracks.
+func statsOf(numbers []int, tracks []protocol.TrackStats) TaskStats {
+	s := newTaskStats()
+	for i, t := range numbers {
+		if i < len(tracks) {
+			track := tracks[i]
 			track.Refusal = printable(track.Refusal)
+			track.Seen = track.Seen[:min(len(track.Seen), protocol.MaxSeen)]
 			s.Tracks[t] = track
 		}
 	}
-	s.Peak = max(s.Peak, stats.Peak)
+	return s
 }
 
 // printable returns a child's text as a report may show it: a child that was taken over can send anything.

@@ -31,8 +31,8 @@ func TestLocal_CarriesOutKeptPlans(t *testing.T) {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			p := readKept(t, dir)
 			out, result := keptRoom(t, dir).compose(t, p)
-			if result.Film.Frames != 102 || p.FPS != 17 || p.Chunks != 4 || p.Samples != 288000 || len(framesOf(t, out)) != 102 {
-				t.Errorf("the film has %d frames at %d fps in %d chunks, and %d samples", result.Film.Frames, p.FPS, p.Chunks, p.Samples)
+			if result.Film.Checks.Frames != 102 || p.FPS != 17 || p.Chunks != 4 || p.Samples != 288000 || len(framesOf(t, out)) != 102 {
+				t.Errorf("the film has %d frames at %d fps in %d chunks, and %d samples", result.Film.Checks.Frames, p.FPS, p.Chunks, p.Samples)
 			}
 			if samples := len(audioOf(t, out)); samples < 288000 || samples > 288000+1024 { // ffmpeg plays the last packet to its end
 				t.Errorf("the film has %d samples", samples)

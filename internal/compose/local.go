@@ -1,19 +1,19 @@
 package compose
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"roomreel/internal/blob"
 	"roomreel/internal/blob/dir"
 	"roomreel/internal/plan"
 	"roomreel/internal/render"
@@ -29,6 +29,7 @@ type LocalOptions struct {
 	Plan       *plan.Plan
 	Recordings Recordings // of the plan's tracks
 	Parallel   int        // tasks at a time
+	Began      time.Time  // when the film was asked for; zero for now
 	Render     render.Command
 	Out        string // the film's path; replaced only when the new film is whole. Scratch is beside it meanwhile
 	Log        *slog.Logger
@@ -55,27 +56,13 @@ func Local(ctx context.Context, o LocalOptions) (LocalResult, error) {
 		return LocalResult{}, err
 	}
 	defer store.Close()
-	l := &local{
-		LocalOptions: o, composer: &Composer{Render: o.Render, Store: store, Log: o.Log},
-		segments: Segments{Chunks: make([]Segment, o.Plan.Chunks)},
-		done:     make([]atomic.Int64, len(o.Plan.Video)+len(o.Plan.Audio)+1),
-	}
-	if err := l.renderAll(ctx); err != nil {
-		return LocalResult{}, err
-	}
-	report := MakeReport(&o.Plan.Summary, l.stats...)
-	if err := report.Failure(); err != nil {
-		return LocalResult{}, err
-	}
+	l := newLocal(o, store)
 	part := filepath.Join(scratch.path, "film")
-	film, err := l.composer.WriteFilm(ctx, &o.Plan.Summary, l.segments, part)
+	result, err := l.make(ctx, part)
 	if err != nil {
 		return LocalResult{}, err
 	}
-	if err := os.Rename(part, o.Out); err != nil {
-		return LocalResult{}, err
-	}
-	return LocalResult{Film: film, Report: report}, nil
+	return result, os.Rename(part, o.Out)
 }
 
 // local is one run of Local.
@@ -86,10 +73,56 @@ type local struct {
 	mu       sync.Mutex
 	stats    []TaskStats
 	segments Segments
+	samples  []Segment      // of the audio tasks
+	repeated bool           // damaged segments were rendered again
 	done     []atomic.Int64 // frames or samples by task: video, audio, then encoding
 }
 
-// renderAll runs all tasks: as many video tasks at once as the options allow, and audio beside them.
+// newLocal prepares a run that keeps its segments in store.
+func newLocal(o LocalOptions, store blob.Store) *local {
+	if o.Began.IsZero() {
+		o.Began = time.Now()
+	}
+	return &local{
+		LocalOptions: o, composer: &Composer{Render: o.Render, Store: store, Log: o.Log},
+		segments: Segments{Chunks: make([]Segment, o.Plan.Chunks)},
+		done:     make([]atomic.Int64, len(o.Plan.Video)+len(o.Plan.Audio)+1),
+	}
+}
+
+// make makes the film at path.
+func (l *local) make(ctx context.Context, path string) (LocalResult, error) {
+	times := ReportTimes{Queued: l.Began, Started: time.Now()}
+	err := l.renderAll(ctx)
+	if _, again := errors.AsType[*UnfitError](err); err != nil && !again {
+		return LocalResult{}, err
+	}
+	report := MakeReport(&l.Plan.Summary, l.stats...)
+	if err := report.Failure(); err != nil {
+		return LocalResult{}, err
+	}
+	var film Result
+	times.Rendered = time.Now()
+	for {
+		if err == nil {
+			film, err = l.composer.WriteFilm(ctx, &l.Plan.Summary, l.segments, path)
+		}
+		unfit, again := errors.AsType[*UnfitError](err)
+		if !again || l.repeated {
+			break
+		}
+		if err = l.renderAgain(ctx, unfit); err == nil {
+			times.Rendered = time.Now()
+		}
+	}
+	times.Assembled = time.Now()
+	report.Time(times)
+	report.Checks = &film.Checks
+	return LocalResult{Film: film, Report: report}, err
+}
+
+// renderAll runs all tasks: as many video tasks at once as the options allow, and audio beside them. All but the encoding of
+// the audio is done when the error is an UnfitError.
 func (l *local) renderAll(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	audioAtOnce := 1
@@ -108,34 +141,44 @@ func (l *local) renderAll(ctx context.Context) error {
 		})
 	}
 	audioSlots, videoSlots := make(chan struct{}, max(1, audioAtOnce)), make(chan struct{}, max(1, l.Parallel))
-	samples := make([]Segment, len(l.Plan.Audio))
+	l.samples = make([]Segment, len(l.Plan.Audio))
 	var left atomic.Int64 // audio tasks
-	left.Store(int64(len(samples)))
+	left.Store(int64(len(l.samples)))
+	var damaged *UnfitError // what audio tasks left
 	for i := range l.Plan.Audio {
 		run(audioSlots, func() error {
-			segment, stats, err := l.composer.RenderAudio(ctx, &l.Plan.Audio[i], l.Recordings,
-				fmt.Sprintf("audio-%05d", i), l.progress(len(l.Plan.Video)+i))
-			if err := l.keep(stats, err); err != nil {
+			if err := l.renderAudio(ctx, i); err != nil {
 				return err
 			}
-			if samples[i] = segment; left.Add(-1) == 0 {
-				return l.encodeAudio(ctx, samples)
+			if left.Add(-1) > 0 {
+				return nil
 			}
-			return nil
+			err := l.encodeAudio(ctx)
+			if unfit, ok := errors.AsType[*UnfitError](err); ok {
+				damaged, err = unfit, nil // the video is finished meanwhile
+			}
+			return err
 		})
 	}
 	for i := range l.Plan.Video {
-		run(videoSlots, func() error { return l.renderVideo(ctx, i) })
+		run(videoSlots, func() error { return l.renderVideo(ctx, &l.Plan.Video[i], l.progress(i)) })
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil || damaged == nil {
+		return err
+	}
+	return damaged
 }
 
-func (l *local) renderVideo(ctx context.Context, i int) error {
-	task := &l.Plan.Video[i]
-	progress := l.progress(i)
+// filmAudio is Segment.Number of the film's audio. What several audio tasks leave has the numbers below.
+const filmAudio = -1
+
+// renderVideo renders a task, or a part of one.
+func (l *local) renderVideo(ctx context.Context, task *plan.VideoTask, progress func(int64)) error {
 	stats, err := l.composer.RenderVideo(ctx, task, task.First, l.Recordings, ChunkSink{
-		Key: func(chunk int) string { return fmt.Sprintf("chunk-%05d", chunk) },
-		Published: func(chunk int, segment Segment) error {
+		Key: func(chunk int) string { return l.key("chunk", chunk) },
+		Published: func(chunk int, segment Segment, _ TaskStats) error {
+			frames := task.Chunks[chunk-task.First]
+			segment.Number, segment.Frames = chunk, frames.To-frames.From
 			l.segments.Chunks[chunk] = segment // each is written by one goroutine
 			return nil
 		},
@@ -144,20 +187,74 @@ func (l *local) renderVideo(ctx context.Context, i int) error {
 	return l.keep(stats, err)
 }
 
+func (l *local) renderAudio(ctx context.Context, i int) error {
+	segment, stats, err := l.composer.RenderAudio(ctx, &l.Plan.Audio[i], l.Recordings, l.key("audio", i), l.progress(len(l.Plan.Video)+i))
+	if segment.Number = filmAudio - 1 - i; len(l.samples) == 1 {
+		segment.Number = filmAudio
+	}
+	l.samples[i] = segment
+	return l.keep(stats, err)
+}
+
+// key names a segment. What is rendered again has another name than what is damaged.
+func (l *local) key(kind string, number int) string {
+	if l.repeated {
+		kind += "-again"
+	}
+	return fmt.Sprintf("%s-%05d", kind, number)
+}
+
+// keep keeps the stats of a task. What is rendered again was counted before.
 func (l *local) keep(stats TaskStats, err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stats = append(l.stats, stats)
+	if !l.repeated {
+		l.stats = append(l.stats, stats)
+	}
 	return err
 }
 
 // encodeAudio makes the film's audio of what the audio tasks left. A single task has encoded it already.
-func (l *local) encodeAudio(ctx context.Context, samples []Segment) (err error) {
-	l.segments.Audio = samples[0]
-	if len(samples) > 1 {
-		l.segments.Audio, err = l.composer.EncodeAudio(ctx, &l.Plan.Summary, samples, "audio", l.progress(len(l.done)-1))
+func (l *local) encodeAudio(ctx context.Context) (err error) {
+	l.segments.Audio = l.samples[0]
+	if len(l.samples) > 1 {
+		var stats TaskStats
+		l.segments.Audio, stats, err = l.composer.EncodeAudio(ctx, &l.Plan.Summary, l.samples, "audio", l.progress(len(l.done)-1))
+		err = l.keep(stats, err)
+		l.segments.Audio.Number = filmAudio
 	}
 	return err
+}
+
+// renderAgain renders the chunks whose segments are damaged, once in a run: a folder that damages what it keeps may do so again.
+func (l *local) renderAgain(ctx context.Context, unfit *UnfitError) error {
+	l.repeated = true
+	l.Log.Warn("segments are damaged and are rendered again", "chunks", unfit.Chunks, "err", unfit)
+	audio := false
+	for _, number := range unfit.Chunks {
+		if number < 0 {
+			audio = true
+			if i := filmAudio - 1 - number; i >= 0 || len(l.samples) == 1 {
+				if err := l.renderAudio(ctx, max(i, 0)); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		for i := range l.Plan.Video {
+			task := &l.Plan.Video[i]
+			if number < task.First || number >= task.First+len(task.Chunks) {
+				continue
+			}
+			if err := l.renderVideo(ctx, task.Part(number, number+1), func(int64) {}); err != nil {
+				return err
+			}
+		}
+	}
+	if audio {
+		return l.encodeAudio(ctx)
+	}
+	return nil
 }
 
 // audioShare is about what a second of audio costs, where a second of video costs 1.
@@ -186,37 +283,4 @@ func (l *local) progress(task int) func(int64) {
 		}
 		l.Progress(min(1, sum/total))
 	}
-}
-
-// WriteFilm joins segments into a film in a new file at path and reads it back. A file that is not what the plan promised
-// is an error, and the file is removed.
-func (c *Composer) WriteFilm(ctx context.Context, film *plan.Summary, segments Segments, path string) (Result, error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o644)
-	if err != nil {
-		return Result{}, err
-	}
-	result, err := func() (Result, error) {
-		defer file.Close()
-		buffered := bufio.NewWriterSize(file, 1<<20)
-		if err := c.assemble(ctx, film, segments, buffered); err != nil {
-			return Result{}, err
-		}
-		if err := buffered.Flush(); err != nil {
-			return Result{}, err
-		}
-		size, err := file.Seek(0, io.SeekEnd)
-		if err != nil {
-			return Result{}, err
-		}
-		result, err := verify(film, file, size)
-		if err != nil {
-			return Result{}, err
-		}
-		return result, file.Sync()
-	}()
-	if err != nil {
-		os.Remove(path)
-		return Result{}, fmt.Errorf("write the film: %w", err)
-	}
-	return result, nil
 }

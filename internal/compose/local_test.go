@@ -45,8 +45,8 @@ type crashing struct {
 	done   atomic.Bool // a chunk
 }
 
-func (c *crashing) ChunkDone(i int) error {
-	err := c.Conn.ChunkDone(i)
+func (c *crashing) ChunkDone(done protocol.ChunkDone) error {
+	err := c.Conn.ChunkDone(done)
 	c.done.Store(true)
 	return err
 }

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,7 +10,6 @@ import (
 	"roomreel"
 	"roomreel/internal/media"
 	"roomreel/internal/plan"
-	"roomreel/internal/render/protocol"
 	"roomreel/internal/timeline"
 )
 
@@ -27,10 +27,49 @@ type Report struct {
 	Tracks    []ReportTrack    `json:"tracks"`
 	Places    []ReportPlace    `json:"places"`
 	// PlacesOmitted counts the places that the report has no room for.
-	PlacesOmitted int      `json:"places_omitted,omitempty"`
-	Peak          float64  `json:"peak"`              // of the mix before the limiter; 1 is full scale
-	Resumed       bool     `json:"resumed,omitempty"` // after an interruption: what was decoded before it is not counted
-	Warnings      []string `json:"warnings"`
+	PlacesOmitted int           `json:"places_omitted,omitempty"`
+	Visits        []ReportVisit `json:"visits"`
+	Peak          float64       `json:"peak"` // of the mix before the limiter; 1 is full scale
+	Warnings      []string      `json:"warnings"`
+	CPUSeconds    float64       `json:"cpu_seconds,omitempty"` // of the render children
+	Times         *ReportTimes  `json:"times,omitempty"`
+	Checks        *Checks       `json:"checks,omitempty"`
+}
+
+// ReportTimes say when a film was made, and how long each part of that took.
+type ReportTimes struct {
+	Queued    time.Time `json:"queued"`
+	Started   time.Time `json:"started"`
+	Rendered  time.Time `json:"rendered"` // all of its tasks
+	Assembled time.Time `json:"assembled"`
+	Delivered time.Time `json:"delivered,omitzero"`
+
+	WaitSeconds     float64 `json:"wait_seconds"` // from queued to started, and so on
+	RenderSeconds   float64 `json:"render_seconds"`
+	AssembleSeconds float64 `json:"assemble_seconds"` // with the checks
+	DeliverSeconds  float64 `json:"deliver_seconds,omitempty"`
+	Speed           float64 `json:"film_seconds_per_second"` // of the work from started to assembled
+}
+
+// Time fills in how long each part of the work took.
+func (r *Report) Time(t ReportTimes) {
+	seconds := func(from, to time.Time) float64 { return max(to.Sub(from).Seconds(), 0) }
+	t.WaitSeconds, t.RenderSeconds = seconds(t.Queued, t.Started), seconds(t.Started, t.Rendered)
+	t.AssembleSeconds = seconds(t.Rendered, t.Assembled)
+	if !t.Delivered.IsZero() {
+		t.DeliverSeconds = seconds(t.Assembled, t.Delivered)
+	}
+	if worked := seconds(t.Started, t.Assembled); worked > 0 {
+		t.Speed = r.Seconds / worked
+	}
+	r.Times = &t
+}
+
+// ReportVisit says that a participant is there from one time of the film to another, in seconds.
+type ReportVisit struct {
+	Participant string  `json:"participant"`
+	From        float64 `json:"from"`
+	To          float64 `json:"to"`
 }
 
 // ReportInterval is a part of room time that the film shows. All in seconds.
@@ -81,6 +120,38 @@ type ReportTrack struct {
 	Lost        bool     `json:"lost,omitempty"`     // its decoder died: left out from there on
 	Missing     bool     `json:"missing,omitempty"`  // packets of it were due in the film, and none could be decoded
 	Refusal     string   `json:"refusal,omitempty"`  // why the first packet could not be decoded that could not
+
+	Samples      int64          `json:"samples_used,omitempty"` // at 48 kHz, that a decoder made
+	Concealed    float64        `json:"concealed_ms,omitempty"` // packets that could not be decoded were silence, or the last frame was held
+	Seen         []ReportSize   `json:"sizes,omitempty"`        // of decoded frames, where they change: protocol.MaxSeen at most
+	Gaps         *ReportGaps    `json:"gaps,omitempty"`         // none for films that earlier versions of the program planned
+	Repairs      []ReportRepair `json:"repairs,omitempty"`      // the first places where timestamps were corrected
+	DriftRefused bool           `json:"drift_refused,omitempty"`
+	Why          string         `json:"why_missing,omitempty"` // why nothing of it, or not all, is in the film
+}
+
+// ReportSize is a size of frames, from a time of the film on.
+type ReportSize struct {
+	At     float64 `json:"at"`
+	Width  int     `json:"width"`
+	Height int     `json:"height"`
+}
+
+// ReportGaps are the times in which nothing of a recording came.
+type ReportGaps struct {
+	Count     int     `json:"count"`
+	Seconds   float64 `json:"seconds"`
+	Longest   float64 `json:"longest_seconds"`
+	LongestAt float64 `json:"longest_at"`
+	Filled    string  `json:"filled_with"` // silence, "held frame", or "held frame, then black"
+}
+
+// ReportRepair is a correction of damaged timestamps. At counts from the recording's first packet.
+type ReportRepair struct {
+	At      float64          `json:"at"`
+	Kind    media.RepairKind `json:"kind"`
+	By      float64          `json:"by_seconds"`
+	Packets int              `json:"packets"`
 }
 
 // MakeReport puts together what the plan decided and what its tasks counted. Stats of the same recording add up.
@@ -106,14 +177,13 @@ func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 			Track: at.Track, From: at.From.Seconds(), To: at.To.Seconds(), X: at.Rect.X, Y: at.Rect.Y, Width: at.Rect.W, Height: at.Rect.H,
 		})
 	}
+	var all TaskStats
 	for _, task := range tasks {
-		r.Peak = max(r.Peak, task.Peak)
-		r.Resumed = r.Resumed || task.Resumed
+		all = all.Plus(task)
 	}
+	r.Peak, r.CPUSeconds = all.Peak, all.CPU.Seconds()
 	for i, t := range film.Tracks {
-		stats, lost := total(i, tasks)
-		// Of tasks that were resumed, only a part is counted. Audio tasks are always done again from their beginning.
-		partly := r.Resumed && t.Kind == roomreel.Video
+		stats, lost := all.Tracks[i], slices.Contains(all.Lost, i)
 		line := ReportTrack{
 			Recording: string(t.Recording), Participant: t.Identity, Name: t.Name, Kind: string(t.Kind), Codec: t.Codec,
 			Used: t.Used, Length: t.Length.Seconds(),
@@ -121,7 +191,8 @@ func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 			Audible: float64(stats.Samples) / timeline.SampleRate, Sizes: stats.Sizes,
 			KnownLater: t.KnownLater.Seconds(), StallAt: t.Clock.StallAt.Seconds(), Stall: string(t.Stall), Off: t.CameraOff, OffSeconds: t.OffTime.Seconds(),
 			DriftMillis: float64(t.Drift.Microseconds()) / 1000, Truncated: t.Truncated, Repaired: t.Repaired, LeftOut: t.LeftOut, Lost: lost,
-			Missing: t.Used && !partly && stats.Decoded == 0 && (stats.Packets > 0 || lost), Refusal: stats.Refusal,
+			Missing: t.Used && stats.Decoded == 0 && (stats.Packets > 0 || lost), Refusal: stats.Refusal,
+			Samples: stats.Samples, Concealed: float64(stats.Concealed.Microseconds()) / 1000, DriftRefused: t.DriftRefused,
 		}
 		if t.Used {
 			line.Start = t.Start.Seconds()
@@ -132,23 +203,78 @@ func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 		for _, omitted := range t.Omitted {
 			line.Omitted = append(line.Omitted, omitted.String())
 		}
+		for _, size := range stats.Seen {
+			line.Seen = append(line.Seen, ReportSize{At: size.At.Seconds(), Width: size.Width, Height: size.Height})
+		}
+		if g := t.Gaps; g != nil {
+			line.Gaps = &ReportGaps{
+				Count: g.Count, Seconds: g.Total.Seconds(), Longest: g.Longest.Seconds(), LongestAt: g.LongestAt.Seconds(), Filled: filled(t),
+			}
+		}
+		for _, repair := range t.Repairs {
+			line.Repairs = append(line.Repairs, ReportRepair{repair.At.Seconds(), repair.Kind, repair.By.Seconds(), repair.Packets})
+		}
+		line.Why = line.why()
 		r.Tracks = append(r.Tracks, line)
-		r.Warnings = append(r.Warnings, warnings(t, line, partly)...)
+		r.Warnings = append(r.Warnings, warnings(t, line)...)
 	}
+	r.Visits = Visits(r.Tracks)
 	return r
 }
 
+// filled is what a film has where nothing of a recording comes.
+func filled(t plan.TrackSummary) string {
+	switch {
+	case t.Kind == roomreel.Audio:
+		return "silence"
+	case t.CameraOff > 0:
+		return "held frame, then black"
+	}
+	return "held frame"
+}
+
+// away is how long a participant must have no track before that counts as a leave: between two recordings of a track that
+// is replaced, some time passes.
+const away = 1.0 // seconds
+
+// Visits says when each participant is there, in the order of time, by the tracks that are used.
+func Visits(tracks []ReportTrack) []ReportVisit {
+	visits := []ReportVisit{}
+	byParticipant := map[string][]ReportVisit{}
+	for _, t := range tracks {
+		if t.Used {
+			byParticipant[t.Participant] = append(byParticipant[t.Participant], ReportVisit{t.Participant, t.Start, t.Start + t.Length})
+		}
+	}
+	for _, list := range byParticipant {
+		slices.SortFunc(list, func(a, b ReportVisit) int { return cmp.Compare(a.From, b.From) })
+		there := list[0]
+		for _, next := range list[1:] {
+			if next.From > there.To+away {
+				visits = append(visits, there)
+				there = next
+			}
+			there.To = max(there.To, next.To)
+		}
+		visits = append(visits, there)
+	}
+	slices.SortFunc(visits, func(a, b ReportVisit) int {
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Participant, b.Participant))
+	})
+	return visits
+}
+
 // Failure returns why the film shows and plays nothing: packets were due in it, and no packet of any track was decoded. It
-// is nil when something was decoded, or may have been by an attempt that is not counted.
+// is nil when something was decoded.
 func (r Report) Failure() error {
 	reason := ""
 	for _, t := range r.Tracks {
 		switch {
 		case !t.Used:
-		case t.Decoded > 0, t.Kind == string(roomreel.Video) && r.Resumed:
+		case t.Decoded > 0:
 			return nil
 		case t.Missing && reason == "":
-			reason = t.name() + ": " + t.why()
+			reason = t.name() + ": " + t.Why
 		}
 	}
 	if reason == "" {
@@ -178,18 +304,24 @@ func (t ReportTrack) name() string {
 	return t.Name
 }
 
-// why says why a recording is missing.
+// why says why a recording is not in the film, or not all of it.
 func (t ReportTrack) why() string {
 	switch {
+	case !t.Used:
+		return "no selector of the request names it"
 	case t.Lost:
 		return "its decoder died"
-	case t.Refusal == "":
+	case t.Missing && t.Refusal != "":
+		return "no packet of it could be decoded (" + t.Refusal + ")"
+	case t.Missing:
 		return "no packet of it could be decoded"
+	case t.Kind == string(roomreel.Video) && t.Shown == 0:
+		return "it has no cell while it lasts, or is covered"
 	}
-	return "no packet of it could be decoded (" + t.Refusal + ")"
+	return ""
 }
 
-func warnings(t plan.TrackSummary, line ReportTrack, resumed bool) []string {
+func warnings(t plan.TrackSummary, line ReportTrack) []string {
 	var result []string
 	if n := len(t.LeftOut); n == 1 {
 		result = append(result, fmt.Sprintf("%s: a track of its file is no recording of the room and left out: %s", line.name(), t.LeftOut[0]))
@@ -205,7 +337,7 @@ func warnings(t plan.TrackSummary, line ReportTrack, resumed bool) []string {
 		}
 	}
 	say(line.Lost, "its decoder died; it is missing from there on")
-	say(line.Missing && !line.Lost, "it is missing from the film: "+line.why())
+	say(line.Missing && !line.Lost, "it is missing from the film: "+line.Why)
 	say(line.Truncated, "the file is truncated; what came before the damage is used")
 	for _, omitted := range line.Omitted {
 		say(true, omitted)
@@ -213,10 +345,8 @@ func warnings(t plan.TrackSummary, line ReportTrack, resumed bool) []string {
 	say(t.Repaired > 0, repaired(t))
 	say(t.Ending == timeline.EndsLate || t.Ending == timeline.EndsEarly, ending(t))
 	say(t.DriftRefused, "its time stamps drift from its audio by more than a clock can; they were not followed")
-	undecoded := resumed && line.Errors > 0 && line.Decoded == 0
-	say(undecoded && !line.Lost, "since the work was resumed, "+line.why())
-	say(line.Errors > 0 && !line.Missing && !undecoded, "some packets could not be decoded; the last frame was held, or silence put")
-	say(t.Kind == roomreel.Video && line.Shown == 0 && !line.Lost && !line.Missing && !resumed, "it is not seen in the film")
+	say(line.Errors > 0 && !line.Missing, "some packets could not be decoded; the last frame was held, or silence put")
+	say(t.Kind == roomreel.Video && line.Shown == 0 && !line.Lost && !line.Missing, "it is not seen in the film")
 	return result
 }
 
@@ -268,24 +398,4 @@ func repaired(t plan.TrackSummary) string {
 		text += fmt.Sprintf("; corrected in %d places in all", t.Repaired)
 	}
 	return text
-}
-
-// total adds up what all tasks say of track t.
-func total(t int, tasks []TaskStats) (protocol.TrackStats, bool) {
-	var sum protocol.TrackStats
-	lost := false
-	for _, task := range tasks {
-		stats := task.Tracks[t]
-		sum.Packets += stats.Packets
-		sum.Decoded += stats.Decoded
-		sum.Errors += stats.Errors
-		sum.Shown += stats.Shown
-		sum.Samples += stats.Samples
-		sum.Sizes += stats.Sizes
-		if sum.Refusal == "" {
-			sum.Refusal = stats.Refusal
-		}
-		lost = lost || slices.Contains(task.Lost, t)
-	}
-	return sum, lost
 }

@@ -93,8 +93,8 @@ func TestLocal_FailsWhenNothingIsDecoded(t *testing.T) {
 	}
 }
 
-// What a child decoded before it died is not counted, so its chunks must not be judged.
-func TestLocal_SaysThatAPartIsNotCounted(t *testing.T) {
+// What a child decoded for finished chunks counts although it died later, and the next child counts nothing of it twice.
+func TestLocal_CountsWhatAChildDidBeforeItDied(t *testing.T) {
 	var room testRoom
 	for _, name := range []string{"good.mkv", "crash.mkv"} {
 		path := filepath.Join(t.TempDir(), name)
@@ -107,7 +107,11 @@ func TestLocal_SaysThatAPartIsNotCounted(t *testing.T) {
 	}
 	film.Video[0].Tracks[1].Media.Codec = "crash"
 	_, result := room.compose(t, film)
-	if r := result.Report; !r.Resumed || strings.Join(r.Missing(), " ") != "crash.mkv" || !r.Tracks[1].Lost {
-		t.Errorf("resumed %v, missing %v, tracks %+v", r.Resumed, r.Missing(), r.Tracks)
+	r := result.Report
+	if strings.Join(r.Missing(), " ") != "crash.mkv" || !r.Tracks[1].Lost {
+		t.Errorf("missing %v, tracks %+v", r.Missing(), r.Tracks)
+	}
+	if good := r.Tracks[0]; good.Decoded != 100 || good.Shown != 250 || len(good.Seen) != 1 {
+		t.Errorf("%+v", good)
 	}
 }

@@ -1,6 +1,8 @@
 package compose
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -8,11 +10,20 @@ import (
 	"time"
 
 	"roomreel"
+	"roomreel/internal/media"
 	"roomreel/internal/media/matroska"
 	"roomreel/internal/media/mp4"
 	"roomreel/internal/plan"
 	"roomreel/internal/timeline"
 )
+
+// ErrMismatch is wrapped by errors that say in what a film that was read back is not what its plan promises.
+var ErrMismatch = errors.New("the film is not what its plan promises")
+
+// mismatch says in a sentence what is wrong.
+func mismatch(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMismatch, fmt.Sprintf(format, args...))
+}
 
 // Result is what a finished file was found to hold when it was read back.
 type Result struct {
@@ -20,77 +31,235 @@ type Result struct {
 	Duration time.Duration `json:"-"`
 	Bitrate  int           `json:"bitrate"` // kbit/s
 	Seconds  float64       `json:"seconds"`
-	Frames   int           `json:"frames"`
-	Packets  int           `json:"audio_packets"`
+	Checks   Checks        `json:"checks"`
 }
 
-// verify reads the container back and counts: the exit code of a child, and our own, are not enough to call a film
-// complete.
-func verify(film *plan.Summary, file io.ReaderAt, size int64) (Result, error) {
+// Checks are the values that were found when a film was read back and compared with its plan. A film that does not fit is no film:
+// every one that has checks has passed them.
+type Checks struct {
+	Frames       int     `json:"frames"`
+	Packets      int     `json:"audio_packets"`
+	Samples      int64   `json:"samples"`                           // of the audio packets, without priming and padding
+	Monotone     bool    `json:"monotone"`                          // stamps rise strictly, in presentation and in decoding order
+	EndsApart    float64 `json:"streams_end_apart_ms"`              // 0 with one stream
+	Keyframes    int     `json:"keyframes"`                         //
+	Distance     float64 `json:"longest_keyframe_distance_seconds"` // from one to the next, or to the end
+	DistanceMost float64 `json:"keyframe_distance_limit_seconds"`   // of the plan
+	FastStart    bool    `json:"faststart,omitempty"`               // mp4: all tables come before the media
+	Cues         bool    `json:"cues,omitempty"`                    // WebM: cues come before the media, and each points at a keyframe
+	Duration     float64 `json:"duration_seconds"`                  // of the container's header
+	SHA256       string  `json:"sha256"`                            // of the file, as it was written and as it was read back
+	Seconds      float64 `json:"took_seconds"`                      // of the checks
+}
+
+// films read films of each format back.
+var films = map[roomreel.Format]func(io.ReaderAt, int64, media.FilmVisitor) (media.Film, error){
+	roomreel.MP4: mp4.ReadFilm, roomreel.WebM: matroska.ReadFilm,
+}
+
+// verify reads a film back and compares it with its plan and with what was written: the exit code of a child, and our own, are
+// not enough to call a film complete. It reads the file from front to back, and the tables once more. Memory is for the
+// container's tables and a bit for each frame. Errors about the film wrap ErrMismatch.
+func verify(film *plan.Summary, file io.ReaderAt, size int64, written string) (Result, error) {
+	began := time.Now()
 	result := Result{Size: size}
-	read := readMP4
-	if film.Format == roomreel.WebM {
-		read = readWebM
-	}
-	if err := read(&result, film, file, size); err != nil {
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(file, 0, size)); err != nil {
 		return result, fmt.Errorf("read back: %w", err)
 	}
-	if result.Frames != film.Frames {
-		return result, fmt.Errorf("the file holds %d of %d frames", result.Frames, film.Frames)
+	found := hex.EncodeToString(sum.Sum(nil))
+	if found != written {
+		return result, mismatch("its bytes changed after they were written: SHA-256 %s instead of %s", found, written)
 	}
-	if (result.Packets > 0) != (film.Samples > 0) {
-		return result, fmt.Errorf("the file holds %d packets of audio for %d samples", result.Packets, film.Samples)
+	c := newCheck(film)
+	read, err := films[film.Format](file, size, c.packet)
+	if err != nil {
+		if !errors.Is(err, ErrMismatch) {
+			err = mismatch("%v", err)
+		}
+		return result, err
 	}
-	longest := max(timeline.FrameTime(film.Frames, max(film.FPS, 1)), timeline.SampleTime(film.Samples))
-	if off := (result.Duration - longest).Abs(); off > 40*time.Millisecond {
-		return result, fmt.Errorf("the file says it lasts %v and should last %v", result.Duration, longest)
+	if err := c.finish(read); err != nil {
+		return result, err
 	}
+	c.SHA256 = found
+	result.Duration = read.Duration
 	result.Seconds = result.Duration.Seconds()
 	if result.Duration > 0 {
 		result.Bitrate = int(math.Round(float64(size) * 8 / 1000 / result.Duration.Seconds()))
 	}
+	c.Seconds = time.Since(began).Seconds()
+	result.Checks = c.Checks
 	return result, nil
 }
 
-func readMP4(result *Result, _ *plan.Summary, file io.ReaderAt, size int64) error {
-	info, err := mp4.ReadInfo(file, size)
-	if err != nil {
-		return err
-	}
-	if !info.FastStart {
-		return errors.New("the tables come after the media")
-	}
-	result.Duration = info.Duration
-	for _, track := range info.Tracks {
-		if track.Video {
-			result.Frames = track.Samples
-		} else {
-			result.Packets = track.Samples
+const channels = 2 // of every film's audio
+
+// check compares a film with its plan, packet by packet.
+type check struct {
+	Checks
+	film  *plan.Summary
+	shown []uint64 // one bit for each frame
+	key   int      // the last keyframe's number
+	gap   int      // the longest distance of keyframes, in frames
+	last  map[*media.FilmTrack]int64
+	end   int64 // samples after the packets so far, priming included
+	video int   // tracks
+	audio int
+}
+
+func newCheck(film *plan.Summary) *check {
+	return &check{film: film, shown: make([]uint64, (film.Frames+63)/64), last: map[*media.FilmTrack]int64{}}
+}
+
+// packet checks the next packet of a track in decoding order.
+func (c *check) packet(t *media.FilmTrack, p media.FilmPacket) error {
+	last, begun := c.last[t]
+	if !begun {
+		err := c.track(t)
+		if err != nil {
+			return err
 		}
+	} else if p.Decode <= last {
+		return mismatch("packet %d of the %s is decoded at %d and the one before at %d of %d units a second", c.number(t), codecOf(t), p.Decode, last, t.Scale)
+	}
+	c.last[t] = p.Decode
+	if t.Video {
+		return c.frame(t, p)
+	}
+	return c.samples(t, p)
+}
+
+// number is that of the track's next packet.
+func (c *check) number(t *media.FilmTrack) int {
+	if t.Video {
+		return c.Frames
+	}
+	return c.Packets
+}
+
+func codecOf(t *media.FilmTrack) string {
+	if t.Video {
+		return "video"
+	}
+	return "audio"
+}
+
+// track checks the header of a track, once.
+func (c *check) track(t *media.FilmTrack) error {
+	codec := c.film.AudioEncoder.Codec
+	if t.Video {
+		c.video++
+		codec = c.film.VideoEncoder.Codec
+	} else {
+		c.audio++
+	}
+	switch {
+	case t.Codec != codec:
+		return mismatch("its %s is %s instead of %s", codecOf(t), t.Codec, codec)
+	case t.Video && (t.Width != c.film.Canvas.W || t.Height != c.film.Canvas.H):
+		return mismatch("its frames have %dx%d pixels instead of %dx%d", t.Width, t.Height, c.film.Canvas.W, c.film.Canvas.H)
+	case !t.Video && (t.Rate != timeline.SampleRate || t.Channels != channels):
+		return mismatch("its audio has %d channels at %d Hz instead of %d at %d Hz", t.Channels, t.Rate, channels, timeline.SampleRate)
+	case c.video > 1 || c.audio > 1:
+		return mismatch("it has more than one %s track", codecOf(t))
 	}
 	return nil
 }
 
-func readWebM(result *Result, film *plan.Summary, file io.ReaderAt, size int64) error {
-	for _, kind := range []roomreel.TrackKind{roomreel.Video, roomreel.Audio} {
-		if kind == roomreel.Video && film.Frames == 0 || kind == roomreel.Audio && film.Samples == 0 {
-			continue
+// frame checks that a packet is shown at n/fps, as near as the container's units allow, and that no other is.
+func (c *check) frame(t *media.FilmTrack, p media.FilmPacket) error {
+	fps := int64(c.film.FPS)
+	n := int(floorDiv(2*p.Shown*fps+t.Scale, 2*t.Scale)) // the nearest frame
+	if off := p.Shown*fps - int64(n)*t.Scale; 2*max(off, -off) > fps {
+		return mismatch("packet %d is shown at %d/%d s, where no frame of %d a second is", c.Frames, p.Shown, t.Scale, fps)
+	}
+	if n < 0 || n >= c.film.Frames {
+		return mismatch("packet %d is shown as frame %d of %d", c.Frames, n, c.film.Frames)
+	}
+	if c.shown[n/64]&(1<<(n%64)) != 0 {
+		return mismatch("frame %d is there twice", n)
+	}
+	if p.Length != 0 && p.Length*fps != t.Scale {
+		return mismatch("packet %d lasts %d/%d s instead of 1/%d s", c.Frames, p.Length, t.Scale, fps)
+	}
+	c.shown[n/64] |= 1 << (n % 64)
+	if c.Frames == 0 && !p.Key {
+		return mismatch("its first frame is no keyframe")
+	}
+	c.Frames++
+	if p.Key {
+		c.Keyframes++
+		c.gap = max(c.gap, n-c.key)
+		c.key = n
+	}
+	return nil
+}
+
+func floorDiv(a, b int64) int64 {
+	if a < 0 {
+		return -((b - 1 - a) / b)
+	}
+	return a / b
+}
+
+// samples checks that a packet of audio follows the one before.
+func (c *check) samples(t *media.FilmTrack, p media.FilmPacket) error {
+	if off := p.Decode*timeline.SampleRate - c.end*t.Scale; 2*max(off, -off) > timeline.SampleRate {
+		return mismatch("packet %d of the audio is at %d/%d s, and %d samples come before it", c.Packets, p.Decode, t.Scale, c.end)
+	}
+	if p.Samples <= 0 {
+		return mismatch("packet %d of the audio holds no samples", c.Packets)
+	}
+	c.end += p.Samples
+	c.Packets++
+	return nil
+}
+
+// finish compares what was counted with the plan.
+func (c *check) finish(read media.Film) error {
+	film := c.film
+	for _, t := range read.Tracks {
+		if _, begun := c.last[t]; !begun {
+			return mismatch("its %s track has no packets", codecOf(t))
 		}
-		index, _, err := matroska.ReadIndex(file, size, kind)
-		if err != nil {
-			return err
+		want := timeline.FrameTime(film.Frames, max(film.FPS, 1))
+		if !t.Video {
+			c.Samples = c.end - t.Delay
+			want = timeline.SampleTime(film.Samples)
 		}
-		if index.Truncated {
-			return errors.New("the file ends too early")
+		if length := media.Samples(t.Length, t.Scale); t.Length != 0 && (length-want).Abs() > time.Microsecond {
+			return mismatch("its header says that the %s lasts %v instead of %v", codecOf(t), length, want)
 		}
-		length := index.Length()
-		if kind == roomreel.Video {
-			result.Frames = len(index.Packets)
-			length = max(length, timeline.FrameTime(1, film.FPS)) // one frame alone does not say how long it lasts
-		} else {
-			result.Packets = len(index.Packets)
+	}
+	c.FastStart, c.Cues = read.Front && film.Format == roomreel.MP4, read.Front && film.Format == roomreel.WebM
+	c.Duration = read.Duration.Seconds()
+	c.Monotone = true // packet and frame refuse others
+	video, audio := timeline.FrameTime(film.Frames, max(film.FPS, 1)), timeline.SampleTime(c.Samples)
+	switch {
+	case c.Frames != film.Frames:
+		return mismatch("it holds %d of %d frames", c.Frames, film.Frames)
+	case c.Samples != film.Samples:
+		return mismatch("it holds %d of %d samples", c.Samples, film.Samples)
+	case !read.Front:
+		return mismatch("the tables come after the media")
+	case (read.Duration - max(video, audio)).Abs() > time.Microsecond:
+		return mismatch("its header says that it lasts %v instead of %v", read.Duration, max(video, audio))
+	}
+	if film.Frames > 0 {
+		gop := film.VideoEncoder.GOP
+		c.gap = max(c.gap, film.Frames-c.key)
+		c.Distance, c.DistanceMost = float64(c.gap)/float64(film.FPS), float64(gop)/float64(film.FPS)
+		if c.gap > gop && gop > 0 {
+			return mismatch("its keyframes are up to %.3f s apart, and may be %.3f s", c.Distance, c.DistanceMost)
 		}
-		result.Duration = max(result.Duration, length-index.CodecDelay)
+	}
+	if film.Frames > 0 && film.Samples > 0 {
+		apart := (video - audio).Abs()
+		c.EndsApart = float64(apart.Microseconds()) / 1000
+		if apart > timeline.FrameTime(1, film.FPS) {
+			return mismatch("its audio and its video end %v apart", apart)
+		}
 	}
 	return nil
 }

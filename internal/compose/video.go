@@ -5,23 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"roomreel/internal/plan"
 	"roomreel/internal/render"
 	"roomreel/internal/render/protocol"
+	"roomreel/internal/timeline"
 )
 
 // ChunkSink says where the chunks of a video task go. Chunks are numbered in the film.
 type ChunkSink struct {
-	Key       func(chunk int) string                 // of the segment
-	Published func(chunk int, segment Segment) error // called after each is stored, before the next is finished; its error stops the work
-	Progress  func(frames int)                       // frames done since RenderVideo began
+	Key       func(chunk int) string // of the segment
+	Published Published              // called after each is stored, before the next is finished; its error stops the work
+	Progress  func(frames int)       // frames done since RenderVideo began
 }
+
+// Published is told of a chunk that is stored. stats are those of all chunks since RenderVideo began.
+type Published func(chunk int, segment Segment, stats TaskStats) error
 
 // RenderVideo renders a video task from chunk number from on (counted in the film) and stores each chunk as a segment.
 //
 // A recording whose decoder kills the child is left out from the chunk in which it did: the rest of the task is rendered
-// without it, and the stats say so.
+// without it, and the stats say so. The stats are those of the chunks that were published, also after an error.
 func (c *Composer) RenderVideo(ctx context.Context, task *plan.VideoTask, from int, recordings Recordings, sink ChunkSink) (TaskStats, error) {
 	stats := newTaskStats()
 	for {
@@ -29,12 +34,13 @@ func (c *Composer) RenderVideo(ctx context.Context, task *plan.VideoTask, from i
 		if len(chunks) == 0 {
 			return stats, nil
 		}
-		w := &chunkWriter{ctx: ctx, store: c.Store, number: from, sink: sink}
-		tracks, err := c.renderChunks(ctx, task, chunks, recordings, w, &stats)
+		w := &chunkWriter{ctx: ctx, store: c.Store, number: from, sink: sink, before: stats, stats: stats}
+		tracks, used, err := c.renderChunks(ctx, task, chunks, recordings, w, stats.Lost)
+		stats = w.stats
+		stats.CPU += used
 		if err == nil {
 			return stats, nil
 		}
-		stats.Resumed = stats.Resumed || w.number > from
 		from = w.number
 		if !c.leaveOut(err, tracks, &stats) {
 			return stats, err
@@ -43,8 +49,8 @@ func (c *Composer) RenderVideo(ctx context.Context, task *plan.VideoTask, from i
 }
 
 // renderChunks renders consecutive chunks of a task in one child, without the recordings that were left out. It returns the
-// plan's numbers of the child's tracks.
-func (c *Composer) renderChunks(ctx context.Context, task *plan.VideoTask, chunks []protocol.Chunk, recordings Recordings, w *chunkWriter, stats *TaskStats) ([]int, error) {
+// plan's numbers of the child's tracks, and how much processor time the child used.
+func (c *Composer) renderChunks(ctx context.Context, task *plan.VideoTask, chunks []protocol.Chunk, recordings Recordings, w *chunkWriter, lost []int) ([]int, time.Duration, error) {
 	video := &protocol.VideoPlan{
 		Width: task.Canvas.W, Height: task.Canvas.H, FPS: task.FPS, Colour: task.Colour, Encoder: task.Encoder, Chunks: chunks,
 	}
@@ -53,16 +59,20 @@ func (c *Composer) renderChunks(ctx context.Context, task *plan.VideoTask, chunk
 	var tracks, numbers []int // of the child's tracks: the task's numbers and the plan's
 	for n, t := range task.Tracks {
 		ranges := t.From(chunks[0])
-		if len(ranges) == 0 || slices.Contains(stats.Lost, t.Track) {
+		if len(ranges) == 0 || slices.Contains(lost, t.Track) {
 			continue
 		}
 		recording, err := recordings(t.Track)
 		if err != nil {
-			return numbers, err
+			return numbers, 0, err
 		}
 		packets.add(len(tracks), t.Shift, t.Clock, recording, ranges, t.Parts...)
 		tracks, numbers = append(tracks, n), append(numbers, t.Track)
-		video.Tracks = append(video.Tracks, t.Media)
+		described := t.Media
+		if t.Ranges[0].From < chunks[0].From { // the child of an earlier chunk decodes what comes before
+			described.Counted = timeline.FrameTime(chunks[0].From-1, task.FPS) + 1
+		}
+		video.Tracks = append(video.Tracks, described)
 	}
 	for i, scene := range task.Scenes {
 		if i+1 < len(task.Scenes) && task.Scenes[i+1].From <= chunks[0].From {
@@ -76,16 +86,16 @@ func (c *Composer) renderChunks(ctx context.Context, task *plan.VideoTask, chunk
 		}
 		video.Scenes = append(video.Scenes, shown)
 	}
+	w.tracks = numbers
 	result, err := render.Run(ctx, c.Render, protocol.Plan{Video: video}, packets.Next, w)
 	w.abandon()
 	if err != nil {
-		return numbers, err
+		return numbers, result.CPU, err
 	}
 	if want := chunks[len(chunks)-1].To - chunks[0].From; result.Frames != want {
-		return numbers, fmt.Errorf("render child made %d of %d frames", result.Frames, want)
+		return numbers, result.CPU, fmt.Errorf("render child made %d of %d frames", result.Frames, want)
 	}
-	stats.add(numbers, result)
-	return numbers, nil
+	return numbers, result.CPU, nil
 }
 
 // chunkWriter stores what a video child answers, chunk by chunk.
@@ -94,6 +104,9 @@ type chunkWriter struct {
 	store   segmentStore
 	number  int // of the chunk being written
 	sink    ChunkSink
+	tracks  []int     // the plan's numbers of the child's tracks
+	before  TaskStats // of the chunks that other children made
+	stats   TaskStats // with those of this child's finished chunks
 	header  protocol.Header
 	current *segmentWriter
 }
@@ -110,7 +123,7 @@ func (w *chunkWriter) Packet(packet protocol.Packet) error {
 	return w.current.add(packet)
 }
 
-func (w *chunkWriter) ChunkDone(int) error {
+func (w *chunkWriter) ChunkDone(done protocol.ChunkDone) error {
 	if w.current == nil {
 		return errors.New("render child finished a chunk without a frame")
 	}
@@ -120,9 +133,11 @@ func (w *chunkWriter) ChunkDone(int) error {
 	if err != nil {
 		return err
 	}
-	if err := w.sink.Published(w.number, segment); err != nil {
+	stats := w.before.Plus(statsOf(w.tracks, done.Tracks))
+	if err := w.sink.Published(w.number, segment, stats); err != nil {
 		return err
 	}
+	w.stats = stats
 	w.number++
 	return nil
 }

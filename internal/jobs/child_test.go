@@ -74,8 +74,8 @@ type gated struct {
 	tracks []protocol.Track
 }
 
-func (g *gated) ChunkDone(i int) error {
-	if err := g.Conn.ChunkDone(i); err != nil {
+func (g *gated) ChunkDone(done protocol.ChunkDone) error {
+	if err := g.Conn.ChunkDone(done); err != nil {
 		return err
 	}
 	gate, err := os.Open(filepath.Join(g.dir, gateFile))

@@ -290,7 +290,7 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 		if !chunk.Done() {
 			return nil // the composition was planned again since this job was enqueued
 		}
-		segment := compose.Segment{Key: chunk.Key, Size: chunk.Size}
+		segment := segmentOf(chunk)
 		if chunk.Number == store.FilmAudio {
 			segments.Audio = segment
 		} else if chunk.Number >= 0 {
@@ -312,10 +312,19 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 	defer os.RemoveAll(scratch)
 	path := filepath.Join(scratch, "film")
 	result, err := w.composer.WriteFilm(ctx, film, segments, path)
+	if errors.Is(err, compose.ErrMismatch) {
+		return &filmError{err}
+	}
+	if err != nil {
+		return w.renderUnfitAgain(ctx, sid, saved.Chunks, err)
+	}
+	report.Time(compose.ReportTimes{Queued: c.Created, Started: c.Started, Rendered: saved.Rendered, Assembled: w.Store.Now()})
+	report.Checks = &result.Checks
+	text, err := reportText(report)
 	if err != nil {
 		return err
 	}
-	finished := store.FilmResult{Size: result.Size, Duration: result.Duration, Bitrate: result.Bitrate, Report: report}
+	finished := store.FilmResult{Size: result.Size, Duration: result.Duration, Bitrate: result.Bitrate, Report: text}
 	return w.handOver(ctx, c, finished, path)
 }
 
@@ -342,6 +351,9 @@ func (w *Worker) handOver(ctx context.Context, c roomreel.Composition, finished 
 	}
 	if direct {
 		finished.Media = roomreel.Media{Key: at.Key, Size: finished.Size}
+		if finished.Report, err = delivered(finished.Report, w.Store.Now()); err != nil {
+			return w.discard(ctx, string(c.SID), err, at)
+		}
 		_, err = w.Store.CompleteComposition(ctx, c.SID, finished)
 	} else {
 		finished.Media = roomreel.Media{CopyKey: at.Key}
@@ -354,23 +366,39 @@ func (w *Worker) handOver(ctx context.Context, c roomreel.Composition, finished 
 }
 
 // report puts together the stats of all tasks. A film of which nothing was decoded is an error that fails the composition.
-func (w *Worker) report(ctx context.Context, film *plan.Summary, sid roomreel.CompositionSID) (string, error) {
+func (w *Worker) report(ctx context.Context, film *plan.Summary, sid roomreel.CompositionSID) (report compose.Report, err error) {
 	texts, err := w.Store.TaskStats(ctx, sid)
 	if err != nil {
-		return "", err
+		return report, err
 	}
 	var all []compose.TaskStats
 	for _, text := range texts {
 		stats, err := parseStats(text)
 		if err != nil {
-			return "", err
+			return report, err
 		}
 		all = append(all, stats)
 	}
-	report := compose.MakeReport(film, all...)
-	if err := report.Failure(); err != nil {
-		return "", err
+	report = compose.MakeReport(film, all...)
+	return report, report.Failure()
+}
+
+// delivered notes in a report that the film is where it belongs.
+func delivered(text string, now time.Time) (string, error) {
+	var report compose.Report
+	if err := json.Unmarshal([]byte(text), &report); err != nil {
+		return "", fmt.Errorf("read the report: %w", err)
 	}
+	if report.Times == nil { // an earlier version of the program assembled the film
+		return text, nil
+	}
+	times := *report.Times
+	times.Delivered = now
+	report.Time(times)
+	return reportText(report)
+}
+
+func reportText(report compose.Report) (string, error) {
 	text, err := json.Marshal(report)
 	return string(text), err
 }

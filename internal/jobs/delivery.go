@@ -190,6 +190,9 @@ func (w *Worker) deliver(ctx context.Context, job queue.Job) error {
 	media, err := w.send(ctx, d)
 	if err == nil {
 		film.Media = media
+		if film.Report, err = delivered(film.Report, w.Store.Now()); err != nil {
+			return w.discard(ctx, job.SID, err, d.object())
+		}
 		if _, err = w.Store.CompleteComposition(ctx, sid, film); err != nil {
 			return w.discard(ctx, job.SID, err, d.object())
 		}

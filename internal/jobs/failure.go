@@ -45,6 +45,13 @@ func (w *Worker) ofComposition(do queue.Task) queue.Task {
 	}
 }
 
+// filmError says that a film is not what its plan promises, although it was made by two routes. Another attempt would end
+// alike, so the composition fails with it.
+type filmError struct{ err error }
+
+func (e *filmError) Error() string { return e.err.Error() }
+func (e *filmError) Unwrap() error { return e.err }
+
 // staleRetry is when a worker that lost its lease looks whether the other one finished.
 const staleRetry = 10 * time.Minute
 
@@ -73,10 +80,14 @@ func (w *Worker) classifyFailure(ctx context.Context, sid roomreel.CompositionSI
 	}
 	var known *roomreel.Error
 	permanent := errors.As(err, &known) && known.Code == roomreel.Invalid
-	if !permanent && !last {
+	_, unfit := errors.AsType[*filmError](err)
+	if !permanent && !unfit && !last {
 		return err
 	}
 	failure := roomreel.Failure{Code: twilio.CompositionFailed, Operation: twilio.CompositionProcessing, Message: "The composition could not be processed.", Detail: err.Error()}
+	if unfit {
+		failure.Message = "The film could not be made: " + err.Error() + "."
+	}
 	if permanent {
 		failure.Message = known.Detail
 		if known.Twilio != 0 {

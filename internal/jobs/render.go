@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"roomreel"
@@ -140,13 +141,42 @@ func (t *task) encodeAudio(ctx context.Context) error {
 	samples := make([]compose.Segment, film.AudioTasks)
 	for _, chunk := range saved.Chunks {
 		if i := samplesChunk(0) - chunk.Number; i >= 0 && i < len(samples) {
-			samples[i] = compose.Segment{Key: chunk.Key, Size: chunk.Size}
+			samples[i] = segmentOf(chunk)
 		}
 	}
-	return t.publishAudio(ctx, "audio", func(key string, progress func(int64)) (compose.Segment, compose.TaskStats, error) {
-		segment, err := t.composer.EncodeAudio(ctx, film, samples, key, progress)
-		return segment, compose.TaskStats{}, err
+	err = t.publishAudio(ctx, "audio", func(key string, progress func(int64)) (compose.Segment, compose.TaskStats, error) {
+		return t.composer.EncodeAudio(ctx, film, samples, key, progress)
 	})
+	return t.renderUnfitAgain(ctx, t.composition.SID, saved.Chunks, err)
+}
+
+// segmentOf is what a published chunk holds.
+func segmentOf(c store.Chunk) compose.Segment {
+	return compose.Segment{Number: c.Number, Key: c.Key, Size: c.Size, Checksum: c.Checksum, Frames: c.End - c.First}
+}
+
+// renderUnfitAgain has the chunks rendered again whose segments are damaged, when err says that there are any. A composition
+// whose segments were damaged before fails with err.
+func (w *Worker) renderUnfitAgain(ctx context.Context, sid roomreel.CompositionSID, chunks []store.Chunk, err error) error {
+	unfit, ok := errors.AsType[*compose.UnfitError](err)
+	if !ok {
+		return err
+	}
+	var damaged []store.Chunk
+	for _, chunk := range chunks {
+		if slices.Contains(unfit.Chunks, chunk.Number) {
+			damaged = append(damaged, chunk)
+		}
+	}
+	again, lost := w.Store.RenderAgain(ctx, sid, damaged...)
+	if lost != nil {
+		return lost
+	}
+	if !again {
+		return &filmError{fmt.Errorf("segments are damaged, also after they were rendered again: %w", err)}
+	}
+	w.Log.Warn("segments are damaged, and their chunks are rendered again", "composition", sid, "chunks", unfit.Chunks, "err", err)
+	return nil
 }
 
 // publishAudio has the only chunk of a task made under a key of this attempt, publishes it and finishes the task.
@@ -159,8 +189,8 @@ func (t *task) publishAudio(ctx context.Context, name string, render func(key st
 	segment, stats, err := render(object.Key, func(samples int64) { progress(samplesCost(samples)) })
 	if err == nil {
 		err = t.Store.PublishTask(ctx, t.composition.SID, store.PublishedChunk{
-			Task: t.number, Attempt: t.Attempt, Number: t.Chunks[0].Number, Key: segment.Key, Size: segment.Size,
-		}, statsText(stats))
+			Task: t.number, Attempt: t.Attempt, Number: t.Chunks[0].Number, Key: segment.Key, Size: segment.Size, Checksum: segment.Checksum,
+		}, t.statsText(stats))
 	}
 	if err != nil {
 		return t.discard(ctx, err, object)
@@ -173,18 +203,12 @@ func (t *task) recordings(sids map[int]roomreel.RecordingSID) compose.Recordings
 	return func(track int) (compose.Recording, error) { return t.sources.open(sids[track]) }
 }
 
-// renderVideo renders the chunks of a video task, from the first that is not published.
+// renderVideo renders the chunks of a video task that are not published. There are several rows of them only when segments
+// are rendered again.
 func (t *task) renderVideo(ctx context.Context) error {
 	video, err := t.plan.Video(t.number - t.plan.firstVideo())
 	if err != nil {
 		return err
-	}
-	next, cost := video.First, int64(0) // chunks are published in order
-	for _, chunk := range t.Chunks {
-		if chunk.Done() {
-			next = chunk.Number + 1
-			cost += chunk.Cost
-		}
 	}
 	before, err := parseStats(t.Stats)
 	if err != nil {
@@ -194,29 +218,51 @@ func (t *task) renderVideo(ctx context.Context) error {
 	for _, track := range video.Tracks {
 		recordings[track.Track] = track.Recording
 	}
-	if err := t.reserve(ctx, t.chunk(next)); err != nil {
-		return err
-	}
 	progress := t.progress(ctx)
-	last := video.First + len(video.Chunks) - 1
-	stats, err := t.composer.RenderVideo(ctx, video, next, t.recordings(recordings), compose.ChunkSink{
-		Key: func(chunk int) string { return t.chunk(chunk).Key },
-		Published: func(chunk int, segment compose.Segment) error {
-			return t.publish(ctx, chunk, segment, chunk == last)
-		},
-		Progress: func(frames int) { progress(cost + framesCost(frames, video.FPS)) },
-	})
-	if next > video.First || t.Stats != "" {
-		stats = stats.After(before)
-	}
-	if err != nil {
-		t.keepStats(ctx, stats)
-		if errors.Is(err, errYield) {
-			return queue.Snooze(0)
+	for {
+		first, end, cost := waiting(t.Chunks)
+		if first == end {
+			return t.Store.FinishTask(ctx, t.composition.SID, t.number, t.Attempt, t.statsText(before))
 		}
-		return err
+		from := t.Chunks[first].Number
+		if err := t.reserve(ctx, t.chunk(from)); err != nil {
+			return err
+		}
+		past := from + end - first
+		stats, err := t.composer.RenderVideo(ctx, video.Part(video.First, past), from, t.recordings(recordings), compose.ChunkSink{
+			Key: func(chunk int) string { return t.chunk(chunk).Key },
+			Published: func(chunk int, segment compose.Segment, stats compose.TaskStats) error {
+				t.Chunks[first+chunk-from].Key = segment.Key
+				return t.publish(ctx, chunk, segment, before.Plus(stats), chunk == past-1)
+			},
+			Progress: func(frames int) { progress(cost + framesCost(frames, video.FPS)) },
+		})
+		before = before.Plus(stats)
+		if err != nil {
+			t.keepStats(ctx, before)
+			if errors.Is(err, errYield) {
+				return queue.Snooze(0)
+			}
+			return err
+		}
 	}
-	return t.Store.FinishTask(ctx, t.composition.SID, t.number, t.Attempt, statsText(stats))
+}
+
+// waiting returns the first row of chunks that are not published, [first, end), and what those cost that are.
+func waiting(chunks []store.Chunk) (first, end int, published int64) {
+	for _, chunk := range chunks {
+		if chunk.Done() {
+			published += chunk.Cost
+		}
+	}
+	for first < len(chunks) && chunks[first].Done() {
+		first++
+	}
+	end = first
+	for end < len(chunks) && !chunks[end].Done() {
+		end++
+	}
+	return first, end, published
 }
 
 // chunk is the object of a chunk of this attempt.
@@ -225,9 +271,10 @@ func (t *task) chunk(number int) store.PendingDeletion {
 }
 
 // publish publishes a chunk that is stored and prepares for the next one.
-func (t *task) publish(ctx context.Context, chunk int, segment compose.Segment, last bool) error {
+func (t *task) publish(ctx context.Context, chunk int, segment compose.Segment, stats compose.TaskStats, last bool) error {
 	err := t.Store.PublishChunk(ctx, t.composition.SID, store.PublishedChunk{
-		Task: t.number, Attempt: t.Attempt, Number: chunk, Key: segment.Key, Size: segment.Size, Header: segment.Header,
+		Task: t.number, Attempt: t.Attempt, Number: chunk, Key: segment.Key, Size: segment.Size, Checksum: segment.Checksum,
+		Header: segment.Header, Stats: t.statsText(stats),
 	})
 	if err != nil {
 		return t.discard(ctx, err, t.chunk(chunk))
@@ -261,12 +308,16 @@ func (t *task) keepStats(ctx context.Context, stats compose.TaskStats) {
 	if len(stats.Lost) == 0 {
 		return
 	}
-	if err := t.Store.SaveTaskStats(ctx, t.composition.SID, t.number, t.Attempt, statsText(stats)); err != nil {
+	if err := t.Store.SaveTaskStats(ctx, t.composition.SID, t.number, t.Attempt, t.statsText(stats)); err != nil {
 		t.Log.Warn("a recording that was left out is not noted", "composition", t.composition.SID, "err", err)
 	}
 }
 
-func statsText(stats compose.TaskStats) string {
+// statsText writes the stats of the task. Those of chunks that are rendered again were counted before.
+func (t *task) statsText(stats compose.TaskStats) string {
+	if t.Again {
+		return t.Stats
+	}
 	text, err := json.Marshal(stats)
 	if err != nil {
 		panic(err) // numbers and their maps always marshal

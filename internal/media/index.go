@@ -21,6 +21,9 @@ const (
 	MaxParts      = 1000           // of Index.Parts
 	MaxPartBytes  = 1 << 20        // of Private and Prefix in all Parts
 
+	// VideoGap is how long no new frame must come before that counts as a gap. Screens that are shared send few frames.
+	VideoGap = time.Second
+
 	// MaxFrameSide and MaxFramePixels are the limits of the decoders (codec.MaxSide and codec.MaxPixels).
 	MaxFrameSide   = 4096
 	MaxFramePixels = 4096 * 2304

@@ -93,12 +93,19 @@ func (p *Plan) placeAudio(t int, x *media.IndexFile, beside func(t int) ([]timel
 	for i := range packets {
 		packets[i].Time = track.Clock.In(packets[i].Time)
 	}
+	summary.Gaps = &Gaps{}
+	end := int64(0) // of the run before
 	start := timeline.Samples(summary.Start)
 	for part, packet := range index.Ranges(x.Count()) {
 		skip := timeline.Samples(index.Headers(part).CodecDelay)
 		for i, run := range timeline.Runs(packets[packet[0]:packet[1]]) {
+			at := timeline.Samples(run.At)
+			if part+i > 0 && at > end {
+				summary.Gaps.add(summary.Start+timeline.SampleTime(end), timeline.SampleTime(at-end))
+			}
+			end = max(end, at+run.Length)
 			r := protocol.Run{
-				At:      start + timeline.Samples(run.At) - skip,
+				At:      start + at - skip,
 				Packets: run.Packets,
 				Decoded: run.Decoded,
 				Length:  run.Length,

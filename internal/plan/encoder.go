@@ -17,7 +17,7 @@ const (
 )
 
 // keyframeSeconds bounds how far a player has to seek, and how long a chunk's first frame is the only entry point.
-const keyframeSeconds = 10
+const keyframeSeconds = 4
 
 // encoders returns what encodes the video and the audio of a film.
 func (p Policy) encoders(format roomreel.Format, canvas layout.Size, fps int) (video, audio protocol.Encoder) {

@@ -113,6 +113,25 @@ type TrackSummary struct {
 	Omitted      []media.Omission  `json:",omitempty"` // what its file holds besides, after its beginning
 	Drift        time.Duration     // by how much clocks drifted, corrected
 	DriftRefused bool              // some stamps drift more than any clock does, and were not followed
+
+	// Gaps are those of a recording that is used, as far as the film reads it. Plans of earlier versions of the program have none.
+	Gaps *Gaps `json:",omitempty"`
+}
+
+// Gaps are the times in a recording in which no audio or no frame comes: more than media.VideoGap of video.
+type Gaps struct {
+	Count     int
+	Total     time.Duration
+	Longest   time.Duration
+	LongestAt time.Duration // output time
+}
+
+func (g *Gaps) add(at, length time.Duration) {
+	g.Count++
+	g.Total += length
+	if length > g.Longest {
+		g.Longest, g.LongestAt = length, at
+	}
 }
 
 // VideoTask is a row of chunks that one child renders.

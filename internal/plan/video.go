@@ -249,7 +249,7 @@ func (v *videoPlanner) fill(rows [][]protocol.Chunk) ([]VideoTask, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := findPackets(x, &v.Tracks[t], v.FPS, ranges); err != nil {
+		if v.Tracks[t].Gaps, err = findPackets(x, &v.Tracks[t], v.FPS, ranges); err != nil {
 			return nil, err
 		}
 		described[t] = x.Track()
@@ -301,8 +301,10 @@ func visibleRanges(scenes []protocol.Scene, track int, chunks []protocol.Chunk) 
 }
 
 // findPackets finds the packets of ascending ranges: from the keyframe before each first frame to the last packet that
-// each last frame may need. It reads the index once.
-func findPackets(x *media.IndexFile, track *TrackSummary, fps int, ranges []*Range) error {
+// each last frame may need. It reads the index once, and returns the gaps between the packets until then.
+func findPackets(x *media.IndexFile, track *TrackSummary, fps int, ranges []*Range) (*Gaps, error) {
+	gaps := &Gaps{}
+	var last time.Duration // output time
 	n, keyframe := 0, 0
 	start, end := 0, 0 // ranges whose Start and End are known
 	settle := func(until time.Duration) {
@@ -315,18 +317,37 @@ func findPackets(x *media.IndexFile, track *TrackSummary, fps int, ranges []*Ran
 	}
 	for p, err := range x.Packets(0, x.Count()) {
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if settle(track.Clock.In(p.Need) + track.Start); end == len(ranges) {
-			return nil
+		at := track.Clock.In(p.Need) + track.Start
+		if settle(at); end == len(ranges) {
+			return gaps, nil
 		}
+		if n > 0 && at-last > media.VideoGap {
+			gaps.add(last, at-last)
+		}
+		last = at
 		if p.Key {
 			keyframe = n
 		}
 		n++
 	}
 	settle(1<<63 - 1)
-	return nil
+	return gaps, nil
+}
+
+// Part returns the part of the task that makes the chunks [from, to), counted in the film.
+func (t *VideoTask) Part(from, to int) *VideoTask {
+	part := *t
+	part.First, part.Chunks = from, t.Chunks[from-t.First:to-t.First]
+	end := part.Chunks[len(part.Chunks)-1].To
+	part.Tracks = slices.Clone(t.Tracks)
+	for i := range part.Tracks {
+		track := &part.Tracks[i]
+		n := sort.Search(len(track.Ranges), func(n int) bool { return track.Ranges[n].From >= end })
+		track.Ranges = track.Ranges[:n]
+	}
+	return &part
 }
 
 // From returns which packets of the track a child needs that renders the task from the given chunk on: half-open ranges of

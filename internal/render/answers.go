@@ -46,10 +46,13 @@ func (r *run) take(m protocol.Message) error {
 		}
 		return call(r, r.handler.Packet, m)
 	case protocol.ChunkDone:
-		if err := r.answers.chunk(int(m)); err != nil {
+		if err := r.answers.chunk(m.Chunk); err != nil {
 			return err
 		}
-		return call(r, r.handler.ChunkDone, int(m))
+		if err := r.checkTracks(m.Tracks); err != nil {
+			return err
+		}
+		return call(r, r.handler.ChunkDone, m)
 	case protocol.Progress:
 		return call(r, r.handler.Progress, int64(m))
 	case protocol.Stats:
@@ -127,10 +130,14 @@ func (r *run) checkStats() error {
 			return fmt.Errorf("stats: %d samples, %d sent, %d asked for", s.Samples, a.length, want)
 		}
 	}
-	if len(s.Tracks) != len(r.sent) {
-		return fmt.Errorf("stats: %d tracks, the plan has %d", len(s.Tracks), len(r.sent))
+	return r.checkTracks(s.Tracks)
+}
+
+func (r *run) checkTracks(tracks []protocol.TrackStats) error {
+	if len(tracks) != len(r.sent) {
+		return fmt.Errorf("stats: %d tracks, the plan has %d", len(tracks), len(r.sent))
 	}
-	for i, track := range s.Tracks {
+	for i, track := range tracks {
 		if sent := r.sent[i].Load(); int64(track.Packets) > sent || track.Packets < 0 {
 			return fmt.Errorf("stats: %d packets of track %d, %d were sent", track.Packets, i, sent)
 		}

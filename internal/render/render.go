@@ -57,7 +57,7 @@ func (c Command) withDefaults() Command {
 type Handler interface {
 	Header(protocol.Header) error
 	Packet(protocol.Packet) error // the data is the handler's
-	ChunkDone(i int) error
+	ChunkDone(protocol.ChunkDone) error
 	Progress(done int64) error // frames or samples
 }
 
@@ -102,7 +102,11 @@ func Run(ctx context.Context, cmd Command, plan protocol.Plan, next func() (prot
 	stop(nil)
 	child.in.Close() // unblocks send when the child left something unread
 	group.Wait()
-	return r.result(outer, cause, exit)
+	stats, err := r.result(outer, cause, exit)
+	if exit != nil {
+		stats.CPU = exit.UserTime() + exit.SystemTime()
+	}
+	return stats, err
 }
 
 // Causes for which a child is stopped.

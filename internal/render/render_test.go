@@ -107,7 +107,7 @@ func behave(plan protocol.Plan, c *protocol.Conn) (protocol.Stats, error) {
 			}
 			stats.Frames++
 		}
-		if err := c.ChunkDone(int(chunk.From-p.Chunks[0].From) / (chunk.To - chunk.From)); err != nil {
+		if err := c.ChunkDone(protocol.ChunkDone{Chunk: int(chunk.From-p.Chunks[0].From) / (chunk.To - chunk.From), Tracks: make([]protocol.TrackStats, len(p.Tracks))}); err != nil {
 			return stats, err
 		}
 		if err := c.Progress(int64(stats.Frames)); err != nil {
@@ -152,7 +152,12 @@ func (r *recorder) Packet(p protocol.Packet) error {
 	}
 	return nil
 }
-func (r *recorder) ChunkDone(i int) error { r.chunks = append(r.chunks, i); return nil }
+
+func (r *recorder) ChunkDone(done protocol.ChunkDone) error {
+	r.chunks = append(r.chunks, done.Chunk)
+	return nil
+}
+
 func (r *recorder) Progress(n int64) error {
 	if r.progress != nil {
 		return r.progress(n)
@@ -256,7 +261,10 @@ func TestRun_CarriesPacketsBothWays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := protocol.Stats{Frames: 30, Tracks: []protocol.TrackStats{{Packets: 15}, {Packets: 15}}}
+			if stats.CPU <= 0 {
+				t.Error("the child used no processor time")
+			}
+			want := protocol.Stats{Frames: 30, Tracks: []protocol.TrackStats{{Packets: 15}, {Packets: 15}}, CPU: stats.CPU}
 			if diff := cmp.Diff(want, stats); diff != "" {
 				t.Error(diff)
 			}

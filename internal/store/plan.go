@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"roomreel"
 )
@@ -42,8 +43,9 @@ type PlanRef struct {
 // CompositionPlan is what a composition in progress has to do and what of it is done.
 type CompositionPlan struct {
 	PlanRef
-	Chunks []Chunk
-	Film   *FilmResult // the assembled film in the working store; nil until there is one
+	Chunks   []Chunk
+	Rendered time.Time   // when the last task was done
+	Film     *FilmResult // the assembled film in the working store; nil until there is one
 }
 
 // objects lists the objects that the rows of a plan refer to.
@@ -74,6 +76,8 @@ type Chunk struct {
 	Cost   int64  // what it costs beside the others, for progress
 	Key    string // in the working store; "" until it is published
 	Size   int64
+
+	Checksum string // as its writer gave it; "" when an earlier version of the program published it
 }
 
 // Done reports whether the chunk is published.
@@ -86,7 +90,8 @@ type RenderTask struct {
 	Done    bool    // all is published and counted: nothing to do
 	Chunks  []Chunk // in order, published ones too
 	Plan    PlanRef
-	Stats   string // what SaveTaskStats kept of the attempts before; "" for nothing
+	Stats   string // of the published chunks, and what SaveTaskStats kept of the attempts before; "" for nothing
+	Again   bool   // chunks of it are rendered again; what they hold is in the stats already
 }
 
 // SavePlan writes down what is to be done and enqueues the first tasks, at most parallel and one of audio beside them. The
@@ -188,6 +193,9 @@ func (s *Store) enqueueTasks(ctx context.Context, tx *Tx, sid roomreel.Compositi
 	if err != nil || open > 0 {
 		return err
 	}
+	if _, err := tx.Exec(ctx, `UPDATE composition_plan SET rendered = $2 WHERE composition_sid = $1`, sid, micros(s.now())); err != nil {
+		return err
+	}
 	return s.queue.Enqueue(ctx, tx, Job{Kind: JobAssemble, SID: string(sid)})
 }
 
@@ -203,7 +211,7 @@ func (s *Store) AcquireTask(ctx context.Context, sid roomreel.CompositionSID, nu
 	err := s.InTx(ctx, func(tx *Tx) error {
 		var status string
 		err := tx.QueryRow(ctx, `UPDATE render_task SET attempt = attempt + 1 WHERE composition_sid = $1 AND number = $2
-			RETURNING attempt, kind, status, stats`, sid, number).Scan(&task.Attempt, &task.Kind, &status, &task.Stats)
+			RETURNING attempt, kind, status, stats, again = 1`, sid, number).Scan(&task.Attempt, &task.Kind, &status, &task.Stats, &task.Again)
 		if isNoRow(err) {
 			return ErrLeaseLost
 		}
@@ -235,10 +243,10 @@ func planRef(ctx context.Context, q querier, sid roomreel.CompositionSID) (ref P
 	return ref, err
 }
 
-const chunkColumns = `number, first_frame, end_frame, cost, object_key, size`
+const chunkColumns = `number, first_frame, end_frame, cost, object_key, size, checksum`
 
 func scanChunk(row scanner) (c Chunk, err error) {
-	err = row.Scan(&c.Number, &c.First, &c.End, &c.Cost, &c.Key, &c.Size)
+	err = row.Scan(&c.Number, &c.First, &c.End, &c.Cost, &c.Key, &c.Size, &c.Checksum)
 	return c, err
 }
 
@@ -248,7 +256,9 @@ type PublishedChunk struct {
 	Number        int
 	Key           string
 	Size          int64
+	Checksum      string
 	Header        string // video: a checksum of the encoder's header
+	Stats         string // video: of all published chunks of the task, with this one (JSON)
 }
 
 // PublishChunk notes that a chunk is in the working store. Unless the attempt holds the task's lease, the chunk is still to be
@@ -273,8 +283,8 @@ func (s *Store) publishChunk(ctx context.Context, tx *Tx, sid roomreel.Compositi
 	if err := s.lockTask(ctx, tx, sid, c.Task, c.Attempt); err != nil {
 		return err
 	}
-	n, err := tx.Exec(ctx, `UPDATE chunk SET status = 'done', object_key = $4, size = $5
-		WHERE composition_sid = $1 AND task = $2 AND number = $3 AND status = 'waiting'`, sid, c.Task, c.Number, c.Key, c.Size)
+	n, err := tx.Exec(ctx, `UPDATE chunk SET status = 'done', object_key = $4, size = $5, checksum = $6
+		WHERE composition_sid = $1 AND task = $2 AND number = $3 AND status = 'waiting'`, sid, c.Task, c.Number, c.Key, c.Size, c.Checksum)
 	if err == nil && n == 0 {
 		err = ErrLeaseLost
 	}
@@ -283,6 +293,9 @@ func (s *Store) publishChunk(ctx context.Context, tx *Tx, sid roomreel.Compositi
 		if err == nil && n == 0 {
 			err = ErrOtherEncoder
 		}
+	}
+	if err == nil && c.Stats != "" {
+		_, err = tx.Exec(ctx, `UPDATE render_task SET stats = $3 WHERE composition_sid = $1 AND number = $2`, sid, c.Task, c.Stats)
 	}
 	if err != nil {
 		return err
@@ -337,6 +350,53 @@ func (s *Store) finishTask(ctx context.Context, tx *Tx, sid roomreel.Composition
 	return s.enqueueTasks(ctx, tx, sid, 1)
 }
 
+// RenderAgain has published chunks rendered again whose segments are damaged. It does so once for a composition: again is
+// false when it was done before, and nothing changes. The error is ErrLeaseLost when one of the chunks is not published under
+// the same key any more.
+func (s *Store) RenderAgain(ctx context.Context, sid roomreel.CompositionSID, chunks ...Chunk) (again bool, err error) {
+	_, err = s.change(ctx, sid, func(tx *Tx, _ *roomreel.Composition) error {
+		var before int
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM render_task WHERE composition_sid = $1 AND again = 1`, sid).Scan(&before); err != nil {
+			return err
+		}
+		var old []PendingDeletion
+		for _, chunk := range chunks {
+			var task int
+			err := tx.QueryRow(ctx, `UPDATE chunk SET status = 'waiting', object_key = '', size = 0, checksum = ''
+				WHERE composition_sid = $1 AND number = $2 AND object_key = $3 AND object_key <> '' RETURNING task`, sid, chunk.Number, chunk.Key).Scan(&task)
+			if isNoRow(err) {
+				return ErrLeaseLost
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, `UPDATE render_task SET status = 'waiting', again = 1 WHERE composition_sid = $1 AND number = $2`, sid, task); err != nil {
+				return err
+			}
+			old = append(old, PendingDeletion{WorkingStore, chunk.Key})
+		}
+		if again = before == 0; !again {
+			return errRenderedAgain
+		}
+		// The encoding of the audio that found its samples damaged waits for them.
+		if _, err := tx.Exec(ctx, `UPDATE render_task SET status = 'waiting' WHERE composition_sid = $1 AND kind = 'encode' AND status = 'enqueued'
+			AND EXISTS (SELECT 1 FROM render_task audio WHERE audio.composition_sid = $1 AND audio.kind = 'audio' AND audio.status = 'waiting')`, sid); err != nil {
+			return err
+		}
+		if err := s.deleteLater(ctx, tx, string(sid), old...); err != nil {
+			return err
+		}
+		return s.enqueueTasks(ctx, tx, sid, len(chunks))
+	})
+	if errors.Is(err, errRenderedAgain) {
+		err = nil
+	}
+	return again && err == nil, err
+}
+
+// errRenderedAgain rolls a transaction back.
+var errRenderedAgain = errors.New("store: chunks were rendered again before")
+
 // Plan returns the plan of a composition in progress; ErrLeaseLost when it is not in progress.
 func (s *Store) Plan(ctx context.Context, sid roomreel.CompositionSID) (CompositionPlan, error) {
 	return planOf(ctx, s.read(), sid)
@@ -344,8 +404,8 @@ func (s *Store) Plan(ctx context.Context, sid roomreel.CompositionSID) (Composit
 
 func planOf(ctx context.Context, q querier, sid roomreel.CompositionSID) (plan CompositionPlan, err error) {
 	var film string
-	err = q.QueryRow(ctx, `SELECT object_key, size, version, checksum, film FROM composition_plan WHERE composition_sid = $1`, sid).
-		Scan(&plan.Key, &plan.Size, &plan.Version, &plan.Checksum, &film)
+	err = q.QueryRow(ctx, `SELECT object_key, size, version, checksum, film, rendered FROM composition_plan WHERE composition_sid = $1`, sid).
+		Scan(&plan.Key, &plan.Size, &plan.Version, &plan.Checksum, &film, instant{&plan.Rendered})
 	if isNoRow(err) {
 		return plan, ErrLeaseLost
 	}

@@ -158,6 +158,53 @@ func TestPublishChunk_NeverMixesEncoders(t *testing.T) {
 	})
 }
 
+func TestRenderAgain_DoesSoOnce(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		c := f.started(t, 3, 3)
+		for n := range 4 {
+			check(t, f.publish(t, c.SID, n))
+		}
+		plan, err := f.Plan(ctx, c.SID)
+		check(t, err)
+		wantEqual(t, "the time of the last task is noted", plan.Rendered.IsZero(), false)
+		damaged := plan.Chunks[:3:3] // the audio, and chunks 0 and 1
+		again, err := f.RenderAgain(ctx, c.SID, damaged[0], damaged[2])
+		check(t, err)
+		wantEqual(t, "they are rendered again", again, true)
+		plan, err = f.Plan(ctx, c.SID)
+		check(t, err)
+		for i, chunk := range plan.Chunks {
+			wantEqual(t, fmt.Sprintf("chunk %d is published", chunk.Number), chunk.Done(), i != 0 && i != 2)
+		}
+		if left, err := f.PendingDeletions(ctx, string(c.SID)); err != nil || len(left) != 2 {
+			t.Errorf("%v are deleted, %v", left, err)
+		}
+		if again, err := f.RenderAgain(ctx, c.SID, damaged[2]); again || !leaseLost(err) {
+			t.Errorf("a late attempt: %v, %v", again, err)
+		}
+		task, err := f.AcquireTask(ctx, c.SID, videoTask(1))
+		check(t, err)
+		if !task.Again || task.Stats != "{}" || task.Done {
+			t.Errorf("the task is %+v", task)
+		}
+		wantEqual(t, "jobs to assemble", f.queue.count(store.JobAssemble, string(c.SID)), 1)
+		check(t, f.publish(t, c.SID, videoTask(1)))
+		check(t, f.publish(t, c.SID, 0))
+		wantEqual(t, "jobs to assemble", f.queue.count(store.JobAssemble, string(c.SID)), 2)
+		plan, err = f.Plan(ctx, c.SID)
+		check(t, err)
+		again, err = f.RenderAgain(ctx, c.SID, plan.Chunks[3])
+		check(t, err)
+		wantEqual(t, "a second time", again, false)
+		after, err := f.Plan(ctx, c.SID)
+		check(t, err)
+		if diff := cmp.Diff(plan, after); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestPublishChunk_RejectsStaleWorkers(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		ctx := t.Context()

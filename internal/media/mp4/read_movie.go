@@ -34,6 +34,8 @@ type track struct {
 	edited   bool  // an edit says which media time is shown first:
 	shown    int64
 	length   uint64 // of the edits, in the movie's scale
+	header   uint64 // duration in the track header, in the movie's scale
+	media    uint64 // duration in the media header, in units of scale
 	edits    int
 	defaults mp4ff.TrexBox
 
@@ -138,6 +140,7 @@ func (s *source) track(t *track) error {
 	header, err := decode[mp4ff.TkhdBox](s, t.boxes["tkhd"], mp4ff.DecodeTkhdSR)
 	if err == nil {
 		t.id, t.sides = header.TrackID, [2]uint32{uint32(header.Width), uint32(header.Height)}
+		t.header = header.Duration
 		if err := s.matrix(t, header.Version); err != nil {
 			return err
 		}
@@ -151,7 +154,7 @@ func (s *source) track(t *track) error {
 	case err != nil || mdhd.Timescale == 0:
 		damage("media header")
 	default:
-		t.scale = mdhd.Timescale
+		t.scale, t.media = mdhd.Timescale, mdhd.Duration
 	}
 	elst, err := decode[mp4ff.ElstBox](s, t.boxes["elst"], mp4ff.DecodeElstSR)
 	if err == nil {

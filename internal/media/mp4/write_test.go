@@ -231,34 +231,103 @@ func TestWrite_AudioIsSampleExact(t *testing.T) {
 	}
 }
 
-func TestReadInfo_SaysWhatWasWritten(t *testing.T) {
+// readFilm reads a film back and lists its packets.
+func readFilm(r io.ReaderAt, size int64) (media.Film, map[*media.FilmTrack][]media.FilmPacket, error) {
+	packets := map[*media.FilmTrack][]media.FilmPacket{}
+	film, err := ReadFilm(r, size, func(track *media.FilmTrack, p media.FilmPacket) error {
+		packets[track] = append(packets[track], p)
+		return nil
+	})
+	return film, packets, err
+}
+
+func TestReadFilm_SaysWhatWasWritten(t *testing.T) {
 	path := write(t, videoH264(t, 77, 25, 1), audioAAC(t, "sin(2*PI*440*t)", 147840))
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := ReadInfo(bytes.NewReader(b), int64(len(b)))
+	film, packets, err := readFilm(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var last int64
-	for i := range info.Tracks {
-		last = max(last, info.Tracks[i].End)
-		info.Tracks[i].End = 0
-	}
-	if last != int64(len(b)) {
-		t.Errorf("the last sample ends at %d, the file at %d", last, len(b))
-	}
-	want := Info{Duration: 3080 * time.Millisecond, FastStart: true, Tracks: []TrackInfo{
-		{Video: true, Codec: "h264", Width: 160, Height: 120, Samples: 77, Keys: 2, Media: 3080 * time.Millisecond, Start: 80 * time.Millisecond, Length: 3080 * time.Millisecond},
-		{Codec: "aac", Rate: 48000, Channels: 2, Samples: 146, Keys: 146, Media: 3101333333, Start: 21333333, Length: 3080 * time.Millisecond},
+	want := media.Film{Duration: 3080 * time.Millisecond, Front: true, Tracks: []*media.FilmTrack{
+		{Video: true, Codec: "h264", Width: 160, Height: 120, Scale: 48000, Length: 147840},
+		{Codec: "aac", Rate: 48000, Channels: 2, Scale: 48000, Delay: 1024, Length: 147840},
 	}}
-	if d := cmp.Diff(want, info); d != "" {
-		t.Error(d)
+	if d := cmp.Diff(want, film); d != "" {
+		t.Fatal(d)
+	}
+	var last int64
+	keys, samples := 0, int64(0)
+	for track, list := range packets {
+		for _, p := range list {
+			last = max(last, p.Pos+p.Size)
+			samples += p.Samples
+			if track.Video && p.Key {
+				keys++
+			}
+		}
+	}
+	if last != int64(len(b)) || keys != 2 || samples != 1024+147840 {
+		t.Errorf("packets end at %d of %d bytes, %d keyframes, %d samples", last, len(b), keys, samples)
+	}
+	video := packets[film.Tracks[0]]
+	if first := video[0]; len(video) != 77 || first.Decode != 0 || first.Shown != 0 || first.Length != 1920 || !first.Key {
+		t.Errorf("%d frames, the first is %+v", len(video), first)
 	}
 	for cut := range len(b) {
-		if _, err := ReadInfo(bytes.NewReader(b[:cut]), int64(cut)); err == nil {
+		if _, err := ReadFilm(bytes.NewReader(b[:cut]), int64(cut), nil); err == nil {
 			t.Fatalf("a film cut at byte %d of %d passes", cut, len(b))
+		}
+	}
+}
+
+// Each number of a header that says how long something lasts is compared with the packets, and so is each flag of a keyframe.
+func TestReadFilm_RefusesHeadersThatContradictThePackets(t *testing.T) {
+	whole, err := os.ReadFile(write(t, videoH264(t, 77, 25, 1), audioAAC(t, "sin(2*PI*440*t)", 147840)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	film, packets, err := readFilm(bytes.NewReader(whole), int64(len(whole)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keyframe media.FilmPacket // not the first, which has the encoder's SEI in front
+	for _, p := range packets[film.Tracks[0]] {
+		if p.Key {
+			keyframe = p
+		}
+	}
+	// at is where the nth box of a kind has the number: so many bytes after its four letters.
+	at := func(kind string, n, distance int) int {
+		from := 0
+		for range n {
+			from += bytes.Index(whole[from:], []byte(kind)) + 4
+		}
+		return from + distance
+	}
+	for name, test := range map[string]struct {
+		at   int
+		want string
+	}{
+		"mvhd":       {at("mvhd", 1, 4+12+3), "its header says that it lasts"},
+		"video tkhd": {at("tkhd", 1, 4+16+3), "its track header says"},
+		"audio tkhd": {at("tkhd", 2, 4+16+3), "its track header says"},
+		"video mdhd": {at("mdhd", 1, 4+12+3), "its media header says"},
+		"audio mdhd": {at("mdhd", 2, 4+12+3), "its media header says"},
+		"stss":       {at("stss", 1, 8+4+3), "is flagged as a keyframe and is none"},
+		"video stsz": {at("stsz", 1, 12+3), ""},
+		"video stco": {at("stco", 1, 8), "outside the payload"},
+		"audio stts": {at("stts", 2, 8+4+2), "its media header says"},
+		"payload":    {int(keyframe.Pos) + 4, "is flagged as a keyframe and is none"},
+	} {
+		b := bytes.Clone(whole)
+		if b[test.at]++; name == "payload" {
+			b[test.at] = 0x61 // a slice of another kind of frame, after the length of the NAL unit
+		}
+		if _, err := ReadFilm(bytes.NewReader(b), int64(len(b)), nil); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want %q", name, err, test.want)
 		}
 	}
 }
@@ -341,12 +410,12 @@ func TestWrite_FilmsBeyond4GiBHaveWideOffsets(t *testing.T) {
 	if !bytes.Contains(w.head, []byte("co64")) || bytes.Contains(w.head, []byte("stco")) {
 		t.Error("offsets are not 64 bits wide")
 	}
-	info, err := ReadInfo(&w, w.n)
+	film, packets, err := readFilm(&w, w.n)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.Tracks[0].End != w.n || info.Tracks[0].Samples != count || !info.FastStart {
-		t.Errorf("%+v of %d bytes", info, w.n)
+	if list := packets[film.Tracks[0]]; len(list) != count || list[count-1].Pos+list[count-1].Size != w.n || !film.Front {
+		t.Errorf("%d packets in %d bytes", len(list), w.n)
 	}
 }
 
@@ -375,7 +444,7 @@ func TestWrite_RefusesWhatItCannotExpress(t *testing.T) {
 	}
 }
 
-func FuzzReadInfo(f *testing.F) {
+func FuzzReadFilm(f *testing.F) {
 	path := write(f, audioAAC(f, "sin(2*PI*440*t)", 4800))
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -383,13 +452,15 @@ func FuzzReadInfo(f *testing.F) {
 	}
 	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		info, err := ReadInfo(bytes.NewReader(b), int64(len(b)))
+		_, packets, err := readFilm(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
 			return
 		}
-		for _, track := range info.Tracks {
-			if track.End > int64(len(b)) {
-				t.Errorf("a sample ends at %d, the file at %d", track.End, len(b))
+		for _, list := range packets {
+			for _, p := range list {
+				if p.Pos+p.Size > int64(len(b)) {
+					t.Errorf("a packet ends at %d, the file at %d", p.Pos+p.Size, len(b))
+				}
 			}
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"roomreel/internal/codec"
 	"roomreel/internal/media/bitstream"
@@ -162,6 +163,7 @@ func (t *track) packet(data []byte) error {
 		t.stats.Packets++
 		if err != nil {
 			t.stats.Refuse(err)
+			t.stats.Concealed += time.Duration(int64(len(samples)/2)-decoded) * time.Second / time.Duration(t.rate)
 		} else {
 			t.stats.Decoded++
 		}

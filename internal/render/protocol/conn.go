@@ -108,12 +108,12 @@ func (c *Conn) Packet(p Packet) error {
 	return writePacket(c.out, p)
 }
 
-// ChunkDone says that all packets of the plan's chunk i have been sent. It flushes.
-func (c *Conn) ChunkDone(i int) error {
+// ChunkDone says that all packets of a chunk have been sent. It flushes.
+func (c *Conn) ChunkDone(done ChunkDone) error {
 	c.page.Step()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := writeNumber(c.out, kindChunk, int64(i)); err != nil {
+	if err := writeJSON(c.out, kindChunk, done); err != nil {
 		return err
 	}
 	return c.out.Flush()

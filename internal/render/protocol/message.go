@@ -17,7 +17,7 @@ const (
 	kindPacket   = 'D' // both ways
 	kindEnd      = 'E' // parent to child, last: no more packets
 	kindHeader   = 'H' // child to parent, before its first packet
-	kindChunk    = 'C' // child to parent: all packets of a chunk are sent
+	kindChunk    = 'C' // child to parent: all packets of a chunk are sent; JSON
 	kindProgress = 'G' // child to parent: frames or samples done so far
 	kindStats    = 'F' // child to parent, last: JSON
 )
@@ -49,9 +49,9 @@ func limitOf(kind byte) (limit int, ok bool) {
 		return maxPacket, true
 	case kindHeader:
 		return maxHeader, true
-	case kindStats:
+	case kindStats, kindChunk:
 		return maxStats, true
-	case kindChunk, kindProgress:
+	case kindProgress:
 		return binary.MaxVarintLen64, true
 	case kindEnd:
 		return 0, true

@@ -41,8 +41,11 @@ func (s *Sender) Flush() error { return s.w.Flush() }
 // Message is what a child says: [Header], [Packet], [ChunkDone], [Progress] or [Stats].
 type Message interface{ message() }
 
-// ChunkDone is the number of a chunk of the plan whose packets have all come.
-type ChunkDone int
+// ChunkDone says that all packets of a chunk have come.
+type ChunkDone struct {
+	Chunk  int          // its number in the plan
+	Tracks []TrackStats // of all that the child did until then
+}
 
 // Progress is how many frames or samples are done.
 type Progress int64
@@ -72,8 +75,11 @@ func (r *Receiver) Next() (Message, error) {
 	case kindPacket:
 		return sent(parsePacket(body))
 	case kindChunk:
-		n, err := parseNumber(body)
-		return sent(ChunkDone(n), err)
+		var done ChunkDone
+		if err := json.Unmarshal(body, &done); err != nil {
+			return nil, fmt.Errorf("protocol: chunk: %w", err)
+		}
+		return done, nil
 	case kindProgress:
 		n, err := parseNumber(body)
 		return sent(Progress(n), err)

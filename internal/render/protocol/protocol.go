@@ -9,6 +9,7 @@ package protocol
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"roomreel/internal/timeline"
@@ -31,6 +32,10 @@ type Track struct {
 
 	Display Display `json:"display,omitzero"`
 	Colour  Colour  `json:"colour,omitzero"` // what the container says of the frames
+
+	// Counted says that packets and frames of video before this time are in the stats of a child that made earlier chunks. This
+	// child decodes them once more and does not count them. 0 counts all.
+	Counted time.Duration `json:"counted,omitempty"`
 
 	// Parts describe later packets, where the recording's headers change. A decoder of one part knows nothing of the others.
 	Parts []Track `json:"parts,omitempty"`
@@ -176,6 +181,8 @@ type Stats struct {
 	Samples int64 // audio samples encoded, without priming and padding
 	Tracks  []TrackStats
 	Peak    float64 // largest sample of the mix before the limiter; 1.0 is full scale
+
+	CPU time.Duration `json:"-"` // that the child used; the parent knows it
 }
 
 // TrackStats says what became of one track's packets. Audio packets count where they begin: those before From and after To
@@ -188,9 +195,49 @@ type TrackStats struct {
 	Samples int64 // samples of the track that a decoder made and that were mixed; not the silence in place of refused packets
 	Sizes   int   // changes of the size of frames that were shown
 
+	// Concealed is for how long refused packets were concealed: by silence, or by the last good frame until the next.
+	Concealed time.Duration `json:",omitempty"`
+	Seen      []FrameSize   `json:",omitempty"` // the sizes of decoded frames in order, where they change; MaxSeen at most
+
 	// Refusal says why the first packet was refused that was. Empty when none was.
 	Refusal string `json:",omitempty"`
 }
+
+// Add adds the stats of what follows in the film.
+func (s *TrackStats) Add(next TrackStats) {
+	s.Packets += next.Packets
+	s.Decoded += next.Decoded
+	s.Errors += next.Errors
+	s.Shown += next.Shown
+	s.Samples += next.Samples
+	s.Concealed += next.Concealed
+	s.Sizes += next.Sizes
+	for _, size := range next.Seen {
+		if n := len(s.Seen); n > 0 && s.Seen[n-1].Width == size.Width && s.Seen[n-1].Height == size.Height {
+			continue
+		} else if n < MaxSeen {
+			s.Seen = append(slices.Clip(s.Seen), size)
+		}
+	}
+	if s.Refusal == "" {
+		s.Refusal = next.Refusal
+	}
+}
+
+// Clone returns a copy that later changes of s do not change.
+func (s TrackStats) Clone() TrackStats {
+	s.Seen = slices.Clone(s.Seen)
+	return s
+}
+
+// FrameSize is a size of decoded frames, and the output time of the first.
+type FrameSize struct {
+	At            time.Duration
+	Width, Height int
+}
+
+// MaxSeen bounds TrackStats.Seen.
+const MaxSeen = 20
 
 // Refuse counts an error, and keeps the first. The text is bounded, because stats travel to the parent and into reports.
 func (s *TrackStats) Refuse(err error) {

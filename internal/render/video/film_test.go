@@ -33,8 +33,11 @@ func (p *parent) Next() (protocol.Packet, error) {
 func (p *parent) WorkingOn(int)                  {}
 func (p *parent) Header(h protocol.Header) error { p.header = h; p.headers++; return nil }
 func (p *parent) Packet(k protocol.Packet) error { p.out = append(p.out, k); return p.broken }
-func (p *parent) ChunkDone(int) error            { p.chunks = append(p.chunks, len(p.out)); return nil }
-func (p *parent) Progress(done int64) error      { p.done = done; return nil }
+func (p *parent) ChunkDone(protocol.ChunkDone) error {
+	p.chunks = append(p.chunks, len(p.out))
+	return nil
+}
+func (p *parent) Progress(done int64) error { p.done = done; return nil }
 
 // sharp loses almost nothing, and has B-frames.
 var sharp = protocol.Encoder{Codec: "h264", Options: map[string]string{"preset": "veryfast", "crf": "6"}, GOP: 100}

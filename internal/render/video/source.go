@@ -47,6 +47,10 @@ type source struct {
 	width   int
 	height  int
 	stats   protocol.TrackStats
+
+	last       time.Duration // of the packet that the decoder took last
+	concealing bool          // no frame has come since a packet was refused, and
+	concealed  time.Duration // the time of the first of these
 }
 
 func newSource(t protocol.Track) *source { return &source{all: t} }
@@ -54,7 +58,9 @@ func newSource(t protocol.Track) *source { return &source{all: t} }
 // decode gives the decoder a packet and takes what comes out. A packet that the decoder refuses is counted; the last good
 // frame stays.
 func (s *source) decode(p protocol.Packet) {
-	s.stats.Packets++
+	if s.counted(p.Time) {
+		s.stats.Packets++
+	}
 	if p.Part != s.part {
 		s.begin(p.Part)
 	}
@@ -69,11 +75,11 @@ func (s *source) decode(p protocol.Packet) {
 		}
 	}
 	if s.refused != nil {
-		s.stats.Refuse(s.refused)
+		s.refuse(p.Time, s.refused)
 		return
 	}
 	if len(p.Data) == 0 {
-		s.stats.Refuse(errors.New("the packet is empty"))
+		s.refuse(p.Time, errors.New("the packet is empty"))
 		return
 	}
 	parts := [][]byte{p.Data}
@@ -84,15 +90,41 @@ func (s *source) decode(p protocol.Packet) {
 		err := s.decoder.Send(part, int64(p.Time))
 		s.follow(p, err)
 		if err != nil {
-			s.stats.Refuse(err)
+			s.refuse(p.Time, err)
 			s.receive()
 			return
 		}
+		s.last = p.Time
 		s.hold(p.Time)
 		s.receive()
 	}
 	if s.decoder.Delay() == 0 || len(s.held) > maxQueue {
 		s.held = s.held[:0] // what has not come out by now never comes
+	}
+}
+
+// counted reports whether a packet or frame of this time is in this child's stats.
+func (s *source) counted(at time.Duration) bool { return s.all.Counted == 0 || at >= s.all.Counted }
+
+// refuse counts what cannot be decoded. From its time on the last good frame is held.
+func (s *source) refuse(at time.Duration, err error) {
+	if !s.counted(at) {
+		return
+	}
+	s.stats.Refuse(err)
+	if !s.concealing {
+		s.concealing, s.concealed = true, at
+	}
+}
+
+// countDecoded counts a frame that was decoded.
+func (s *source) countDecoded(at time.Duration) {
+	if s.counted(at) {
+		s.stats.Decoded++
+	}
+	if s.concealing && at > s.concealed {
+		s.concealing = false
+		s.stats.Concealed += at - s.concealed
 	}
 }
 
@@ -157,7 +189,7 @@ func (s *source) receive() {
 		}
 		ok, err := s.decoder.Receive(s.spare)
 		if err != nil {
-			s.stats.Refuse(err)
+			s.refuse(s.last, err)
 			refused++
 			continue
 		}
@@ -183,12 +215,12 @@ func (s *source) enqueue() {
 	at := time.Duration(f.PTS)
 	s.held = slices.DeleteFunc(s.held, func(t time.Duration) bool { return t <= at })
 	if slices.Contains(s.spoilt, at) {
-		s.stats.Refuse(errLost)
+		s.refuse(at, errLost)
 		s.recycle(f)
 		return
 	}
 	if s.shown.frame != nil && f.PTS < s.shown.frame.PTS {
-		s.stats.Decoded++
+		s.countDecoded(at)
 		s.recycle(f) // too late: a newer one has been shown
 		return
 	}
@@ -203,7 +235,7 @@ func (s *source) enqueue() {
 		s.queue[i-1] = next
 		return
 	}
-	s.stats.Decoded++
+	s.countDecoded(at)
 	s.queue = slices.Insert(s.queue, i, next)
 	if len(s.queue) > maxQueue || len(s.queue)*f.Width*f.Height > maxQueuePixels {
 		s.take()
@@ -220,7 +252,7 @@ func (s *source) advance(at time.Duration) {
 	}
 }
 
-// countSize counts a change of the size of frames that are shown.
+// countSize notes a change of the size of frames that are shown.
 func (s *source) countSize() {
 	f := s.shown.frame
 	if f == nil || f.Width == s.width && f.Height == s.height {
@@ -230,6 +262,9 @@ func (s *source) countSize() {
 		s.stats.Sizes++
 	}
 	s.width, s.height = f.Width, f.Height
+	if len(s.stats.Seen) < protocol.MaxSeen {
+		s.stats.Seen = append(s.stats.Seen, protocol.FrameSize{At: time.Duration(f.PTS), Width: f.Width, Height: f.Height})
+	}
 }
 
 // take shows the first frame of the queue.

@@ -25,7 +25,7 @@ type Conn interface {
 	WorkingOn(track int)            // -1 for none
 	Header(protocol.Header) error
 	Packet(protocol.Packet) error
-	ChunkDone(i int) error
+	ChunkDone(protocol.ChunkDone) error
 	Progress(done int64) error
 }
 
@@ -57,11 +57,7 @@ func Run(plan protocol.VideoPlan, conn Conn) (protocol.Stats, error) {
 	if err != nil {
 		return protocol.Stats{}, err
 	}
-	stats := protocol.Stats{Frames: w.done}
-	for _, s := range c.tracks {
-		stats.Tracks = append(stats.Tracks, s.stats)
-	}
-	return stats, nil
+	return protocol.Stats{Frames: w.done, Tracks: c.stats()}, nil
 }
 
 // checkPlan refuses plans that would draw outside the canvas or never end.
@@ -109,6 +105,7 @@ type composer struct {
 
 	next    int           // the frame to compose next
 	at      time.Duration // its time
+	chunk   int           // the plan's chunk that it belongs to
 	scene   int           // the plan's scene that it belongs to
 	current *canvas       // the canvas of the frame before it; nil at first
 }
@@ -214,7 +211,21 @@ func (c *composer) compose() error {
 		}
 	}
 	c.begin(c.next + 1)
-	return c.out.encode(c.current)
+	var done []protocol.TrackStats
+	if c.next == c.plan.Chunks[c.chunk].To {
+		done = c.stats()
+		c.chunk++
+	}
+	return c.out.encode(c.current, done)
+}
+
+// stats returns what was counted of each track so far.
+func (c *composer) stats() []protocol.TrackStats {
+	stats := make([]protocol.TrackStats, len(c.tracks))
+	for i, s := range c.tracks {
+		stats[i] = s.stats.Clone()
+	}
+	return stats
 }
 
 func shows(cells []protocol.Cell, track int) bool {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"roomreel/internal/codec"
 	"roomreel/internal/codec/codectest"
 	"roomreel/internal/render/protocol"
@@ -142,9 +144,12 @@ func TestRun_HoldsTheLastGoodFrame(t *testing.T) {
 					t.Errorf("frame %d is %d, want %d", n, got, want)
 				}
 			}
-			want := protocol.TrackStats{Packets: 25, Decoded: 22, Errors: 3, Shown: 25, Refusal: test.refusal}
-			if f.stats.Tracks[0] != want {
-				t.Errorf("stats: %+v, want %+v", f.stats.Tracks[0], want)
+			want := protocol.TrackStats{
+				Packets: 25, Decoded: 22, Errors: 3, Shown: 25, Refusal: test.refusal, Concealed: 120 * time.Millisecond,
+				Seen: []protocol.FrameSize{{Width: 64, Height: 48}},
+			}
+			if d := cmp.Diff(want, f.stats.Tracks[0]); d != "" {
+				t.Error(d)
 			}
 		})
 	}
@@ -388,7 +393,8 @@ func TestRun_CountsATrackThatCannotBeDecoded(t *testing.T) {
 	track := footage(t, 64, 48, "25", 0.4, vp8)
 	track.Codec = "theora"
 	f := compose(t, plan, add(&plan, track, 0))
-	if got := f.stats.Tracks[0]; got != (protocol.TrackStats{Packets: 10, Errors: 10, Refusal: `decoder "theora": not supported`}) {
+	want := protocol.TrackStats{Packets: 10, Errors: 10, Refusal: `decoder "theora": not supported`}
+	if got := f.stats.Tracks[0]; !cmp.Equal(got, want) {
 		t.Errorf("stats: %+v", got)
 	}
 }

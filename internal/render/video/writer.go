@@ -19,6 +19,7 @@ var errStopped = errors.New("encoder stopped")
 type step struct {
 	canvas  *canvas
 	release bool
+	stats   []protocol.TrackStats // with the last frame of a chunk
 }
 
 // writer encodes canvases in its own goroutine, chunk by chunk, and sends what comes out.
@@ -73,8 +74,11 @@ func (w *writer) blank() (*canvas, error) {
 	}
 }
 
-// encode makes the canvas the film's next frame. It may be encoded again, but not drawn on.
-func (w *writer) encode(c *canvas) error { return w.send(step{canvas: c}) }
+// encode makes the canvas the film's next frame. It may be encoded again, but not drawn on. stats come with the last frame of
+// a chunk.
+func (w *writer) encode(c *canvas, stats []protocol.TrackStats) error {
+	return w.send(step{canvas: c, stats: stats})
+}
 
 // release gives a canvas back after its frames are encoded, for blank to return.
 func (w *writer) release(c *canvas) error { return w.send(step{canvas: c, release: true}) }
@@ -113,21 +117,21 @@ func (w *writer) run() {
 			w.free <- s.canvas // never blocks: it has room for all canvases
 			continue
 		}
-		if w.err = w.frame(s.canvas); w.err != nil {
+		if w.err = w.frame(s); w.err != nil {
 			return
 		}
 	}
 }
 
 // frame encodes one frame, and ends the chunk after its last.
-func (w *writer) frame(c *canvas) error {
+func (w *writer) frame(s step) error {
 	chunk := w.plan.Chunks[w.chunk]
 	if w.encoder == nil {
 		if err := w.open(); err != nil {
 			return err
 		}
 	}
-	if err := w.encoder.Send(c.pixels, int64(w.in)); err != nil {
+	if err := w.encoder.Send(s.canvas.pixels, int64(w.in)); err != nil {
 		return err
 	}
 	w.in++
@@ -149,7 +153,7 @@ func (w *writer) frame(c *canvas) error {
 	w.encoder.Close()
 	w.encoder = nil
 	w.in, w.out = 0, 0
-	err := w.conn.ChunkDone(w.chunk)
+	err := w.conn.ChunkDone(protocol.ChunkDone{Chunk: w.chunk, Tracks: s.stats})
 	w.chunk++
 	return err
 }
