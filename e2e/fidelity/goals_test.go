@@ -13,7 +13,7 @@ import (
 var bin string
 
 // long tells that the rooms of docs/fidelity.md are measured, which takes many minutes.
-var long = os.Getenv("ROOMREEL_FIDELITY") == "long"
+var long = os.Getenv("ROOMREEL_TEST_FIDELITY") == "long"
 
 // sized returns the size of a measurement in the short or the long form.
 func sized[T any](short, whole T) T {
