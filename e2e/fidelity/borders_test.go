@@ -92,17 +92,24 @@ func mean(list []float64) float64 {
 	return sum / float64(len(list))
 }
 
+// makeSteady writes a room of numbered frames and a steady tone, and returns its manifest.
+func makeSteady(t *testing.T, dir string, length time.Duration) string {
+	t.Helper()
+	frames := int(length.Seconds() * 25)
+	fixture.FFmpeg(t, slices.Concat([]string{"-f", "lavfi", "-i", numbered(borderSize, 25, 0, frames)}, codecs["vp8"].encoder, []string{"-b:v", "2M", dir + "/camera.mkv"})...)
+	fixture.FFmpeg(t, slices.Concat([]string{"-f", "lavfi", "-i", steadyTone(length)}, codecs["opus"].encoder, []string{"-b:a", "64k", "-frames:a", fmt.Sprint(int(length/packetStep) - 1), dir + "/microphone.mka"})...)
+	return fixture.Room{Recordings: []fixture.Recording{
+		{File: "camera.mkv", Name: "camera", Participant: "a", Kind: roomreel.Video},
+		{File: "microphone.mka", Name: "microphone", Participant: "a", Kind: roomreel.Audio},
+	}}.WriteManifest(t, dir)
+}
+
 func TestBorders(t *testing.T) {
 	t.Parallel()
 	length := sized(10*time.Second, 120*time.Second)
 	frames := int(length.Seconds() * 25)
 	dir := t.TempDir()
-	fixture.FFmpeg(t, slices.Concat([]string{"-f", "lavfi", "-i", numbered(borderSize, 25, 0, frames)}, codecs["vp8"].encoder, []string{"-b:v", "2M", dir + "/camera.mkv"})...)
-	fixture.FFmpeg(t, slices.Concat([]string{"-f", "lavfi", "-i", steadyTone(length)}, codecs["opus"].encoder, []string{"-b:a", "64k", "-frames:a", fmt.Sprint(int(length/packetStep) - 1), dir + "/microphone.mka"})...)
-	manifest := fixture.Room{Recordings: []fixture.Recording{
-		{File: "camera.mkv", Name: "camera", Participant: "a", Kind: roomreel.Video},
-		{File: "microphone.mka", Name: "microphone", Participant: "a", Kind: roomreel.Audio},
-	}}.WriteManifest(t, dir)
+	manifest := makeSteady(t, dir, length)
 	for _, format := range []string{"mp4", "webm"} {
 		out := filepath.Join(dir, "film."+format)
 		film, _ := compose(t, manifest, out, "--resolution", fmt.Sprintf("%dx%d", borderSize.X, borderSize.Y), "--set", "compose.chunk="+borderChunk.String())

@@ -84,6 +84,16 @@ type room struct {
 	results
 }
 
+func newRoom(t *testing.T, dir string) *room {
+	t.Helper()
+	r := &room{dir: dir, camera: track{
+		name: "good-camera", codec: "vp8", ending: "mkv", beats: 1, event: 10 * frameStep, gaps: []fixture.Span{{Start: damagedLength, End: time.Hour}},
+	}}
+	microphone := track{name: "good-microphone", codec: "opus", ending: "mka", beats: 1, event: 10 * frameStep, tone: 3000, gaps: r.camera.gaps}
+	r.good = []fixture.Recording{r.camera.make(t, dir), microphone.make(t, dir)}
+	return r
+}
+
 func seeds(t *testing.T) (first, count uint64) {
 	t.Helper()
 	if text := os.Getenv("ROOMREEL_TEST_SEED"); text != "" {
@@ -99,13 +109,8 @@ func seeds(t *testing.T) (first, count uint64) {
 // TestDamage composes rooms of damaged recordings and a good one. ROOMREEL_TEST_SEED=N tries one seed, and keeps its file.
 func TestDamage(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
 	masters := makeMasters(t, t.TempDir())
-	r := &room{dir: dir, camera: track{
-		name: "good-camera", codec: "vp8", ending: "mkv", beats: 1, event: 10 * frameStep, gaps: []fixture.Span{{Start: damagedLength, End: time.Hour}},
-	}}
-	microphone := track{name: "good-microphone", codec: "opus", ending: "mka", beats: 1, event: 10 * frameStep, tone: 3000, gaps: r.camera.gaps}
-	r.good = []fixture.Recording{r.camera.make(t, dir), microphone.make(t, dir)}
+	r := newRoom(t, t.TempDir())
 	first, count := seeds(t)
 	for from := first; from < first+count; from += damagedPerRoom {
 		var list []damaged
@@ -116,27 +121,28 @@ func TestDamage(t *testing.T) {
 			data, d.what = damage(m.data, seed)
 			d.File = fmt.Sprintf("%d-%s", seed, m.recording.File)
 			d.Name, d.Participant = d.File, d.File
-			folder := dir
+			folder := r.dir
 			if count == 1 {
 				folder = os.TempDir()
 				t.Logf("%v is kept in %s", d, folder)
 			}
-			for _, folder := range []string{dir, folder} {
+			for _, folder := range []string{r.dir, folder} {
 				if err := os.WriteFile(filepath.Join(folder, d.File), data, 0o644); err != nil {
 					t.Fatal(err)
 				}
 			}
 			list = append(list, d)
 		}
-		if !r.try(t, list) {
+		if err := r.try(t, list); err != nil {
+			t.Error(err)
 			for _, d := range list { // which of them is it
-				if len(list) > 1 && !r.try(t, []damaged{d}) {
-					t.Errorf("alone, too: %v", d)
+				if err := r.try(t, []damaged{d}); err != nil {
+					t.Errorf("alone, too: %v", err)
 				}
 			}
 		}
 		for _, d := range list {
-			os.Remove(filepath.Join(dir, d.File))
+			os.Remove(filepath.Join(r.dir, d.File))
 		}
 	}
 	record(t, "damaged files", "seeds %d to %d of %d kinds of files: %d refused with a sentence, %d composed, %d composed with a warning, %d whose decoder died; no crash or hang, at most %.0f MB in a process, slowest room of %d recordings %.1f s",
@@ -148,9 +154,9 @@ func TestDamage(t *testing.T) {
 
 var refusal = regexp.MustCompile(`(?m)^roomreel: (\d+-\S+): \S.*\S`)
 
-// try composes the damaged recordings with the good ones, without those that are refused. It reports whether the film is as
-// it should be.
-func (r *room) try(t *testing.T, list []damaged) bool {
+// try composes the damaged recordings with the good ones, without those that are refused. It returns what is wrong with the
+// program or the film.
+func (r *room) try(t *testing.T, list []damaged, arguments ...string) error {
 	t.Helper()
 	out := filepath.Join(r.dir, "film.mp4")
 	var run run
@@ -163,10 +169,9 @@ func (r *room) try(t *testing.T, list []damaged) bool {
 				cameras = append(cameras, d.Name)
 			}
 		}
-		arguments, _ := grid(t, r.dir, append([]string{r.camera.name}, cameras...)...)
-		arguments[3] = "320x240"
+		layout, _ := grid(t, r.dir, append([]string{r.camera.name}, cameras...)...)
 		os.Remove(out)
-		run = tryCompose(t, fixture.Room{Recordings: recordings}.WriteManifest(t, r.dir), out, 2*hangLimit, nil, arguments...)
+		run = tryCompose(t, fixture.Room{Recordings: recordings}.WriteManifest(t, r.dir), out, 2*hangLimit, nil, append(arguments, layout...)...)
 		r.memory, r.slowest = max(r.memory, run.memory), max(r.slowest, run.took)
 		if run.code != 2 || saysPanic(run.stderr) || pass == 1 {
 			break
@@ -182,8 +187,7 @@ func (r *room) try(t *testing.T, list []damaged) bool {
 		}
 	}
 	if run.code != 0 && run.code != 3 || saysPanic(run.stderr) || run.took > hangLimit || run.memory > processMemory {
-		t.Errorf("compose ended with %d after %v, with %d MB: %v\n%.3000s", run.code, run.took, run.memory>>20, list, run.stderr)
-		return false
+		return fmt.Errorf("compose ended with %d after %v, with %d MB: %v\n%.3000s", run.code, run.took, run.memory>>20, list, run.stderr)
 	}
 	for _, d := range list {
 		lost := false
@@ -204,8 +208,7 @@ func (r *room) try(t *testing.T, list []damaged) bool {
 	film := fixture.Open(t, out)
 	seen := flashes(t, film, image.Rectangle{Max: cellSize})[0]
 	if want := r.camera.event; len(seen) != 1 || seen[0].Start != want || film.Audio == nil {
-		t.Errorf("the good camera flashes at %v, want %v, beside %v", seen, want, list)
-		return false
+		return fmt.Errorf("the good camera flashes at %v, want %v, beside %v", seen, want, list)
 	}
-	return true
+	return nil
 }
