@@ -16,8 +16,14 @@ import (
 
 // patches are the colours of a recording, in two rows of four. No channel is at its end, because codecs would clip there.
 var patches = [][3]uint8{
-	{240, 20, 20}, {20, 240, 20}, {20, 20, 240}, {235, 215, 25},
-	{128, 128, 128}, {24, 24, 24}, {230, 230, 230}, {200, 120, 80},
+	{240, 20, 20},
+	{20, 240, 20},
+	{20, 20, 240},
+	{235, 215, 25},
+	{128, 128, 128},
+	{24, 24, 24},
+	{230, 230, 230},
+	{200, 120, 80},
 }
 
 // A colouring says what the samples of a recording mean, and how they are stored.
@@ -146,8 +152,12 @@ func TestColour(t *testing.T) {
 	t.Parallel()
 	sd, hd := image.Pt(640, 360), image.Pt(1280, 720)
 	cases := []colouring{
-		{"h264", "601", false, 8, sd}, {"h264", "709", false, 8, sd}, {"vp9", "709", true, 8, sd}, {"vp9", "709", false, 10, sd},
-		{"h264", "601", false, 8, hd}, {"h264", "709", false, 8, hd},
+		{"h264", "601", false, 8, sd},
+		{"h264", "709", false, 8, sd},
+		{"vp9", "709", true, 8, sd},
+		{"vp9", "709", false, 10, sd},
+		{"h264", "601", false, 8, hd},
+		{"h264", "709", false, 8, hd},
 	}
 	formats := []string{"mp4"}
 	if long {

@@ -41,7 +41,7 @@ func makeMasters(t *testing.T, dir string) (list []master) {
 	for _, name := range names {
 		for _, ending := range codecs[name].files {
 			k := track{
-				name: name, codec: name, ending: ending, beats: 1, event: 5 * frameStep, tone: 600,
+				name: name, codec: name, ending: ending, cycles: 1, event: 5 * frameStep, tone: 600,
 				gaps: []fixture.Span{{Start: damagedLength, End: time.Hour}},
 			}
 			recording := k.make(t, dir)
@@ -71,9 +71,9 @@ func (d damaged) String() string {
 
 // results counts what became of damaged recordings.
 type results struct {
-	refused, warned, composed, lost, failed int
-	memory                                  int64 // bytes
-	slowest                                 time.Duration
+	refused, warned, composed, lost int
+	memory                          int64 // bytes
+	slowest                         time.Duration
 }
 
 // room is a folder of good recordings to which damaged ones are added.
@@ -87,9 +87,9 @@ type room struct {
 func newRoom(t *testing.T, dir string) *room {
 	t.Helper()
 	r := &room{dir: dir, camera: track{
-		name: "good-camera", codec: "vp8", ending: "mkv", beats: 1, event: 10 * frameStep, gaps: []fixture.Span{{Start: damagedLength, End: time.Hour}},
+		name: "good-camera", codec: "vp8", ending: "mkv", cycles: 1, event: 10 * frameStep, gaps: []fixture.Span{{Start: damagedLength, End: time.Hour}},
 	}}
-	microphone := track{name: "good-microphone", codec: "opus", ending: "mka", beats: 1, event: 10 * frameStep, tone: 3000, gaps: r.camera.gaps}
+	microphone := track{name: "good-microphone", codec: "opus", ending: "mka", cycles: 1, event: 10 * frameStep, tone: 3000, gaps: r.camera.gaps}
 	r.good = []fixture.Recording{r.camera.make(t, dir), microphone.make(t, dir)}
 	return r
 }

@@ -11,7 +11,7 @@ import (
 func TestDTX(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	k := track{name: "microphone", codec: "opus", ending: "webm", dtx: true, tone: 1000, event: 10 * frameStep, beats: sized(30, 132)}
+	k := track{name: "microphone", codec: "opus", ending: "webm", dtx: true, tone: 1000, event: 10 * frameStep, cycles: sized(30, 132)}
 	film, _ := compose(t, makeRoom(t, dir, &k), dir+"/film.mp4", noVideo(t, dir)...)
 	found, want := bursts(t, film.Path, k.tone)[0], k.events()
 	if len(found) != len(want) {

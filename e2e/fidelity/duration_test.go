@@ -16,10 +16,10 @@ func TestDuration(t *testing.T) {
 	for _, end := range sized([]time.Duration{1500, 2011, 3333}, []time.Duration{1500, 2011, 3333, 61_001, 61_017, 121_039, 600_007, 901_111, 1800_013}) {
 		end *= time.Millisecond
 		dir := t.TempDir()
-		beats := int(end/beat) + 1
-		cut := []fixture.Span{{Start: end, End: time.Duration(beats+1) * beat}}
-		camera := track{name: "a-camera", codec: "vp8", ending: "webm", beats: beats, event: frameStep, gaps: cut}
-		microphone := track{name: "a-microphone", codec: "opus", ending: "mka", beats: beats, event: frameStep, tone: 1000, gaps: cut}
+		cycles := int(end/cycle) + 1
+		cut := []fixture.Span{{Start: end, End: time.Duration(cycles+1) * cycle}}
+		camera := track{name: "a-camera", codec: "vp8", ending: "webm", cycles: cycles, event: frameStep, gaps: cut}
+		microphone := track{name: "a-microphone", codec: "opus", ending: "mka", cycles: cycles, event: frameStep, tone: 1000, gaps: cut}
 		manifest := makeRoom(t, dir, &camera, &microphone)
 		// The last packet begins before the cut, and the file's CodecDelay of 6.5 ms moves each packet of Opus ahead.
 		last := (end+7*time.Millisecond-1)/packetStep*packetStep + packetStep - 6500*time.Microsecond

@@ -56,10 +56,10 @@ func TestGap(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	length := sized(10*time.Minute, 5*time.Hour+time.Minute)
-	beats := int(length / beat)
-	gap := []fixture.Span{{Start: 2*beat - frameStep, End: time.Duration(beats-2) * beat}}
-	camera := track{name: "a-camera", codec: "vp8", ending: "mkv", beats: beats, event: 5 * frameStep, gaps: gap}
-	microphone := track{name: "a-microphone", codec: "opus", ending: "mka", beats: beats, event: 5 * frameStep, tone: 1000, gaps: gap}
+	cycles := int(length / cycle)
+	gap := []fixture.Span{{Start: 2*cycle - frameStep, End: time.Duration(cycles-2) * cycle}}
+	camera := track{name: "a-camera", codec: "vp8", ending: "mkv", cycles: cycles, event: 5 * frameStep, gaps: gap}
+	microphone := track{name: "a-microphone", codec: "opus", ending: "mka", cycles: cycles, event: 5 * frameStep, tone: 1000, gaps: gap}
 	manifest := makeRoom(t, dir, &camera, &microphone)
 	arguments, cells := grid(t, dir, camera.name)
 	var most int64

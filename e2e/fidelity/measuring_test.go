@@ -21,8 +21,9 @@ func TestMeasuring_FindsAudioThatIsShifted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	p := participant{
-		"a", track{name: "a-camera", codec: "vp8", ending: "mkv", beats: 2, event: 5 * frameStep},
-		track{name: "a-microphone", codec: "opus", ending: "mka", beats: 2, event: 5 * frameStep, tone: 1000, offset: 25 * time.Millisecond},
+		"a",
+		track{name: "a-camera", codec: "vp8", ending: "mkv", cycles: 2, event: 5 * frameStep},
+		track{name: "a-microphone", codec: "opus", ending: "mka", cycles: 2, event: 5 * frameStep, tone: 1000, offset: 25 * time.Millisecond},
 	}
 	manifest := makeRoom(t, dir, &p.camera, &p.sender)
 	arguments, cells := grid(t, dir, p.camera.name)

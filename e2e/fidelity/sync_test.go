@@ -22,8 +22,8 @@ type participant struct {
 }
 
 // participants are the cases that audio and video must stay in sync in.
-func participants(beats int) []participant {
-	mute := fixture.Span{Start: 3*beat + beat/2, End: 5*beat + beat/2}
+func participants(cycles int) []participant {
+	mute := fixture.Span{Start: 3*cycle + cycle/2, End: 5*cycle + cycle/2}
 	if long {
 		mute.End = mute.Start + 5*time.Minute
 	}
@@ -45,8 +45,8 @@ func participants(beats int) []participant {
 		short := strings.ReplaceAll(p.name, " ", "")
 		p.camera.name, p.sender.name = short+"-camera", short+"-microphone"
 		for _, k := range []*track{&p.camera, &p.sender} {
-			k.beats = beats
-			k.event = frameStep * time.Duration(2+i*int(beat/frameStep-6)/len(cases))
+			k.cycles = cycles
+			k.event = frameStep * time.Duration(2+i*int(cycle/frameStep-6)/len(cases))
 			k.tone = float64(500 + 600*i)
 			if p.name == "late" && long {
 				k.offset = 20020 * time.Millisecond
@@ -58,14 +58,12 @@ func participants(beats int) []participant {
 
 // A place is how far an event of the film is from its time in the room, in milliseconds.
 type place struct {
-	at           time.Duration
-	audio        float64 // of the burst's middle
-	video        float64 // of the first white frame
-	frame        float64 // of the first white frame from the first frame that is not earlier than the event
-	audible      bool
-	between      float64 // audio after video
-	videoTime    time.Duration
-	expectedTime time.Duration
+	at      time.Duration
+	audio   float64 // of the burst's middle
+	video   float64 // of the first white frame
+	frame   float64 // of the first white frame from the first frame that is not earlier than the event
+	audible bool
+	between float64 // audio after video
 }
 
 // places compares the events of a participant with what was measured. A muted event has no burst.
@@ -83,7 +81,7 @@ func places(t *testing.T, p participant, fps int, seen, audible []fixture.Span) 
 		step := time.Second / time.Duration(fps)
 		first := (at + step - 1) / step * step
 		e := place{at: at, video: milliseconds(seen[i].Start - at), frame: milliseconds(seen[i].Start - first)}
-		if next < len(tones) && (tones[next]-at).Abs() < beat/2 {
+		if next < len(tones) && (tones[next]-at).Abs() < cycle/2 {
 			want := tones[next] + p.sender.late + time.Duration(float64(eventLength/2)/(1+p.sender.ppm/1e6))
 			e.audio, e.audible = milliseconds((audible[next].Start+audible[next].End)/2-want), true
 			e.between = e.audio - e.video

@@ -15,9 +15,9 @@ import (
 	"roomreel/e2e/fixture"
 )
 
-// beat is the distance of two events of a track. An event is a flash and a burst of a tone. Packets of all codecs fit in a
-// beat without a rest: 20 ms of Opus and PCM, 1024 samples of AAC, 80 ms of video.
-var beat = sized(1920*time.Millisecond, 20480*time.Millisecond)
+// cycle is the distance of two events of a track. An event is a flash and a burst of a tone. Packets of all codecs fit in a
+// cycle without a rest: 20 ms of Opus and PCM, 1024 samples of AAC, 80 ms of video.
+var cycle = sized(1920*time.Millisecond, 20480*time.Millisecond)
 
 const (
 	eventLength = 240 * time.Millisecond
@@ -36,22 +36,32 @@ type codec struct {
 	rate    int           // Hz
 	step    time.Duration // of a packet
 	lead    int           // packets before the first sample
-	unit    string        // ending of the file of one beat
+	unit    string        // ending of the file of one cycle
 	files   []string      // endings of files that can hold it
 }
 
 // codecs are those that recordings may have. A new one needs a line here: TestDamage damages files of each.
 var codecs = map[string]codec{
-	"vp8": {kind: roomreel.Video, step: frameStep, unit: "mkv", files: []string{"webm", "mkv"},
-		encoder: []string{"-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "200k", "-g", "100000", "-threads", "1"}},
-	"vp9": {kind: roomreel.Video, step: frameStep, unit: "mkv", files: []string{"webm", "mkv", "mp4"},
-		encoder: []string{"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "200k", "-g", "100000", "-threads", "1", "-pix_fmt", "yuv420p"}},
-	"h264": {kind: roomreel.Video, step: frameStep, unit: "mkv", files: []string{"mkv", "mp4", "frag.mp4"},
-		encoder: []string{"-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "100000", "-threads", "1", "-pix_fmt", "yuv420p"}},
-	"opus": {kind: roomreel.Audio, step: packetStep, rate: 48000, unit: "mka", files: []string{"webm", "mka", "ogg", "mp4"},
-		encoder: []string{"-c:a", "libopus", "-b:a", "32k", "-application", "voip"}},
-	"aac": {kind: roomreel.Audio, step: 1024 * time.Second / 48000, rate: 48000, lead: 1, unit: "aac", files: []string{"mka", "mp4", "frag.mp4"},
-		encoder: []string{"-c:a", "aac", "-b:a", "96k"}},
+	"vp8": {
+		kind: roomreel.Video, step: frameStep, unit: "mkv", files: []string{"webm", "mkv"},
+		encoder: []string{"-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "200k", "-g", "100000", "-threads", "1"},
+	},
+	"vp9": {
+		kind: roomreel.Video, step: frameStep, unit: "mkv", files: []string{"webm", "mkv", "mp4"},
+		encoder: []string{"-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "200k", "-g", "100000", "-threads", "1", "-pix_fmt", "yuv420p"},
+	},
+	"h264": {
+		kind: roomreel.Video, step: frameStep, unit: "mkv", files: []string{"mkv", "mp4", "frag.mp4"},
+		encoder: []string{"-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "100000", "-threads", "1", "-pix_fmt", "yuv420p"},
+	},
+	"opus": {
+		kind: roomreel.Audio, step: packetStep, rate: 48000, unit: "mka", files: []string{"webm", "mka", "ogg", "mp4"},
+		encoder: []string{"-c:a", "libopus", "-b:a", "32k", "-application", "voip"},
+	},
+	"aac": {
+		kind: roomreel.Audio, step: 1024 * time.Second / 48000, rate: 48000, lead: 1, unit: "aac", files: []string{"mka", "mp4", "frag.mp4"},
+		encoder: []string{"-c:a", "aac", "-b:a", "96k"},
+	},
 	"pcmu": {kind: roomreel.Audio, step: packetStep, rate: 8000, unit: "mka", files: []string{"mka"}, encoder: []string{"-c:a", "pcm_mulaw"}},
 	"pcma": {kind: roomreel.Audio, step: packetStep, rate: 8000, unit: "mka", files: []string{"mka"}, encoder: []string{"-c:a", "pcm_alaw"}},
 }
@@ -66,19 +76,19 @@ var muxers = map[string][]string{
 	"ogg":      {"-f", "ogg", "-page_duration", "20000"},
 }
 
-// A track is one recording, made of a beat that is repeated.
+// A track is one recording, made of a cycle that is repeated.
 type track struct {
 	name   string
 	codec  string
 	ending string
 	offset time.Duration // room time
-	beats  int
-	event  time.Duration // of the event in each beat; a multiple of frameStep
+	cycles int
+	event  time.Duration // of the event in each cycle; a multiple of frameStep
 	tone   float64       // Hz; a multiple of 100
 	ppm    float64       // how much faster the sender's clock is than the room's
 	gaps   []fixture.Span
 	dtx    bool          // of the silence, only one packet in 420 ms was sent
-	sizes  []image.Point // of each beat in turn; default: cellSize
+	sizes  []image.Point // of each cycle in turn; default: cellSize
 
 	late time.Duration // by how much the encoded burst is later than event; measured by make
 }
@@ -89,7 +99,7 @@ func (k track) kind() roomreel.TrackKind { return codecs[k.codec].kind }
 func (k *track) make(tb testing.TB, dir string) fixture.Recording {
 	tb.Helper()
 	c := codecs[k.codec]
-	packets := int(math.Round(beat.Seconds() / c.step.Seconds()))
+	packets := int(math.Round(cycle.Seconds() / c.step.Seconds()))
 	sizes := k.sizes
 	if len(sizes) == 0 {
 		sizes = []image.Point{cellSize}
@@ -109,8 +119,8 @@ func (k *track) make(tb testing.TB, dir string) fixture.Recording {
 		units = append(units, unit)
 	}
 	var list strings.Builder
-	for n := range k.beats {
-		fmt.Fprintf(&list, "file '%s'\nduration %f\n", units[n%len(units)], beat.Seconds())
+	for n := range k.cycles {
+		fmt.Fprintf(&list, "file '%s'\nduration %f\n", units[n%len(units)], cycle.Seconds())
 	}
 	parts := filepath.Join(dir, k.name+".list")
 	if err := os.WriteFile(parts, []byte(list.String()), 0o644); err != nil {
@@ -118,7 +128,7 @@ func (k *track) make(tb testing.TB, dir string) fixture.Recording {
 	}
 	recording := fixture.Recording{
 		File: k.name + "." + k.ending, Name: k.name, Participant: strings.SplitN(k.name, "-", 2)[0], Kind: c.kind, Offset: k.offset,
-		Length: time.Duration(k.beats) * beat,
+		Length: time.Duration(k.cycles) * cycle,
 	}
 	// The timestamp of packet N is that of the sender's clock, as the room's clock sees it, in units of the container.
 	second := 1000.0
@@ -137,7 +147,7 @@ func (k *track) make(tb testing.TB, dir string) fixture.Recording {
 	return recording
 }
 
-// lateness decodes the first beat. Codecs delay what they encode by a part of a millisecond that no container tells.
+// lateness decodes the first cycle. Codecs delay what they encode by a part of a millisecond that no container tells.
 func (k *track) lateness(tb testing.TB, unit string) time.Duration {
 	tb.Helper()
 	found := bursts(tb, unit, k.tone)[0]
@@ -145,7 +155,7 @@ func (k *track) lateness(tb testing.TB, unit string) time.Duration {
 		tb.Fatalf("%s has %d bursts, want 1", unit, len(found))
 	}
 	late := (found[0].Start+found[0].End)/2 - k.event - eventLength/2
-	if k.codec == "aac" { // the file of the beat does not tell that its first packet is the encoder's delay
+	if k.codec == "aac" { // the file of the cycle does not tell that its first packet is the encoder's delay
 		late -= 1024 * time.Second / 48000
 	}
 	return late
@@ -159,14 +169,14 @@ func (k track) dropped() string {
 	}
 	if k.dtx {
 		from, until := k.event-100*time.Millisecond, k.event+eventLength+100*time.Millisecond
-		when = append(when, fmt.Sprintf("gt(mod(n,21),0)*(lt(mod(pts*tb,%[1]f),%[2]f)+gt(mod(pts*tb,%[1]f),%[3]f))", beat.Seconds(), from.Seconds(), until.Seconds()))
+		when = append(when, fmt.Sprintf("gt(mod(n,21),0)*(lt(mod(pts*tb,%[1]f),%[2]f)+gt(mod(pts*tb,%[1]f),%[3]f))", cycle.Seconds(), from.Seconds(), until.Seconds()))
 	}
 	return strings.Join(when, "+")
 }
 
 func (k track) toneFilter(rate int) string {
 	filter := fmt.Sprintf("aevalsrc='%g*sin(2*PI*%g*t)*clip((t-%[3]g)/%[4]g+0.5,0,1)*clip((%[5]g-t)/%[4]g+0.5,0,1)':s=%[6]d:d=%[7]g",
-		toneLevel, k.tone, k.event.Seconds(), edge.Seconds(), (k.event + eventLength).Seconds(), rate, (beat + time.Second).Seconds())
+		toneLevel, k.tone, k.event.Seconds(), edge.Seconds(), (k.event + eventLength).Seconds(), rate, (cycle + time.Second).Seconds())
 	if rate != 48000 {
 		filter += fmt.Sprintf(",asetnsamples=%d", rate/50)
 	}
@@ -175,14 +185,14 @@ func (k track) toneFilter(rate int) string {
 
 func (k track) flashFilter(size image.Point) string {
 	return fmt.Sprintf("color=c=0x203040:s=%dx%d:r=12.5:d=%g,drawbox=c=white:t=fill:enable='gte(t,%g)*lt(t,%g)'",
-		size.X, size.Y, (beat + time.Second).Seconds(), k.event.Seconds()-0.001, (k.event + eventLength).Seconds()-0.001)
+		size.X, size.Y, (cycle + time.Second).Seconds(), k.event.Seconds()-0.001, (k.event+eventLength).Seconds()-0.001)
 }
 
 // events returns the room times at which the track's events begin, without those in gaps.
 func (k track) events() []time.Duration {
 	var at []time.Duration
-	for n := range k.beats {
-		sent := time.Duration(n)*beat + k.event
+	for n := range k.cycles {
+		sent := time.Duration(n)*cycle + k.event
 		stamp := time.Duration(math.Round(float64(sent) / (1 + k.ppm/1e6)))
 		if k.kind() == roomreel.Video {
 			stamp = stamp.Round(time.Millisecond) // frames have whole milliseconds in all containers but mp4, where there is no drift
