@@ -71,9 +71,9 @@ func (d damaged) String() string {
 
 // results counts what became of damaged recordings.
 type results struct {
-	refused, warned, composed, lost int
-	memory                          int64 // bytes
-	slowest                         time.Duration
+	refused, warned, composed, lost, failed int
+	memory                                  int64 // bytes
+	slowest                                 time.Duration
 }
 
 // room is a folder of good recordings to which damaged ones are added.
@@ -135,6 +135,7 @@ func TestDamage(t *testing.T) {
 		}
 		if err := r.try(t, list); err != nil {
 			t.Error(err)
+			r.failed++
 			for _, d := range list { // which of them is it
 				if err := r.try(t, []damaged{d}); err != nil {
 					t.Errorf("alone, too: %v", err)
@@ -145,8 +146,8 @@ func TestDamage(t *testing.T) {
 			os.Remove(filepath.Join(r.dir, d.File))
 		}
 	}
-	record(t, "damaged files", "seeds %d to %d of %d kinds of files: %d refused with a sentence, %d composed, %d composed with a warning, %d whose decoder died; no crash or hang, at most %.0f MB in a process, slowest room of %d recordings %.1f s",
-		first, first+count-1, len(masters), r.refused, r.composed, r.warned, r.lost, float64(r.memory)/1e6, damagedPerRoom+2, r.slowest.Seconds())
+	record(t, "damaged files", "seeds %d to %d of %d kinds of files: %d refused with a sentence, %d composed, %d composed with a warning, %d whose decoder died; %d rooms with a crash, a hang or a wrong film, at most %.0f MB in a process, slowest room of %d recordings %.1f s",
+		first, first+count-1, len(masters), r.refused, r.composed, r.warned, r.lost, r.failed, float64(r.memory)/1e6, damagedPerRoom+2, r.slowest.Seconds())
 	if r.lost > 0 {
 		t.Errorf("%d decoders died", r.lost)
 	}

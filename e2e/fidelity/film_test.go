@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -80,18 +81,18 @@ func compose(tb testing.TB, manifest, out string, arguments ...string) (*fixture
 	return fixture.Open(tb, out), r
 }
 
-// How many films ffmpeg decoded without and with a message.
-var cleanFilms, dirtyFilms int
+// How many films ffmpeg decoded, and how many of them with a message.
+var readFilms, dirtyFilms atomic.Int64
 
 // checkClean decodes a film with all warnings.
 func checkClean(tb testing.TB, path string) {
 	tb.Helper()
 	said, err := exec.Command("ffmpeg", "-hide_banner", "-nostdin", "-v", "warning", "-xerror", "-err_detect", "explode", "-i", path, "-f", "null", "-").CombinedOutput()
+	readFilms.Add(1)
 	if err == nil && len(said) == 0 {
-		cleanFilms++
 		return
 	}
-	dirtyFilms++
+	dirtyFilms.Add(1)
 	tb.Errorf("ffmpeg on %s: %v\n%.2000s", filepath.Base(path), err, said)
 }
 

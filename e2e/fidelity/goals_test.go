@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"roomreel/e2e/fixture"
@@ -45,11 +46,15 @@ var goals = []*goal{
 	{what: "films as players read them", want: "no error or warning of ffmpeg and ffprobe", test: "every test"},
 }
 
+var goalsLock sync.Mutex
+
 // record notes a figure for the row that begins with the given words.
 func record(t *testing.T, what, format string, arguments ...any) {
 	t.Helper()
 	text := fmt.Sprintf(format, arguments...)
 	t.Logf("%s: %s", what, text)
+	goalsLock.Lock()
+	defer goalsLock.Unlock()
 	for _, g := range goals {
 		if strings.HasPrefix(g.what, what) {
 			g.measured = append(g.measured, text)
@@ -85,8 +90,8 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		code := m.Run()
-		if cleanFilms > 0 {
-			goals[len(goals)-1].measured = []string{fmt.Sprintf("%d films read, %d with a message", cleanFilms+dirtyFilms, dirtyFilms)}
+		if read := readFilms.Load(); read > 0 {
+			goals[len(goals)-1].measured = []string{fmt.Sprintf("%d films read, %d with a message", read, dirtyFilms.Load())}
 		}
 		if long {
 			printTable()

@@ -69,7 +69,7 @@ func oneCamera(t *testing.T, dir, file string) string {
 func TestSizeChanges(t *testing.T) {
 	t.Parallel()
 	canvas := image.Pt(640, 480)
-	perSize := sized(4, 25)
+	perSize := sized(4, 10)
 	for _, encoder := range []string{"vp8", "vp9", "h264"} {
 		dir := t.TempDir()
 		sizes := makeSizes(t, dir, encoder, sized(12, 200), perSize)
