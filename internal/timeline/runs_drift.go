@@ -53,7 +53,7 @@ func splitAtDrift(packets []AudioPacket, late []time.Duration, first, last int) 
 		low, high = min(low, k.late), max(high, k.late)
 	}
 	drift := high - low
-	if drift < rounding || drift <= min(maxDrift, clearDrift*noise(late[first:last])) {
+	if drift < rounding || drift <= maxDrift && drift <= clearDrift*noise(late[first:last]) {
 		at := begin + median(late[first:last])
 		if own := packets[first].Time; max(own-at, at-own) <= rounding {
 			at = own
