@@ -18,13 +18,18 @@ import (
 
 const sizesFPS = 25
 
+var sizesCanvas = image.Pt(640, 480)
+
 // makeSizes writes a camera whose size changes count times, after perSize frames each, and returns its sizes.
 func makeSizes(t *testing.T, dir, encoder string, count, perSize int) []image.Point {
 	t.Helper()
 	random := rand.New(rand.NewPCG(8, 200))
 	sizes := []image.Point{{16, 16}, {1920, 1080}, {321, 241}, {640, 360}}
 	for len(sizes) <= count {
-		sizes = append(sizes, image.Pt(16+random.IntN(1905), 16+random.IntN(1065)))
+		size := image.Pt(16+random.IntN(1905), 16+random.IntN(1065))
+		if shown := contained(size, sizesCanvas); min(shown.Dx(), shown.Dy()) >= 64 { // large enough for a number
+			sizes = append(sizes, size)
+		}
 	}
 	if encoder == "h264" { // x264 does not encode odd sizes
 		for i := range sizes {
@@ -68,19 +73,18 @@ func oneCamera(t *testing.T, dir, file string) string {
 
 func TestSizeChanges(t *testing.T) {
 	t.Parallel()
-	canvas := image.Pt(640, 480)
 	perSize := sized(4, 10)
 	for _, encoder := range []string{"vp8", "vp9", "h264"} {
 		dir := t.TempDir()
 		sizes := makeSizes(t, dir, encoder, sized(12, 200), perSize)
 		frames := len(sizes) * perSize
 		film, _ := compose(t, oneCamera(t, dir, "camera.mkv"), dir+"/film.mp4", "--resolution", "640x480")
-		wrong := wrongNumbers(t, film, frames, func(n int) image.Rectangle { return contained(sizes[n/perSize], canvas) })
+		wrong := wrongNumbers(t, film, frames, func(n int) image.Rectangle { return contained(sizes[n/perSize], sizesCanvas) })
 		said := fmt.Sprintf("%s: %d of %d frames shown in %d changes", encoder, frames-len(wrong), frames, len(sizes)-1)
 		if len(wrong) > 0 {
 			t.Errorf("%s: %d frames are wrong: %v", encoder, len(wrong), wrong[:min(len(wrong), 10)])
 		}
-		if long {
+		if long && encoder == "vp8" {
 			said += fmt.Sprintf(", %.2f times the time", timesUnchanged(t, dir, encoder, sizes, frames))
 		}
 		record(t, "200 size changes", "%s", said)
@@ -98,7 +102,7 @@ func timesUnchanged(t *testing.T, dir, encoder string, sizes []image.Point, fram
 	height := int(math.Sqrt(float64(pixels) / float64(len(sizes)) * 9 / 16))
 	makeNumbered(t, dir, "unchanged.mkv", encoder, image.Pt(height*16/9, height), 0, frames)
 	times := map[string][]time.Duration{}
-	for range 5 {
+	for range 3 {
 		for _, file := range []string{"camera.mkv", "unchanged.mkv"} {
 			_, r := compose(t, oneCamera(t, dir, file), dir+"/timed.mp4", "--resolution", "640x480")
 			times[file] = append(times[file], r.took)
@@ -108,7 +112,7 @@ func timesUnchanged(t *testing.T, dir, encoder string, sizes []image.Point, fram
 		slices.Sort(list)
 	}
 	t.Logf("%s: %v", encoder, times)
-	ratio := float64(times["camera.mkv"][2]) / float64(times["unchanged.mkv"][2])
+	ratio := float64(times["camera.mkv"][1]) / float64(times["unchanged.mkv"][1])
 	if ratio > 1.2 {
 		t.Errorf("%s: size changes take %.2f times the time of the unchanged track", encoder, ratio)
 	}
