@@ -23,7 +23,8 @@ type run struct {
 	code   int
 	stderr string
 	took   time.Duration
-	memory int64 // bytes, of the largest process
+	cpu    time.Duration // of the program and its children
+	memory int64         // bytes, of the largest process
 	line   struct {
 		Frames   int
 		Samples  int64
@@ -54,7 +55,7 @@ func tryCompose(tb testing.TB, manifest, out string, limit time.Duration, watch 
 		go watch(command.Process.Pid)
 	}
 	err := command.Wait()
-	r := run{code: command.ProcessState.ExitCode(), stderr: stderr.String(), took: time.Since(began)}
+	r := run{code: command.ProcessState.ExitCode(), stderr: stderr.String(), took: time.Since(began), cpu: command.ProcessState.UserTime() + command.ProcessState.SystemTime()}
 	timer.Stop()
 	if exit := (&exec.ExitError{}); err != nil && !errors.As(err, &exit) {
 		tb.Fatal(err)
