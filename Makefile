@@ -46,7 +46,7 @@ bench-plan: ## memory and time of planning and of one task, for 5 people in 10 m
 	go test -run '^$$' -bench Task -benchtime 1x -timeout 30m ./internal/compose
 
 RUN ?= .
-fidelity: ## measure films as docs/fidelity.md says, which takes an hour; or one row of it: make fidelity RUN=TestDTX
+fidelity: ## measure films as docs/fidelity.md says, which takes more than an hour; or one row of it: make fidelity RUN=TestDTX
 	cd e2e/fidelity && ROOMREEL_TEST_FIDELITY=long go test -count=1 -v -parallel 1 -timeout 3h -run '$(RUN)'
 
 golden: ## rewrite the files of golden tests; then read the diff
