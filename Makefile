@@ -1,7 +1,7 @@
 # `make help` lists the targets. Each runs one command.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test quick lint fuzz e2e bench bench-lists bench-plan golden run clean
+.PHONY: help demo build test quick lint fuzz e2e bench bench-lists bench-plan fidelity golden run clean
 
 SOURCES := $(shell find cmd internal *.go go.mod go.sum -name '*.go' -o -name 'go.*' -o -name '*.[ch]' -o -name '*.sql' 2>/dev/null)
 
@@ -44,6 +44,10 @@ bench-lists: ## read pages of 1,000 and of 1,000,000 compositions from both data
 
 bench-plan: ## memory and time of planning and of one task, for 5 people in 10 minutes and for 50 in 4 hours
 	go test -run '^$$' -bench Task -benchtime 1x -timeout 30m ./internal/compose
+
+RUN ?= .
+fidelity: ## measure films as docs/fidelity.md says, which takes more than an hour; or one row of it: make fidelity RUN=TestDTX
+	cd e2e/fidelity && ROOMREEL_TEST_FIDELITY=long go test -count=1 -v -parallel 1 -timeout 3h -run '$(RUN)'
 
 golden: ## rewrite the files of golden tests; then read the diff
 	@scripts/golden.sh

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"roomreel/e2e/fixture"
 )
 
 // bin is the folder with the two binaries, which TestMain builds from this source.
@@ -20,13 +22,8 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		bin = dir
-		for name, cgo := range map[string]string{"roomreel": "0", "roomreel-render": "1"} {
-			build := exec.Command("go", "build", "-o", filepath.Join(dir, name), "roomreel/cmd/"+name)
-			build.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
-			build.Stderr = os.Stderr
-			if err := build.Run(); err != nil {
-				return 1
-			}
+		if err := fixture.Build(dir, "cmd/roomreel", "cmd/roomreel-render"); err != nil {
+			return 1
 		}
 		return m.Run()
 	}())

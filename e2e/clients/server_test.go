@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"roomreel/e2e/fixture"
 )
 
 // bin is the folder with the two binaries and those of the Go client.
@@ -32,13 +34,8 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		bin = dir
-		for path, cgo := range map[string]string{"cmd/roomreel": "0", "cmd/roomreel-render": "1", "e2e/clients/go": "0", "e2e/clients/go/unchanged": "0"} {
-			build := exec.Command("go", "build", "-o", filepath.Join(dir, filepath.Base(path)), "roomreel/"+path)
-			build.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
-			build.Stderr = os.Stderr
-			if err := build.Run(); err != nil {
-				return 1
-			}
+		if err := fixture.Build(dir, "cmd/roomreel", "cmd/roomreel-render", "e2e/clients/go", "e2e/clients/go/unchanged"); err != nil {
+			return 1
 		}
 		return m.Run()
 	}())

@@ -42,14 +42,16 @@ const (
 	// rounding is the largest error of a timestamp that comes from the container's clock alone.
 	rounding = 2 * time.Millisecond
 
-	// Drift up to maxDrift in a run is not corrected: it is inaudible, and a smaller drift cannot be told from jitter.
-	maxDrift = 20 * time.Millisecond
+	// Drift in a run is corrected when it is larger than maxDrift. A smaller one is corrected when it can be told from jitter: it
+	// is not smaller than rounding, and more than clearDrift times the usual change of lateness from packet to packet.
+	maxDrift   = 20 * time.Millisecond
+	clearDrift = 8
 
 	// maxSpeedChange is the largest change of speed that a drifting clock can explain, as 1/maxSpeedChange: 5 %.
 	maxSpeedChange = 20
 
 	// Drift is measured at knots: the median lateness of every knotEvery of decoded audio and at least knotPackets
-	// packets. A straight line may miss a knot by knotTolerance before it is split in two lines.
+	// packets. A straight line may miss a knot by knotTolerance, or a quarter of a smaller drift, before it is split in two lines.
 	knotEvery     = 5 * time.Second
 	knotPackets   = 250
 	knotTolerance = 8 * time.Millisecond
@@ -64,9 +66,9 @@ const (
 //
 // So a new run begins where all packets of the following 2 s are later than all packets of the preceding 80 ms, by more
 // than half a packet and by more than the local jitter. Each run is placed by the median lateness of its packets, not by
-// a single timestamp. A run whose lateness drifts by more than 20 ms is played slower or faster to follow the drift. It is
-// split into several touching runs if one straight line does not fit. The change of speed is at most 5 %; a run that needs
-// more is left unchanged and marked Refused.
+// a single timestamp. A run whose lateness drifts by more than 20 ms is played slower or faster to follow the drift, and so is
+// one that drifts by less if the drift is clear. It is split into several touching runs if one straight line does not fit. The
+// change of speed is at most 5 %; a run that needs more is left unchanged and marked Refused.
 //
 // Runs never overlap: positions are counted in samples, and a run starts no earlier than the end of the previous run.
 // Place a run at Samples(start of the track) + Samples(At): then rounding cannot make runs overlap either.

@@ -52,7 +52,8 @@ func splitAtDrift(packets []AudioPacket, late []time.Duration, first, last int) 
 	for _, k := range knots {
 		low, high = min(low, k.late), max(high, k.late)
 	}
-	if high-low <= maxDrift {
+	drift := high - low
+	if drift < rounding || drift <= maxDrift && drift <= clearDrift*noise(late[first:last]) {
 		at := begin + median(late[first:last])
 		if own := packets[first].Time; max(own-at, at-own) <= rounding {
 			at = own
@@ -60,7 +61,7 @@ func splitAtDrift(packets []AudioPacket, late []time.Duration, first, last int) 
 		return []line{{first: first, last: last, from: at, steady: true}}
 	}
 
-	kept := bends(knots, 0, len(knots)-1, []int{0})
+	kept := bends(knots, 0, len(knots)-1, min(knotTolerance, drift/4), []int{0})
 	end := begin
 	for _, p := range packets[first:last] {
 		end += max(p.Duration, 0)
@@ -103,10 +104,10 @@ func knotsOf(packets []AudioPacket, late []time.Duration, first, last int, every
 	return knots
 }
 
-// bends appends to kept the indexes of the knots in (a, b] at which a line from a to b must bend. It is the
-// Ramer-Douglas-Peucker algorithm.
-func bends(knots []knot, a, b int, kept []int) []int {
-	farthest, worst := 0, knotTolerance
+// bends appends to kept the indexes of the knots in (a, b] at which a line from a to b must bend, so that it misses none by more
+// than the tolerance. It is the Ramer-Douglas-Peucker algorithm.
+func bends(knots []knot, a, b int, tolerance time.Duration, kept []int) []int {
+	farthest, worst := 0, tolerance
 	for i := a + 1; i < b; i++ {
 		off := along(knots[a], knots[b], knots[i].decoded) - knots[i].decoded - knots[i].late
 		if off = max(off, -off); off > worst {
@@ -116,7 +117,7 @@ func bends(knots []knot, a, b int, kept []int) []int {
 	if farthest == 0 {
 		return append(kept, b)
 	}
-	return bends(knots, farthest, b, bends(knots, a, farthest, kept))
+	return bends(knots, farthest, b, tolerance, bends(knots, a, farthest, tolerance, kept))
 }
 
 // along returns when the audio that follows decoded is due, on the line through two knots.
@@ -126,6 +127,18 @@ func along(a, b knot, decoded time.Duration) time.Duration {
 	}
 	slope := float64(b.late-a.late) / float64(b.decoded-a.decoded)
 	return decoded + a.late + time.Duration(slope*float64(decoded-a.decoded))
+}
+
+// noise is the usual change of lateness from one packet to the next.
+func noise(late []time.Duration) time.Duration {
+	if len(late) < 2 {
+		return 0
+	}
+	steps := make([]time.Duration, len(late)-1)
+	for i := range steps {
+		steps[i] = (late[i+1] - late[i]).Abs()
+	}
+	return median(steps)
 }
 
 func median(values []time.Duration) time.Duration {

@@ -172,6 +172,19 @@ func TestRuns_Skew(t *testing.T) {
 	}
 }
 
+// TestRuns_SkewOfAShortTrack: the drift of 20 s is a few milliseconds. It is followed where timestamps are exact enough to tell.
+func TestRuns_SkewOfAShortTrack(t *testing.T) {
+	for _, skew := range []float64{200e-6, -200e-6} {
+		s := sender{skew: skew}
+		s.send(1000, 20*ms)
+		s.round()
+		steady(t, s.check(t, ms), 400e-6)
+		r := rand.New(rand.NewPCG(3, 4))
+		s.arrive(func(int) time.Duration { return time.Duration((r.Float64()*2 - 1) * float64(10*ms)) })
+		steady(t, s.check(t, 6*ms), 0)
+	}
+}
+
 // TestRuns_SkewThatChanges: the clock of a laptop that warms up.
 func TestRuns_SkewThatChanges(t *testing.T) {
 	s := sender{skew: -100e-6}

@@ -62,7 +62,7 @@ func Run(plan protocol.AudioPlan, conn Conn) (protocol.Stats, error) {
 			return protocol.Stats{}, err
 		}
 		defer encoder.close()
-		out = newLimiter(encoder)
+		out = newLimiter(encoder, ceilingOf(plan.Encoder.Codec))
 	}
 	m := newMixer(plan.From, plan.To, out)
 	tracks := make([]*track, len(plan.Tracks))
