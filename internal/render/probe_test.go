@@ -124,8 +124,9 @@ func TestRun_RealChildWorksInTheSandbox(t *testing.T) {
 				return protocol.Packet{}, io.EOF
 			}
 			p := vp8[n]
+			at := time.Duration(n) * time.Second / 25
 			n++
-			return protocol.Packet{Time: time.Duration(p.PTS) * time.Second / 25, Key: p.Key, Data: p.Data}, nil
+			return protocol.Packet{Time: at, Key: p.Key, Data: p.Data}, nil
 		})
 
 	for _, codec := range []string{"aac", "opus"} {
