@@ -378,3 +378,27 @@ func TestAPanicIsA500(t *testing.T) {
 		t.Errorf("the log does not say why:\n%s", s.log)
 	}
 }
+
+// TestLists_DatesWithoutAZoneAreUTC: twilio-java sends dates without a zone, and has no other spelling.
+func TestLists_DatesWithoutAZoneAreUTC(t *testing.T) {
+	s := boot(t, Config{})
+	w := s.furnish(t)
+	earlier, later := time.Now().UTC().Add(-time.Minute).Format("2006-01-02T15:04:05"), time.Now().UTC().Add(time.Minute).Format("2006-01-02T15:04:05")
+	for path, key := range map[string]string{
+		"/v1/Rooms": "rooms", "/v1/Rooms/{room}/Participants": "participants", "/v1/Recordings": "recordings",
+		"/v1/Rooms/{room}/Recordings": "recordings", "/v1/Compositions": "compositions", "/v1/CompositionHooks": "composition_hooks",
+	} {
+		for _, test := range []struct {
+			filter, date string
+			found        bool
+		}{
+			{"DateCreatedAfter", earlier, true}, {"DateCreatedAfter", later, false},
+			{"DateCreatedBefore", later, true}, {"DateCreatedBefore", earlier, false},
+		} {
+			rows := s.account.want(t, 200, "GET", w.fill(path), test.filter, test.date).rows(key)
+			if found := len(rows) > 0; found != test.found {
+				t.Errorf("%s?%s=%s: %d rows", path, test.filter, test.date, len(rows))
+			}
+		}
+	}
+}

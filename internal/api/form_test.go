@@ -121,7 +121,7 @@ func TestParams_Instant(t *testing.T) {
 	want := time.Date(2026, 1, 31, 23, 0, 0, 0, time.UTC)
 	for _, text := range []string{
 		"2026-01-31T23:00:00Z", "2026-01-31T23:00:00.000Z", "2026-02-01T00:00:00+01:00", "2026-02-01T00:00:00 01:00",
-		"2026-02-01T00:00:00+0100", "2026-01-31T23:00Z",
+		"2026-02-01T00:00:00+0100", "2026-01-31T23:00Z", "2026-01-31T23:00:00", "2026-01-31T23:00:00.000", "2026-01-31T23:00",
 	} {
 		p := &params{values: url.Values{"DateCreatedAfter": {text}}}
 		if got := p.instant("DateCreatedAfter"); !got.Equal(want) || p.err != nil {
@@ -132,7 +132,7 @@ func TestParams_Instant(t *testing.T) {
 	if got := p.instant("DateCreatedAfter"); !got.Equal(want.Add(-23*time.Hour)) || p.err != nil {
 		t.Errorf("a day alone: %v, %v", got, p.err)
 	}
-	for _, text := range []string{"yesterday", "2026-01-31T23:00:00", "2026-13-01T00:00:00Z", "1769900000", "2026-01-31 23:00:00", "20260131T230000Z"} {
+	for _, text := range []string{"yesterday", "2026-13-01T00:00:00Z", "2026-13-01T00:00:00", "2026-01-31T", "1769900000", "2026-01-31 23:00:00", "20260131T230000Z"} {
 		p := &params{values: url.Values{"DateCreatedAfter": {text}}}
 		p.instant("DateCreatedAfter")
 		checkError(t, p.err, roomreel.Invalid, "DateCreatedAfter")

@@ -89,8 +89,12 @@ func choice[T ~string](p *params, name string, words ...T) T {
 	return ""
 }
 
-// instantLayouts are the forms of ISO 8601 that are read. A date without a time means midnight UTC.
-var instantLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04Z07:00", time.DateOnly}
+// instantLayouts are the forms of ISO 8601 that are read. Without a time zone they are UTC, because twilio-java sends no zone. A
+// date without a time means midnight.
+var instantLayouts = []string{
+	time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04Z07:00",
+	"2006-01-02T15:04:05.999999999", "2006-01-02T15:04", time.DateOnly,
+}
 
 // instant reads a point in time; zero when absent. In a form, a plus sign that was not escaped means a space, so a space is read as
 // the plus sign of an offset.
@@ -107,7 +111,7 @@ func (p *params) instant(name string) time.Time {
 			return at.UTC()
 		}
 	}
-	p.fail(name, "%q is not an ISO 8601 date and time with a time zone, such as 2026-01-31T23:59:59Z", clip(text))
+	p.fail(name, "%q is not an ISO 8601 date and time, such as 2026-01-31T23:59:59Z", clip(text))
 	return time.Time{}
 }
 
