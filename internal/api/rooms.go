@@ -59,7 +59,7 @@ func (a *API) createRoom(w http.ResponseWriter, r *http.Request) error {
 		MaxConcurrentPublishedTracks: p.integer("MaxConcurrentPublishedTracks"),
 		VideoCodecs:                  p.list("VideoCodecs"),
 		MediaRegion:                  p.text("MediaRegion"),
-		RecordingRules:               p.text("RecordingRules"),
+		RecordingRules:               p.json("RecordingRules"),
 		StatusCallback:               p.text("StatusCallback"),
 		StatusCallbackMethod:         p.text("StatusCallbackMethod"),
 	}
@@ -114,7 +114,7 @@ func (a *API) updateRecordingRules(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	rules, err := a.app.UpdateRecordingRules(r.Context(), accountOf(r), r.PathValue("Room"), p.text("Rules"))
+	rules, err := a.app.UpdateRecordingRules(r.Context(), accountOf(r), r.PathValue("Room"), p.json("Rules"))
 	if err != nil {
 		return err
 	}

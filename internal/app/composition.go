@@ -75,20 +75,30 @@ func (a *App) CreateComposition(ctx context.Context, acct roomreel.AccountSID, i
 	if in.RoomSID == "" {
 		return roomreel.Composition{}, roomreel.InvalidParam("RoomSid", "is missing; give the SID of a room")
 	}
-	room, err := sid[roomreel.RoomSID]("RoomSid", in.RoomSID)
-	if err != nil {
-		return roomreel.Composition{}, err
-	}
 	film, err := in.film()
 	if err != nil {
 		return roomreel.Composition{}, err
 	}
-	if _, err := a.store.Room(ctx, acct, string(room)); roomreel.CodeOf(err) == roomreel.NotFound {
-		return roomreel.Composition{}, roomreel.InvalidParam("RoomSid", "there is no room %s", room)
-	} else if err != nil {
+	room, err := a.roomParam(ctx, acct, in.RoomSID)
+	if err != nil {
 		return roomreel.Composition{}, err
 	}
 	return a.compose(ctx, acct, room, film, nil)
+}
+
+// roomParam checks that the account has the room that the parameter RoomSid names. The path of the request is another resource, so
+// an unknown room is no NotFound.
+func (a *App) roomParam(ctx context.Context, acct roomreel.AccountSID, text string) (roomreel.RoomSID, error) {
+	room, err := sid[roomreel.RoomSID]("RoomSid", text)
+	if err != nil {
+		return "", err
+	}
+	if _, err := a.store.Room(ctx, acct, string(room)); roomreel.CodeOf(err) == roomreel.NotFound {
+		return "", roomreel.InvalidParam("RoomSid", "there is no room %s", room)
+	} else if err != nil {
+		return "", err
+	}
+	return room, nil
 }
 
 // compose adds a composition with the destination of the account's settings.

@@ -104,11 +104,8 @@ func (in FilmParams) previewRequest() (plan.Request, error) {
 
 // roomTracks are the recordings of a room that a film could be made of, oldest first.
 func (a *App) roomTracks(ctx context.Context, acct roomreel.AccountSID, sid string) ([]PreviewTrack, error) {
-	room, err := roomreel.ParseSID[roomreel.RoomSID](sid)
+	room, err := a.roomParam(ctx, acct, sid)
 	if err != nil {
-		return nil, roomreel.InvalidParam("RoomSid", "%.40q is %v", sid, err)
-	}
-	if _, err := a.Room(ctx, acct, string(room)); err != nil {
 		return nil, err
 	}
 	var tracks []PreviewTrack

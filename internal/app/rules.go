@@ -5,11 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"roomreel"
+	"roomreel/internal/jsonparam"
 	"roomreel/internal/twilio"
 )
 
@@ -52,82 +51,56 @@ const maxRules = 20
 
 // parseRules reads a JSON array of rules. Each rule has a type and at least one filter; the filter all stands alone.
 func parseRules(param, text string) ([]roomreel.RecordingRule, error) {
-	rules, err := readRules(json.NewDecoder(strings.NewReader(text)))
+	rules, err := readRules(text)
 	if err != nil {
 		return nil, &roomreel.Error{Code: roomreel.Invalid, Twilio: twilio.RecordingRulesInvalid, Param: param, Detail: err.Error()}
 	}
 	return rules, nil
 }
 
-var errNotRules = errors.New(`must be a JSON array of rules, such as [{"type":"include","all":true}]`)
-
-func readRules(d *json.Decoder) ([]roomreel.RecordingRule, error) {
-	if token, err := d.Token(); err != nil || token != json.Delim('[') {
-		return nil, errNotRules
+func readRules(text string) ([]roomreel.RecordingRule, error) {
+	items, err := jsonparam.List(text, maxRules)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNotRules, err)
 	}
-	var rules []roomreel.RecordingRule
-	for d.More() {
-		if len(rules) == maxRules {
-			return nil, fmt.Errorf("has more than %d rules", maxRules)
-		}
-		rule, err := readRule(d)
-		if err != nil {
+	if len(items) == 0 {
+		return nil, errors.New("has no rule; at least one is needed")
+	}
+	rules := make([]roomreel.RecordingRule, len(items))
+	for i, item := range items {
+		if rules[i], err = readRule(string(item)); err != nil {
 			return nil, err
 		}
-		rules = append(rules, rule)
-	}
-	if token, err := d.Token(); err != nil || token != json.Delim(']') {
-		return nil, errNotRules
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, errNotRules
-	}
-	if len(rules) == 0 {
-		return nil, errors.New("has no rule; at least one is needed")
 	}
 	return rules, nil
 }
 
-// readRule reads one object token by token, to refuse a field that is given twice.
-func readRule(d *json.Decoder) (rule roomreel.RecordingRule, err error) {
-	if token, err := d.Token(); err != nil || token != json.Delim('{') {
-		return rule, errNotRules
+var errNotRules = errors.New(`must be a JSON array of rules, such as [{"type":"include","all":true}]`)
+
+// readRule reads one rule. C#'s own type sends null for each filter that is not set.
+func readRule(text string) (rule roomreel.RecordingRule, err error) {
+	fields, err := jsonparam.Object(text)
+	if err != nil {
+		return rule, fmt.Errorf("a rule is not a JSON object: %w", err)
 	}
-	seen := map[string]bool{}
-	for d.More() {
-		token, err := d.Token()
-		name, ok := token.(string)
-		if err != nil || !ok {
-			return rule, errNotRules
-		}
-		if seen[name] {
-			return rule, fmt.Errorf("a rule has %q twice", name)
-		}
-		seen[name] = true
-		value, err := d.Token()
-		if err != nil {
-			return rule, errNotRules
-		}
-		if err := setRule(&rule, name, value); err != nil {
+	for _, field := range fields {
+		if err := setRule(&rule, field.Name, field.Value); err != nil {
 			return rule, err
 		}
-	}
-	if _, err := d.Token(); err != nil {
-		return rule, errNotRules
 	}
 	switch {
 	case rule.Type == "":
 		return rule, errors.New("a rule lacks its type: include or exclude")
-	case len(seen) == 1:
+	case len(fields) == 1:
 		return rule, errors.New("a rule lacks a filter: all, kind, publisher or track")
-	case rule.All && len(seen) > 2:
+	case rule.All && len(fields) > 2:
 		return rule, errors.New("a rule with all has no other filter")
 	}
 	return rule, nil
 }
 
-func setRule(rule *roomreel.RecordingRule, name string, value json.Token) error {
-	text, isText := value.(string)
+func setRule(rule *roomreel.RecordingRule, name string, value json.RawMessage) error {
+	text, isText := jsonparam.Text(value)
 	switch name {
 	case "type":
 		if text != "include" && text != "exclude" {
@@ -135,7 +108,7 @@ func setRule(rule *roomreel.RecordingRule, name string, value json.Token) error 
 		}
 		rule.Type = text
 	case "all":
-		if value != true {
+		if string(value) != "true" {
 			return errors.New("all can only be true in a rule")
 		}
 		rule.All = true

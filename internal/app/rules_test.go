@@ -77,6 +77,13 @@ func TestRecordingRules_Rules(t *testing.T) {
 	if diff := cmp.Diff(want, rules.Rules); diff != "" {
 		t.Error(diff)
 	}
+	// C#'s own type of a rule sends every filter.
+	rules, err = f.UpdateRecordingRules(t.Context(), f.account, room, `[{"type":"include","all":true,"publisher":null,"track":null,"kind":null},{"type":"exclude","all":null,"kind":"video"}]`)
+	check(t, err)
+	want = []roomreel.RecordingRule{{Type: "include", All: true}, {Type: "exclude", Kind: roomreel.Video}}
+	if diff := cmp.Diff(want, rules.Rules); diff != "" {
+		t.Error(diff)
+	}
 	_, err = f.CompleteRoom(t.Context(), f.account, room)
 	check(t, err)
 	_, err = f.UpdateRecordingRules(t.Context(), f.account, room, `[{"type":"include","all":true}]`)

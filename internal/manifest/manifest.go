@@ -1,8 +1,8 @@
 // Package manifest reads room.json: the file that says which recordings make up a room and when each began.
 //
 // A manifest is untrusted input. It can name files in its own folder only, not through ".." and not through a symbolic link.
-// Unknown fields are refused by name, because a misspelt offset would place a participant at the wrong time. All mistakes
-// are reported together. Start with [Read].
+// Unknown fields are refused by name, because a misspelt offset would place a participant at the wrong time. Package jsonparam
+// has the rules for null, numbers and text. All mistakes are reported together. Start with [Read].
 package manifest
 
 import (
@@ -13,11 +13,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 	"unicode/utf8"
 
 	"roomreel"
+	"roomreel/internal/jsonparam"
 )
 
 const (
@@ -138,7 +138,7 @@ func parse(text []byte) (*Room, []*roomreel.Error) {
 	err := readObject(text, map[string]func(json.RawMessage) error{
 		"unique_name": func(raw json.RawMessage) error { return readName(raw, &room.UniqueName) },
 		"recordings": func(raw json.RawMessage) error {
-			if json.Unmarshal(raw, &list) != nil || list == nil {
+			if json.Unmarshal(raw, &list) != nil {
 				return errors.New("must be a list of recordings")
 			}
 			return nil
@@ -196,12 +196,11 @@ func parseRecording(raw json.RawMessage) (r Recording, problems []error) {
 }
 
 func readText(raw json.RawMessage, to *string) error {
-	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, to) != nil {
+	text, ok := jsonparam.Text(raw)
+	if !ok {
 		return errors.New("must be a text in quotes")
 	}
-	if strings.ContainsRune(*to, 0) {
-		return errors.New("must not contain a NUL character")
-	}
+	*to = text
 	return nil
 }
 
@@ -217,16 +216,18 @@ func readName(raw json.RawMessage, to *string) error {
 
 func readTrack(raw json.RawMessage, to *int) error {
 	const most = 1_000_000
-	if raw[0] == 'n' || json.Unmarshal(raw, to) != nil || *to < 1 || *to > most {
+	n, ok := jsonparam.Whole(string(raw), 1, most)
+	if !ok {
 		return fmt.Errorf("must be the number of a track in its file, at least 1, not %.40s", raw)
 	}
+	*to = int(n)
 	return nil
 }
 
 func readOffset(raw json.RawMessage, to *time.Duration) error {
-	var ms int64
-	if raw[0] == 'n' || json.Unmarshal(raw, &ms) != nil || ms < 0 || ms > maxOffset.Milliseconds() {
-		return fmt.Errorf("must be a whole number of milliseconds from 0 to %d, not %s", maxOffset.Milliseconds(), raw)
+	ms, ok := jsonparam.Whole(string(raw), 0, maxOffset.Milliseconds())
+	if !ok {
+		return fmt.Errorf("must be a whole number of milliseconds from 0 to %d, not %.40s", maxOffset.Milliseconds(), raw)
 	}
 	*to = time.Duration(ms) * time.Millisecond
 	return nil
