@@ -274,7 +274,7 @@ func TestRateLimits(t *testing.T) {
 	s := boot(t, Config{Limits: Limits{Reads: 0.001, Writes: 0.001}})
 	s.account.want(t, 200, "GET", "/v1/Rooms")
 	over := s.account.want(t, 429, "GET", "/v1/Rooms")
-	if over.JSON["code"] != 20429.0 || over.Header.Get("Retry-After") == "" {
+	if over.JSON["code"] != 20429.0 || over.Header.Get("Retry-After") != "1000" || !strings.Contains(over.text("message"), "limits.reads_per_second") {
 		t.Errorf("%s %v", over.Body, over.Header)
 	}
 	s.account.want(t, 201, "POST", "/v1/Rooms")
