@@ -11,6 +11,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"roomreel"
@@ -35,6 +36,8 @@ type Config struct {
 	ComposeWindow time.Duration       // how long compositions may read what is sealed or external; 0: not at all
 	Limits        roomreel.FilmLimits // zero fields are the defaults
 	FPS           int                 // frames per second of films; 0 for DefaultFPS
+
+	CallbackNetworks []netip.Prefix // private networks that callbacks may reach, as the sender of callbacks has them
 }
 
 // DefaultFPS is how many frames per second a film has where nothing else is configured.
@@ -56,6 +59,8 @@ type App struct {
 	composeWindow time.Duration
 	limits        roomreel.FilmLimits
 	fps           int
+
+	callbackNetworks []netip.Prefix
 }
 
 // New returns an App. The caller closes what the Config holds.
@@ -75,7 +80,7 @@ func New(c Config) *App {
 			folder: c.Scratch, maxUpload: c.MaxUpload, maxUploads: c.MaxUploads, floor: c.ScratchFloor,
 			free: func() (int64, error) { return freeSpace(c.Scratch) },
 		},
-		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(), fps: c.FPS,
+		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(), fps: c.FPS, callbackNetworks: c.CallbackNetworks,
 	}
 }
 

@@ -42,7 +42,7 @@ const (
 
 // CreateRoom adds a room in progress.
 func (a *App) CreateRoom(ctx context.Context, acct roomreel.AccountSID, in CreateRoom) (roomreel.Room, error) {
-	room, err := in.room()
+	room, err := in.room(a)
 	if err != nil {
 		return roomreel.Room{}, err
 	}
@@ -54,7 +54,7 @@ func (a *App) CreateRoom(ctx context.Context, acct roomreel.AccountSID, in Creat
 }
 
 // room checks the parameters and fills in the defaults.
-func (in CreateRoom) room() (r roomreel.Room, err error) {
+func (in CreateRoom) room(a *App) (r roomreel.Room, err error) {
 	if err := checkName("UniqueName", in.UniqueName, maxName); err != nil {
 		return r, err
 	}
@@ -110,7 +110,7 @@ func (in CreateRoom) room() (r roomreel.Room, err error) {
 			return r, err
 		}
 	}
-	r.StatusCallback, err = callback(in.StatusCallback, in.StatusCallbackMethod)
+	r.StatusCallback, err = a.callback(in.StatusCallback, in.StatusCallbackMethod)
 	return r, err
 }
 
