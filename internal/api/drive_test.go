@@ -402,3 +402,19 @@ func TestLists_DatesWithoutAZoneAreUTC(t *testing.T) {
 		}
 	}
 }
+
+// TestRooms_AreFoundByAnyNameThatIsAccepted: a client puts a percent-encoded name into a path.
+func TestRooms_AreFoundByAnyNameThatIsAccepted(t *testing.T) {
+	s := boot(t, Config{})
+	for _, name := range []string{"...", ".hidden", "a/../b", "a/", "//", "/.", "../..", " ", " a ", "%2e%2e", "%", "+", "a+b", "?", "a#b", ";a=b", `\`, "a&b", "{Room}", "é", "👍", "null"} {
+		sid := s.account.want(t, 201, "POST", "/v1/Rooms", "UniqueName", name).text("sid")
+		for _, path := range []string{"", "/", "/Participants", "/RecordingRules"} {
+			r := s.account.request(t, "GET", "/v1/Rooms/x"+strings.TrimSuffix(path, "/"), "")
+			r.URL.Opaque = strings.TrimPrefix(s.URL, "http:") + "/v1/Rooms/" + url.PathEscape(name) + path
+			a := s.account.do(t, r)
+			if a.Status != 200 || path == "" && a.text("sid") != sid {
+				t.Errorf("%q%s: %d %s", name, path, a.Status, a.Body)
+			}
+		}
+	}
+}

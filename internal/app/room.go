@@ -40,6 +40,10 @@ const (
 	maxConcurrentTracks = 1000  // our own: the documentation names none
 )
 
+// notInPaths are names that a path cannot hold: clients remove dots, also when they are percent-encoded, and routers take a slash for
+// the end of the path.
+var notInPaths = []string{".", "..", "/"}
+
 // CreateRoom adds a room in progress.
 func (a *App) CreateRoom(ctx context.Context, acct roomreel.AccountSID, in CreateRoom) (roomreel.Room, error) {
 	room, err := in.room(a)
@@ -60,6 +64,9 @@ func (in CreateRoom) room(a *App) (r roomreel.Room, err error) {
 	}
 	if _, err := roomreel.ParseSID[roomreel.RoomSID](in.UniqueName); err == nil {
 		return r, roomreel.InvalidParam("UniqueName", "must not look like the SID of a room")
+	}
+	if slices.Contains(notInPaths, in.UniqueName) {
+		return r, roomreel.InvalidParam("UniqueName", "must not be %q, which cannot be a part of a path: the room could not be found by its name", in.UniqueName)
 	}
 	if err := oneOf("Type", in.Type, "group", "go", "peer-to-peer", "group-small"); err != nil {
 		return r, err

@@ -33,6 +33,9 @@ func TestCreateRoom_Rules(t *testing.T) {
 	}{
 		"long_name":     {app.CreateRoom{UniqueName: strings.Repeat("a", 129)}, "UniqueName"},
 		"sid_name":      {app.CreateRoom{UniqueName: string(room.SID)}, "UniqueName"},
+		"dot":           {app.CreateRoom{UniqueName: "."}, "UniqueName"},
+		"slash":         {app.CreateRoom{UniqueName: "/"}, "UniqueName"},
+		"two_dots":      {app.CreateRoom{UniqueName: ".."}, "UniqueName"},
 		"type":          {app.CreateRoom{Type: "huge"}, "Type"},
 		"codec":         {app.CreateRoom{VideoCodecs: []string{"AV1"}}, "VideoCodecs"},
 		"timeout":       {app.CreateRoom{EmptyRoomTimeout: ptr(0)}, "EmptyRoomTimeout"},
