@@ -53,17 +53,27 @@ type RecordingRule struct {
 	Track     string    // a track name or a track SID
 }
 
+// SubscribeRule includes or excludes tracks of others from what a participant receives. It is kept and shown, without any other
+// effect. Its kind may also be data.
+type SubscribeRule struct {
+	RecordingRule
+	Priority string // low, standard, high or ""
+}
+
 // Participant is one stay of a person in a room, as far as the recordings show it.
 type Participant struct {
 	SID        ParticipantSID
 	RoomSID    RoomSID
 	AccountSID AccountSID
 	Identity   string
-	Status     string // connected while the room is in progress, disconnected after
+	Status     string // connected or disconnected
 	Created    time.Time
 	Updated    time.Time
 	Start      time.Time
 	End        time.Time // zero while connected
+
+	SubscribeRules        []SubscribeRule // nil when none were set
+	SubscribeRulesUpdated time.Time
 }
 
 // PublishedTrack is a track that a participant published, as far as the recordings show it.

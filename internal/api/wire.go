@@ -170,7 +170,11 @@ func participantShape(origin string, p roomreel.Participant) participantBody {
 		SID: p.SID, RoomSID: p.RoomSID, AccountSID: p.AccountSID, Status: p.Status, Identity: p.Identity,
 		DateCreated: instantText(p.Created), DateUpdated: instantOrNull(p.Updated),
 		StartTime: instantOrNull(p.Start), EndTime: instantOrNull(p.End), URL: url,
-		Links: map[string]string{"published_tracks": url + "/PublishedTracks"},
+		Links: map[string]string{
+			"published_tracks":  url + "/PublishedTracks",
+			"subscribed_tracks": url + "/SubscribedTracks",
+			"subscribe_rules":   url + "/SubscribeRules",
+		},
 	}
 	if !p.End.IsZero() {
 		stayed := twilio.Seconds(p.End.Sub(p.Start))
@@ -222,6 +226,31 @@ func recordingRulesShape(rules app.RecordingRules) recordingRulesBody {
 	}
 	for _, rule := range rules.Rules {
 		body.Rules = append(body.Rules, recordingRuleBody(rule))
+	}
+	return body
+}
+
+type subscribeRulesBody struct {
+	ParticipantSID roomreel.ParticipantSID `json:"participant_sid"`
+	RoomSID        roomreel.RoomSID        `json:"room_sid"`
+	Rules          []subscribeRuleBody     `json:"rules"`
+	DateCreated    *string                 `json:"date_created"`
+	DateUpdated    *string                 `json:"date_updated"`
+}
+
+// subscribeRuleBody has no fields for filters that the rule does not have, as recordingRuleBody.
+type subscribeRuleBody struct {
+	recordingRuleBody
+	Priority string `json:"priority,omitempty"`
+}
+
+func subscribeRulesShape(rules app.SubscribeRules) subscribeRulesBody {
+	body := subscribeRulesBody{
+		ParticipantSID: rules.ParticipantSID, RoomSID: rules.RoomSID, Rules: []subscribeRuleBody{},
+		DateCreated: instantOrNull(rules.Created), DateUpdated: instantOrNull(rules.Updated),
+	}
+	for _, rule := range rules.Rules {
+		body.Rules = append(body.Rules, subscribeRuleBody{recordingRuleBody(rule.RecordingRule), rule.Priority})
 	}
 	return body
 }

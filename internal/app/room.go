@@ -113,7 +113,7 @@ func (in CreateRoom) room(a *App) (r roomreel.Room, err error) {
 	r.EmptyRoomTimeout, r.UnusedRoomTimeout = time.Duration(empty)*time.Minute, time.Duration(unused)*time.Minute
 	r.MaxParticipantDuration = time.Duration(stay) * time.Second
 	if in.RecordingRules != "" {
-		if r.Rules, err = parseRules("RecordingRules", in.RecordingRules); err != nil {
+		if r.Rules, err = parseRecordingRules("RecordingRules", in.RecordingRules); err != nil {
 			return r, err
 		}
 	}
@@ -158,11 +158,28 @@ func (a *App) Participants(ctx context.Context, acct roomreel.AccountSID, room s
 
 // Participant returns one participant of a room.
 func (a *App) Participant(ctx context.Context, acct roomreel.AccountSID, room, sidOrIdentity string) (roomreel.Participant, error) {
+	_, p, err := a.participantOf(ctx, acct, room, sidOrIdentity)
+	return p, err
+}
+
+// participantOf returns a room and one of its participants.
+func (a *App) participantOf(ctx context.Context, acct roomreel.AccountSID, room, sidOrIdentity string) (roomreel.Room, roomreel.Participant, error) {
 	r, err := a.store.Room(ctx, acct, room)
 	if err != nil {
-		return roomreel.Participant{}, err
+		return r, roomreel.Participant{}, err
 	}
-	return a.store.Participant(ctx, r, sidOrIdentity)
+	p, err := a.store.Participant(ctx, r, sidOrIdentity)
+	return r, p, err
+}
+
+// DisconnectParticipant disconnects a participant. Its recordings stay, and more of them can be added. Disconnecting it again changes
+// nothing.
+func (a *App) DisconnectParticipant(ctx context.Context, acct roomreel.AccountSID, room, sidOrIdentity string) (roomreel.Participant, error) {
+	r, p, err := a.participantOf(ctx, acct, room, sidOrIdentity)
+	if err != nil {
+		return p, err
+	}
+	return a.store.DisconnectParticipant(ctx, r, p.SID)
 }
 
 // PublishedTracks lists the tracks of a participant that were recorded.

@@ -58,12 +58,11 @@ func (s *Store) AddRecording(ctx context.Context, u Upload) (r roomreel.Recordin
 		if room.Status != roomreel.RoomInProgress {
 			return errRoomCompleted()
 		}
-		if r.ParticipantSID, err = s.joinParticipant(ctx, tx, room, r.Identity); err != nil {
+		track, err := s.publish(ctx, tx, room, r.Identity, r.TrackName, r.Kind)
+		if err != nil {
 			return err
 		}
-		if r.TrackSID, r.TrackName, err = s.publishTrack(ctx, tx, room, r.ParticipantSID, r.TrackName, r.Kind); err != nil {
-			return err
-		}
+		r.ParticipantSID, r.TrackSID, r.TrackName = track.ParticipantSID, track.SID, track.Name
 		r.Status, r.Created, added = roomreel.RecordingProcessing, s.now(), true
 		if err := insertRecording(ctx, tx, r, u.Digest); err != nil {
 			return err

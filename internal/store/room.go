@@ -131,6 +131,9 @@ func (s *Store) CompleteRoom(ctx context.Context, acct roomreel.AccountSID, sid 
 		if r, err = s.lockRoom(ctx, tx, acct, sid); err != nil || r.Status == roomreel.RoomCompleted {
 			return err
 		}
+		if err := s.disconnectAll(ctx, tx, r); err != nil {
+			return err
+		}
 		if err := s.setRoom(ctx, tx, &r, roomreel.RoomCompleted); err != nil {
 			return err
 		}

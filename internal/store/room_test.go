@@ -67,7 +67,10 @@ func TestCompleteRoom_HappensOnce(t *testing.T) {
 		}, nil)
 		wantEqual(t, "compose jobs", f.queue.count(store.JobCompose, string(waiting.SID)), 1)
 		wantEqual(t, "hook jobs", f.queue.count(store.JobHook, string(room.SID)), 1)
-		if diff := cmp.Diff([]roomreel.EventType{roomreel.RoomCreatedEvent, roomreel.RoomEndedEvent}, f.events(t, string(room.SID))); diff != "" {
+		if diff := cmp.Diff([]roomreel.EventType{
+			roomreel.RoomCreatedEvent, roomreel.ParticipantConnectedEvent, roomreel.TrackAddedEvent,
+			roomreel.TrackRemovedEvent, roomreel.ParticipantEndedEvent, roomreel.RoomEndedEvent,
+		}, f.events(t, string(room.SID))); diff != "" {
 			t.Error(diff)
 		}
 		at := f.composition(t, room)
