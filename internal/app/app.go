@@ -37,6 +37,8 @@ type Config struct {
 	Limits        roomreel.FilmLimits // zero fields are the defaults
 	FPS           int                 // frames per second of films; 0 for DefaultFPS
 
+	KeepRoomOpen time.Duration // how often a running upload keeps its room from ending by itself; 0 for every 20 s
+
 	CallbackNetworks []netip.Prefix // private networks that callbacks may reach, as the sender of callbacks has them
 }
 
@@ -60,6 +62,7 @@ type App struct {
 	limits        roomreel.FilmLimits
 	fps           int
 
+	keepRoomOpen     time.Duration
 	callbackNetworks []netip.Prefix
 }
 
@@ -74,13 +77,16 @@ func New(c Config) *App {
 	if c.FPS == 0 {
 		c.FPS = DefaultFPS
 	}
+	if c.KeepRoomOpen == 0 {
+		c.KeepRoomOpen = 20 * time.Second // of a minute, the shortest timeout
+	}
 	return &App{
 		store: c.Store, keys: c.Keys, media: c.Media, working: c.Working, buckets: c.Buckets, log: c.Log,
 		scratch: &scratch{
 			folder: c.Scratch, maxUpload: c.MaxUpload, maxUploads: c.MaxUploads, floor: c.ScratchFloor,
 			free: func() (int64, error) { return freeSpace(c.Scratch) },
 		},
-		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(), fps: c.FPS, callbackNetworks: c.CallbackNetworks,
+		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(), fps: c.FPS, keepRoomOpen: c.KeepRoomOpen, callbackNetworks: c.CallbackNetworks,
 	}
 }
 

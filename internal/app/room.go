@@ -144,6 +144,31 @@ func (a *App) CompleteRoom(ctx context.Context, acct roomreel.AccountSID, sidOrN
 	return a.store.CompleteRoom(ctx, acct, room.SID)
 }
 
+// keepOpen keeps a room from ending by itself while something arrives for it, until stop is called.
+func (a *App) keepOpen(ctx context.Context, r roomreel.Room) (stop func(), err error) {
+	if err := a.store.KeepRoomOpen(ctx, r); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticks := time.NewTicker(a.keepRoomOpen)
+		defer ticks.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticks.C:
+			}
+			if err := a.store.KeepRoomOpen(ctx, r); err != nil && ctx.Err() == nil {
+				a.log.Warn("a running upload could not keep its room open; it tries again", "room", r.SID, "err", err)
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }, nil
+}
+
 // Participants lists the participants of a room who were recorded.
 func (a *App) Participants(ctx context.Context, acct roomreel.AccountSID, room string, filter ParticipantFilter, page Page) (List[roomreel.Participant], error) {
 	if err := oneOf("Status", filter.Status, "connected", "disconnected"); err != nil {

@@ -244,6 +244,27 @@ func TestHooks_MakeOneCompositionForEachRoom(t *testing.T) {
 	})
 }
 
+// TestRooms_EndByThemselves: without a request that completes the room, its hooks make their film.
+func TestRooms_EndByThemselves(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r := w.worker(t, nil)
+		film := everyone
+		_, err := w.app.CreateHook(t.Context(), w.account, app.CreateHook{FriendlyName: "all", FilmParams: film})
+		check(t, err)
+		room := w.room(t, "")
+		storetest.TimeOut(t, w.store, room.SID)
+		start(t, r)
+		var made []roomreel.Composition
+		eventually(t, "composition of the hook", func() bool {
+			list, err := w.store.Compositions(t.Context(), w.account, store.CompositionFilter{RoomSID: room.SID}, store.Page{Size: 10})
+			check(t, err)
+			made = list.Items
+			return len(made) > 0
+		})
+		w.completed(t, made[0].SID)
+	})
+}
+
 func count(events []string, name string) (n int) {
 	for _, event := range events {
 		if event == name {

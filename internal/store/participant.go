@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"roomreel"
 )
@@ -146,7 +147,7 @@ func (s *Store) publish(ctx context.Context, tx *Tx, room roomreel.Room, identit
 		return track, err
 	}
 	if joined {
-		p.Status = connected
+		p.Status, p.End = connected, time.Time{}
 		if err := s.emitParticipant(ctx, tx, room, p, nil, roomreel.ParticipantConnectedEvent); err != nil {
 			return track, err
 		}
@@ -156,7 +157,10 @@ func (s *Store) publish(ctx context.Context, tx *Tx, room roomreel.Room, identit
 			return track, err
 		}
 	}
-	if added && p.Status == disconnected {
+	switch {
+	case joined && room.Status != roomreel.RoomInProgress:
+		return track, s.disconnect(ctx, tx, room, &p)
+	case added && p.Status == disconnected:
 		return track, s.emitParticipant(ctx, tx, room, p, &track, roomreel.TrackRemovedEvent)
 	}
 	return track, nil

@@ -41,7 +41,7 @@ func findUpload(ctx context.Context, q querier, room roomreel.RoomSID, digest st
 	return r, err == nil, err
 }
 
-// AddRecording adds a recording to a room in progress, with its participant and track. When the room has one of the same
+// AddRecording adds a recording to a room in progress, or to one that timed out, with its participant and track. When the room has one of the same
 // digest already, that one is returned and added is false. What has no destination of its own is completed at once;
 // for the others a delivery is enqueued.
 func (s *Store) AddRecording(ctx context.Context, u Upload) (r roomreel.Recording, added bool, err error) {
@@ -55,8 +55,11 @@ func (s *Store) AddRecording(ctx context.Context, u Upload) (r roomreel.Recordin
 			r = same
 			return err
 		}
-		if room.Status != roomreel.RoomInProgress {
+		if room.Status != roomreel.RoomInProgress && !room.TimedOut {
 			return errRoomCompleted()
+		}
+		if err := s.endAfter(ctx, tx, room.SID, room.EmptyRoomTimeout); err != nil {
+			return err
 		}
 		track, err := s.publish(ctx, tx, room, r.Identity, r.TrackName, r.Kind)
 		if err != nil {

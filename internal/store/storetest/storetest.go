@@ -14,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"roomreel"
 	"roomreel/internal/store"
 )
 
@@ -70,4 +71,19 @@ func PostgreSQL(t testing.TB) store.Config {
 		t.Fatal(err)
 	}
 	return store.Config{URL: url + "?search_path=" + schema + "&pool_max_conns=8"}
+}
+
+// TimeOut lets the timeout of a room pass, by the database's clock. A room that does not end by itself stays as it is.
+func TimeOut(t testing.TB, s *store.Store, room roomreel.RoomSID) {
+	t.Helper()
+	const text = `UPDATE room SET ends = 1 WHERE sid = $1 AND ends > 0`
+	var err error
+	if s.PostgreSQL() != nil {
+		_, err = s.PostgreSQL().Exec(t.Context(), text, room)
+	} else {
+		_, err = s.SQLite().ExecContext(t.Context(), text, room)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
