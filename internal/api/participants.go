@@ -73,6 +73,15 @@ func (a *API) updateParticipant(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+func (a *API) anonymizeParticipant(w http.ResponseWriter, r *http.Request) error {
+	participant, err := a.app.Anonymize(r.Context(), accountOf(r), r.PathValue("Room"), r.PathValue("Participant"))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, anonymizedShape(a.origin(r), participant))
+	return nil
+}
+
 var publishedTrackList = list{Key: "published_tracks", Max: 1000}
 
 func (a *API) listPublishedTracks(w http.ResponseWriter, r *http.Request) error {

@@ -42,6 +42,7 @@ func (a *API) routes() []route {
 		// Participants
 		{Path: "/v1/Rooms/{Room}/Participants", Methods: methods{get: a.listParticipants}},
 		{Path: "/v1/Rooms/{Room}/Participants/{Participant}", Methods: methods{get: a.fetchParticipant, post: a.updateParticipant}},
+		{Path: "/v1/Rooms/{Room}/Participants/{Participant}/Anonymize", Methods: methods{post: a.anonymizeParticipant}},
 
 		// PublishedTracks
 		{Path: "/v1/Rooms/{Room}/Participants/{Participant}/PublishedTracks", Methods: methods{get: a.listPublishedTracks}},

@@ -8,11 +8,13 @@ package storetest
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"roomreel"
 	"roomreel/internal/store"
@@ -86,4 +88,56 @@ func TimeOut(t testing.TB, s *store.Store, room roomreel.RoomSID) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Dump returns every value of every table as text, for tests that something is nowhere in the database.
+func Dump(t testing.TB, s *store.Store) string {
+	t.Helper()
+	db, tables := s.SQLite(), `SELECT name FROM sqlite_master WHERE type = 'table'`
+	if s.PostgreSQL() != nil {
+		db, tables = stdlib.OpenDBFromPool(s.PostgreSQL()), `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()`
+		defer db.Close()
+	}
+	read := func(text string) (rows [][]any) {
+		t.Helper()
+		found, err := db.QueryContext(t.Context(), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer found.Close()
+		columns, err := found.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for found.Next() {
+			values := make([]any, len(columns))
+			for i := range values {
+				values[i] = new(any)
+			}
+			if err := found.Scan(values...); err != nil {
+				t.Fatal(err)
+			}
+			rows = append(rows, values)
+		}
+		if err := found.Err(); err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	var dump strings.Builder
+	for _, table := range read(tables) {
+		name := fmt.Sprint(*table[0].(*any))
+		for _, row := range read(`SELECT * FROM "` + name + `"`) {
+			fmt.Fprintf(&dump, "%s:", name)
+			for _, value := range row {
+				if text, ok := (*value.(*any)).([]byte); ok {
+					fmt.Fprintf(&dump, " %s", text)
+				} else {
+					fmt.Fprintf(&dump, " %v", *value.(*any))
+				}
+			}
+			dump.WriteByte('\n')
+		}
+	}
+	return dump.String()
 }
