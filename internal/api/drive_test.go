@@ -427,8 +427,10 @@ func TestLists_DatesWithoutAZoneAreUTC(t *testing.T) {
 			filter, date string
 			found        bool
 		}{
-			{"DateCreatedAfter", earlier, true}, {"DateCreatedAfter", later, false},
-			{"DateCreatedBefore", later, true}, {"DateCreatedBefore", earlier, false},
+			{"DateCreatedAfter", earlier, true},
+			{"DateCreatedAfter", later, false},
+			{"DateCreatedBefore", later, true},
+			{"DateCreatedBefore", earlier, false},
 		} {
 			rows := s.account.want(t, 200, "GET", w.fill(path), test.filter, test.date).rows(key)
 			if found := len(rows) > 0; found != test.found {

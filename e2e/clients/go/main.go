@@ -49,6 +49,7 @@ func main() {
 	a.deletions(room, film, recordings[0])
 	a.credentialsAndSettings()
 	a.errors(room)
+	a.anonymize(room)
 	a.manyWrites()
 }
 
@@ -100,7 +101,27 @@ func (a application) participants(room string) {
 	check(len(published) == 2, published)
 	track := must(a.VideoV1.FetchRoomParticipantPublishedTrack(room, *bob.Sid, *published[0].Sid))
 	check(*track.Name == *published[0].Name && *track.ParticipantSid == *bob.Sid, track)
+
+	received := must(a.VideoV1.ListRoomParticipantSubscribedTrack(room, *bob.Sid, nil))
+	check(len(received) == 0, received)
+	rule := map[string]any{"type": "exclude", "publisher": "alice", "kind": "video"}
+	rules := must(a.VideoV1.UpdateRoomParticipantSubscribeRule(room, *bob.Sid, (&video.UpdateRoomParticipantSubscribeRuleParams{}).SetRules([]any{rule})))
+	check(len(*rules.Rules) == 1, rules)
+	rules = must(a.VideoV1.FetchRoomParticipantSubscribeRule(room, "bob"))
+	check((*rules.Rules)[0].Publisher == "alice", rules)
+	left := must(a.VideoV1.UpdateRoomParticipant(room, "bob", (&video.UpdateRoomParticipantParams{}).SetStatus("disconnected")))
+	check(*left.Status == "disconnected" && left.EndTime != nil, left)
 	done("participants")
+}
+
+// anonymize takes the name of a participant out of a room and its compositions.
+func (a application) anonymize(room string) {
+	bob := must(a.VideoV1.FetchRoomParticipant(room, "bob"))
+	hidden := must(a.VideoV1.UpdateRoomParticipantAnonymize(room, *bob.Sid))
+	check(*hidden.Identity == *bob.Sid, hidden)
+	_, err := a.VideoV1.FetchRoomParticipant(room, "bob")
+	refused(err, 404, 20404)
+	done("anonymized participant")
 }
 
 func (a application) compositionHook() string {

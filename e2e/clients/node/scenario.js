@@ -62,7 +62,24 @@ async function participants(room) {
   assert.equal(published.length, 2);
   const track = await bob.publishedTracks()(published[0].sid).fetch();
   assert.deepEqual([track.name, track.participantSid], [published[0].name, bob.sid]);
+
+  assert.deepEqual(await bob.subscribedTracks().list(), []);
+  const rules = await bob.subscribeRules().update({ rules: [{ type: 'exclude', publisher: 'alice', kind: 'video' }] });
+  assert.equal(rules.rules[0].publisher, 'alice');
+  assert.equal((await bob.subscribeRules().fetch()).rules.length, 1);
+  const left = await bob.update({ status: 'disconnected' });
+  assert.equal(left.status, 'disconnected');
+  assert.ok(left.endTime);
   console.log('participants');
+}
+
+// The name of a participant is taken out of a room and its compositions.
+async function anonymize(room) {
+  const bob = await video.v1.rooms(room).participants('bob').fetch();
+  const hidden = await video.v1.rooms(room).participants(bob.sid).anonymize().update();
+  assert.equal(hidden.identity, bob.sid);
+  await assert.rejects(video.v1.rooms(room).participants('bob').fetch(), { status: 404, code: 20404 });
+  console.log('anonymized participant');
 }
 
 async function compositionHook() {
@@ -219,6 +236,7 @@ async function manyWrites() {
   await deletions(room, film, recording);
   await credentialsAndSettings();
   await errors(room);
+  await anonymize(room);
   await manyWrites();
 })().catch((error) => {
   console.error(error);
