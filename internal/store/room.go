@@ -158,20 +158,26 @@ func (s *Store) CompleteRoom(ctx context.Context, acct roomreel.AccountSID, sid 
 }
 
 // endRoom completes a locked room. One that is completed already takes no more recordings, unless it timed out again: then all that
-// arrived late has arrived.
+// arrived late has arrived. The compositions of a room that timed out without a recording go on waiting for one.
 func (s *Store) endRoom(ctx context.Context, tx *Tx, r *roomreel.Room, timedOut bool) error {
 	r.TimedOut = timedOut
 	if _, err := tx.Exec(ctx, `UPDATE room SET ends = 0, timed_out = $2 WHERE sid = $1`, r.SID, timedOut); err != nil {
 		return err
 	}
-	if r.Status == roomreel.RoomCompleted {
-		return s.askHooks(ctx, tx, *r)
+	if r.Status != roomreel.RoomCompleted {
+		if err := s.disconnectAll(ctx, tx, *r); err != nil {
+			return err
+		}
+		if err := s.setRoom(ctx, tx, r, roomreel.RoomCompleted); err != nil {
+			return err
+		}
 	}
-	if err := s.disconnectAll(ctx, tx, *r); err != nil {
+	var recordings int
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM recording WHERE room_sid = $1`, r.SID).Scan(&recordings); err != nil {
 		return err
 	}
-	if err := s.setRoom(ctx, tx, r, roomreel.RoomCompleted); err != nil {
-		return err
+	if timedOut && recordings == 0 {
+		return nil // there is nothing for hooks either
 	}
 	waiting, err := collect(ctx, tx, scanText[roomreel.CompositionSID],
 		`SELECT sid FROM composition WHERE account_sid = $1 AND room_sid = $2 AND status = 'enqueued' ORDER BY created, sid`,

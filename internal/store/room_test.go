@@ -159,14 +159,17 @@ func TestEndIdleRooms_AfterTheTimeout(t *testing.T) {
 func TestEndIdleRooms_TakesWhatArrivesLater(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
 		room := f.idleRoom(t, "r")
+		waiting := f.composition(t, room)
 		storetest.TimeOut(t, f.Store, room.SID)
 		f.endIdle(t, room, 1) // unused
+		wantEqual(t, "compose jobs without a recording", f.queue.count(store.JobCompose, string(waiting.SID)), 0)
 		f.recording(t, room, "alice", "camera")
 		f.recording(t, room, "alice", "microphone")
 		wantEqual(t, "hook jobs while recordings arrive", f.queue.count(store.JobHook, string(room.SID)), 0)
 		storetest.TimeOut(t, f.Store, room.SID)
 		ended := f.endIdle(t, room, 1)
 		wantEqual(t, "hook jobs after the timeout", f.queue.count(store.JobHook, string(room.SID)), 1)
+		wantEqual(t, "compose jobs after the timeout", f.queue.count(store.JobCompose, string(waiting.SID)), 1)
 		p, err := f.Participant(t.Context(), ended, "alice")
 		check(t, err)
 		if p.Status != "disconnected" || p.End.Before(p.Start) {
