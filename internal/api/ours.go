@@ -169,16 +169,13 @@ func (a *API) previewLayout(w http.ResponseWriter, r *http.Request) error {
 // longestTrack bounds the times of invented tracks. Twilio's rooms last one day at most.
 const longestTrack = 10 * 24 * time.Hour
 
-// maxTracks bounds the work of one preview. It is many times the tracks of the largest room.
-const maxTracks = 10_000
-
 // tracks reads the JSON array of invented tracks.
 func (p *params) tracks(name string) []app.PreviewTrack {
 	text := p.json(name)
 	if text == "" {
 		return nil
 	}
-	items, err := jsonparam.List(text, maxTracks)
+	items, err := jsonparam.List(text, app.MaxPreviewTracks)
 	if err != nil {
 		p.fail(name, "must be a JSON array of tracks: %v", err)
 	}
