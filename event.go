@@ -8,6 +8,10 @@ type EventType string
 const (
 	RoomCreatedEvent           EventType = "room-created"
 	RoomEndedEvent             EventType = "room-ended"
+	ParticipantConnectedEvent  EventType = "participant-connected"
+	ParticipantEndedEvent      EventType = "participant-disconnected"
+	TrackAddedEvent            EventType = "track-added"
+	TrackRemovedEvent          EventType = "track-removed"
 	RecordingStartedEvent      EventType = "recording-started"
 	RecordingCompletedEvent    EventType = "recording-completed"
 	RecordingFailedEvent       EventType = "recording-failed"

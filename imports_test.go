@@ -23,8 +23,9 @@ var mayImport = map[string][]string{
 	"internal/client":           {"internal/twilio"},
 	"internal/config":           {},
 	"internal/keyring":          {},
-	"internal/layout":           {},
-	"internal/manifest":         {},
+	"internal/jsonparam":        {},
+	"internal/layout":           {"internal/jsonparam"},
+	"internal/manifest":         {"internal/jsonparam"},
 	"internal/media":            {"internal/media/bitstream", "internal/media/h264", "internal/media/h265"},
 	"internal/media/bitstream":  {},
 	"internal/media/demux":      {"internal/media", "internal/media/matroska", "internal/media/mp4", "internal/media/ogg"},
@@ -47,11 +48,11 @@ var mayImport = map[string][]string{
 
 	// The service: the API imports the rules, and the rules import storage.
 	"internal/app": {
-		"internal/blob", "internal/keyring", "internal/layout", "internal/media", "internal/media/demux", "internal/objectkey", "internal/seal", "internal/store",
+		"internal/blob", "internal/jsonparam", "internal/keyring", "internal/layout", "internal/media", "internal/media/demux", "internal/objectkey", "internal/seal", "internal/store",
 		"internal/plan", "internal/twilio", "internal/webhook",
 	},
 	"internal/plan":    {"internal/layout", "internal/media", "internal/render/protocol", "internal/timeline", "internal/twilio"},
-	"internal/api":     {"internal/app", "internal/twilio"},
+	"internal/api":     {"internal/app", "internal/jsonparam", "internal/twilio"},
 	"internal/jobs":    {"internal/app", "internal/blob", "internal/compose", "internal/media", "internal/objectkey", "internal/plan", "internal/queue", "internal/render", "internal/seal", "internal/store", "internal/timeline", "internal/twilio", "internal/webhook"},
 	"internal/queue":   {"internal/store"},
 	"internal/compose": {"internal/blob", "internal/blob/dir", "internal/media", "internal/media/matroska", "internal/media/mp4", "internal/plan", "internal/render", "internal/render/protocol", "internal/seal", "internal/timeline"},

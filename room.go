@@ -17,7 +17,7 @@ func (s RoomStatus) CanBecome(next RoomStatus) bool {
 }
 
 // Room is a meeting whose tracks are recorded. Recordings are added while it is in progress. Its compositions start when it
-// is completed.
+// is completed, by a request or by itself when nothing has arrived for its timeout.
 type Room struct {
 	SID        RoomSID
 	AccountSID AccountSID
@@ -27,9 +27,10 @@ type Room struct {
 	Created    time.Time
 	Updated    time.Time
 	Ended      time.Time // zero until it is completed
+	TimedOut   bool      // it ended by itself, and takes recordings that arrive later
 
-	EmptyRoomTimeout             time.Duration
-	UnusedRoomTimeout            time.Duration
+	EmptyRoomTimeout             time.Duration // after the last recording has arrived; 0: it does not end by itself
+	UnusedRoomTimeout            time.Duration // after it was created, while none arrives; 0: it does not end by itself
 	MaxParticipants              int
 	MaxParticipantDuration       time.Duration
 	MaxConcurrentPublishedTracks int
@@ -53,17 +54,27 @@ type RecordingRule struct {
 	Track     string    // a track name or a track SID
 }
 
+// SubscribeRule includes or excludes tracks of others from what a participant receives. It is kept and shown, without any other
+// effect. Its kind may also be data.
+type SubscribeRule struct {
+	RecordingRule
+	Priority string // low, standard, high or ""
+}
+
 // Participant is one stay of a person in a room, as far as the recordings show it.
 type Participant struct {
 	SID        ParticipantSID
 	RoomSID    RoomSID
 	AccountSID AccountSID
 	Identity   string
-	Status     string // connected while the room is in progress, disconnected after
+	Status     string // connected or disconnected
 	Created    time.Time
 	Updated    time.Time
 	Start      time.Time
 	End        time.Time // zero while connected
+
+	SubscribeRules        []SubscribeRule // nil when none were set
+	SubscribeRulesUpdated time.Time
 }
 
 // PublishedTrack is a track that a participant published, as far as the recordings show it.

@@ -90,7 +90,7 @@ func openBackend(ctx context.Context, c config.Config, log *slog.Logger) (_ *bac
 	b.app = app.New(app.Config{
 		Store: b.store, Keys: b.keys, Media: b.media, Working: b.working, Buckets: b.buckets, Scratch: b.uploads, Log: log,
 		MaxUpload: int64(c.Server.MaxUpload), MaxUploads: c.Limits.Uploads, ComposeWindow: c.Compose.Window.Std(),
-		Limits: c.Limits.Film(),
+		Limits: c.Limits.Film(), CallbackNetworks: c.Webhook.Allow,
 	})
 	return b, nil
 }

@@ -92,11 +92,12 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 	if err := firstAccount(ctx, s, b.app, log); err != nil {
 		return err
 	}
+	reads, writes := settings.Rates()
 	server := &httpServer{log: log, grace: settings.Server.ShutdownGrace.Std(), cert: settings.Server.TLSCert, key: settings.Server.TLSKey}
 	server.handler = api.New(api.Config{
 		App: b.app, Log: log, Ready: server.ready(b.app),
 		PublicURL: settings.Server.PublicURL, TrustForwarded: settings.Server.TrustForwarded,
-		Limits:         api.Limits{Reads: float64(orUnlimited(settings.Limits.Reads)), Writes: float64(orUnlimited(settings.Limits.Writes))},
+		Limits:         api.Limits{Reads: float64(orUnlimited(reads)), Writes: float64(orUnlimited(writes))},
 		SignInFailures: orUnlimited(settings.Limits.SignInFailures),
 	})
 	if settings.Server.Role == config.RoleWorker {

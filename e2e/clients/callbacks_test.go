@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -34,7 +35,8 @@ func receive(t *testing.T) *receiver {
 	r := &receiver{complete: make(chan struct{})}
 	server := httptest.NewServer(http.HandlerFunc(r.take))
 	t.Cleanup(server.Close)
-	r.url = server.URL + "/callbacks?of=an+application&caf%C3%A9"
+	// The password is in no URL that the receiver sees, and the space arrives as %20.
+	r.url = strings.Replace(server.URL, "://", "://app:secret@", 1) + "/callbacks?of=an+application&caf%C3%A9&to='a b'"
 	return r
 }
 

@@ -58,7 +58,7 @@ func (a *API) createComposition(w http.ResponseWriter, r *http.Request) error {
 // filmRequest reads the parameters of compositions and hooks alike.
 func filmRequest(p *params) app.FilmParams {
 	return app.FilmParams{
-		VideoLayout:          p.text("VideoLayout"),
+		VideoLayout:          p.json("VideoLayout"),
 		AudioSources:         p.list("AudioSources"),
 		AudioSourcesExcluded: p.list("AudioSourcesExcluded"),
 		Resolution:           p.text("Resolution"),

@@ -121,7 +121,7 @@ func TestParams_Instant(t *testing.T) {
 	want := time.Date(2026, 1, 31, 23, 0, 0, 0, time.UTC)
 	for _, text := range []string{
 		"2026-01-31T23:00:00Z", "2026-01-31T23:00:00.000Z", "2026-02-01T00:00:00+01:00", "2026-02-01T00:00:00 01:00",
-		"2026-02-01T00:00:00+0100", "2026-01-31T23:00Z",
+		"2026-02-01T00:00:00+0100", "2026-01-31T23:00Z", "2026-01-31T23:00:00", "2026-01-31T23:00:00.000", "2026-01-31T23:00",
 	} {
 		p := &params{values: url.Values{"DateCreatedAfter": {text}}}
 		if got := p.instant("DateCreatedAfter"); !got.Equal(want) || p.err != nil {
@@ -132,10 +132,51 @@ func TestParams_Instant(t *testing.T) {
 	if got := p.instant("DateCreatedAfter"); !got.Equal(want.Add(-23*time.Hour)) || p.err != nil {
 		t.Errorf("a day alone: %v, %v", got, p.err)
 	}
-	for _, text := range []string{"yesterday", "2026-01-31T23:00:00", "2026-13-01T00:00:00Z", "1769900000", "2026-01-31 23:00:00", "20260131T230000Z"} {
+	for _, text := range []string{"yesterday", "2026-13-01T00:00:00Z", "2026-13-01T00:00:00", "2026-01-31T", "1769900000", "2026-01-31 23:00:00", "20260131T230000Z"} {
 		p := &params{values: url.Values{"DateCreatedAfter": {text}}}
 		p.instant("DateCreatedAfter")
 		checkError(t, p.err, roomreel.Invalid, "DateCreatedAfter")
+	}
+}
+
+// TestParams_NullIsAbsent: in every parameter that is JSON, as a whole and in its fields.
+func TestParams_NullIsAbsent(t *testing.T) {
+	s := boot(t, Config{})
+	room := s.account.want(t, 201, "POST", "/v1/Rooms", "RecordingRules", "null").text("sid")
+	s.account.want(t, 200, "POST", "/v1/Rooms/"+room+"/RecordingRules", "Rules", `[{"type":"include","all":true,"kind":null,"publisher":null,"track":null}]`)
+	s.account.want(t, 201, "POST", "/v1/Compositions", "RoomSid", room, "AudioSources", "*", "VideoLayout", " null ")
+	s.account.want(t, 201, "POST", "/v1/CompositionHooks", "FriendlyName", "x", "AudioSources", "*", "VideoLayout", "null")
+	layout := s.account.want(t, 201, "POST", "/v1/Compositions", "RoomSid", room, "VideoLayout", `{"a":null,"b":{"video_sources":["*"],"width":null}}`).JSON["video_layout"]
+	if regions, _ := layout.(map[string]any); len(regions) != 1 || regions["b"] == nil {
+		t.Errorf("layout %v, want region b alone", layout)
+	}
+	s.account.want(t, 200, "POST", "/roomreel/v1/Layouts", "RoomSid", room, "Tracks", "null", "VideoLayout", `{"a":{"video_sources":["*"]}}`)
+	preview := s.account.want(t, 200, "POST", "/roomreel/v1/Layouts", "VideoLayout", `{"a":{"video_sources":["*"]}}`,
+		"Tracks", `[{"track_name":"x","type":null,"recording_sid":null,"start_millis":0.0,"end_millis":1e3}]`)
+	if preview.JSON["duration_millis"] != 1000.0 {
+		t.Errorf("preview: %s", preview.Body)
+	}
+}
+
+func TestParams_WholeNumbersAreThoseOfJSON(t *testing.T) {
+	s := boot(t, Config{})
+	room := s.account.want(t, 201, "POST", "/v1/Rooms", "MaxParticipants", "4.0", "EmptyRoomTimeout", "1e1", "UnusedRoomTimeout", "7")
+	if room.JSON["max_participants"] != 4.0 || room.JSON["empty_room_timeout"] != 10.0 {
+		t.Errorf("room: %s", room.Body)
+	}
+	if size := s.account.want(t, 200, "GET", "/v1/Rooms", "PageSize", "20.0").JSON["meta"].(map[string]any)["page_size"]; size != 20.0 {
+		t.Errorf("page size %v", size)
+	}
+	upload := func(offset, track string) answer {
+		return s.account.upload(t, "/roomreel/v1/Rooms/"+room.text("sid")+"/Recordings", "ParticipantIdentity", "alice", "OffsetMillis", offset, "Track", track, "@Media", "testdata/audio.mka")
+	}
+	if a := upload("12.0", "1.0"); a.Status != 201 || a.JSON["offset"] != 12.0 {
+		t.Errorf("upload at 12.0: %s", a.Body)
+	}
+	for _, wrong := range [][3]string{{"12.5", "", "OffsetMillis: "}, {"-1", "", "OffsetMillis: "}, {"", "0.5", "Track: "}} {
+		if a := upload(wrong[0], wrong[1]); a.Status != 400 || !strings.HasPrefix(a.text("message"), wrong[2]) {
+			t.Errorf("upload %v: %s", wrong, a.Body)
+		}
 	}
 }
 

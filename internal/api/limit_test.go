@@ -1,66 +1,142 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"roomreel"
 )
 
-func TestLimiter_CountsReadsAndWritesOfEachAccountApart(t *testing.T) {
-	l := newLimiter(Limits{Reads: 3, Writes: 2})
-	now := time.Unix(1000, 0)
-	take := func(account roomreel.AccountSID, method string) (allowed int) {
-		for range 10 {
-			if err := l.allow(account, method, now); err == nil {
-				allowed++
-			} else {
+// take makes requests of an account one after the other, and returns how many were admitted and how long that took.
+func take(t *testing.T, l *limiter, account roomreel.AccountSID, method string, requests int) (admitted int, took time.Duration) {
+	t.Helper()
+	begun := time.Now()
+	for range requests {
+		if _, err := l.wait(t.Context(), account, method); err == nil {
+			admitted++
+		} else {
+			checkError(t, err, roomreel.TooMany, "")
+		}
+	}
+	return admitted, time.Since(begun)
+}
+
+// TestLimiter_ASequentialScriptWaits: a client that makes one request after the other is never refused, only slowed down.
+func TestLimiter_ASequentialScriptWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(Limits{})
+		if admitted, took := take(t, l, "AC", "POST", 200); admitted != 200 || took.Round(time.Millisecond) != 9*time.Second {
+			t.Errorf("%d of 200 writes in %v, want all in 9 s: 20 at once and 20 a second", admitted, took)
+		}
+		if admitted, took := take(t, l, "AC", "GET", 80); admitted != 80 || took != 0 {
+			t.Errorf("%d of 80 reads in %v, want all at once", admitted, took)
+		}
+		if admitted, took := take(t, l, "ACother", "DELETE", 20); admitted != 20 || took != 0 {
+			t.Errorf("another account: %d of 20 writes in %v, want all at once", admitted, took)
+		}
+	})
+}
+
+// TestLimiter_WaitingIsBoundedAndFair: of many requests at once, those that would wait too long are refused at once. The others
+// are admitted in the order in which they came.
+func TestLimiter_WaitingIsBoundedAndFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(Limits{Writes: 20})
+		begun := time.Now()
+		var mu sync.Mutex
+		var order []int
+		refused := 0
+		for i := range 300 {
+			go func() {
+				retry, err := l.wait(t.Context(), "AC", "POST")
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					order = append(order, i)
+					return
+				}
 				checkError(t, err, roomreel.TooMany, "")
+				if refused++; time.Since(begun) != 0 || retry != 50*time.Millisecond || !strings.Contains(err.Error(), "limits.writes_per_second") {
+					t.Errorf("refused after %v with %v, retry in %v; want at once, with the name of the setting", time.Since(begun), err, retry)
+				}
+			}()
+			synctest.Wait()
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(order) != 120 || refused != 180 || !slices.IsSorted(order) {
+			t.Errorf("%d admitted and %d refused, want 120 (20 at once, 100 within 5 s) and 180; in the order %v", len(order), refused, order)
+		}
+		if admitted, took := take(t, l, "AC", "POST", 1); admitted != 1 || took != 0 {
+			t.Error("a request after the burst is not admitted at once")
+		}
+	})
+}
+
+// TestLimiter_ACancelledRequestTakesNoToken: those behind it move up.
+func TestLimiter_ACancelledRequestTakesNoToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(Limits{Writes: 1})
+		take(t, l, "AC", "POST", 1)
+		gone, cancel := context.WithCancelCause(t.Context())
+		ended := make(chan error, 2)
+		for range 2 {
+			go func() {
+				_, err := l.wait(gone, "AC", "POST")
+				ended <- err
+			}()
+		}
+		synctest.Wait()
+		cancel(errors.New("the client has gone"))
+		for range 2 {
+			if err := <-ended; err == nil {
+				t.Error("a request whose client has gone is admitted")
 			}
 		}
-		return allowed
-	}
-	if reads, writes := take("ACa", "GET"), take("ACa", "POST"); reads != 3 || writes != 2 {
-		t.Errorf("%d reads and %d writes at once, want 3 and 2", reads, writes)
-	}
-	if reads := take("ACb", "HEAD"); reads != 3 {
-		t.Errorf("another account has %d reads, want its own 3", reads)
-	}
-	now = now.Add(time.Second)
-	if reads, writes := take("ACa", "GET"), take("ACa", "DELETE"); reads != 3 || writes != 2 {
-		t.Errorf("%d reads and %d writes a second later, want 3 and 2", reads, writes)
-	}
+		if admitted, took := take(t, l, "AC", "POST", 1); admitted != 1 || took.Round(time.Millisecond) != time.Second {
+			t.Errorf("the next request is admitted %d times after %v, want once after 1 s", admitted, took)
+		}
+		if waiting := l.accounts["AC"].writes.waiting; waiting != 0 {
+			t.Errorf("%d requests are counted as waiting", waiting)
+		}
+	})
 }
 
 func TestLimiter_ForgetsIdleAccounts(t *testing.T) {
-	l := newLimiter(Limits{})
-	now := time.Unix(1000, 0)
-	for i := range 1000 {
-		l.allow(roomreel.AccountSID(fmt.Sprint("AC", i)), "GET", now)
-	}
-	l.allow("ACbusy", "GET", now.Add(idleAfter))
-	l.allow("ACbusy", "GET", now.Add(idleAfter+2*time.Second))
-	if n := len(l.accounts); n != 1 {
-		t.Errorf("%d accounts are remembered, want the busy one", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(Limits{})
+		for i := range 1000 {
+			take(t, l, roomreel.AccountSID(fmt.Sprint("AC", i)), "GET", 1)
+		}
+		time.Sleep(idleAfter)
+		take(t, l, "ACbusy", "GET", 1)
+		time.Sleep(2 * time.Second)
+		take(t, l, "ACbusy", "GET", 1)
+		if n := len(l.accounts); n != 1 {
+			t.Errorf("%d accounts are remembered, want the busy one", n)
+		}
+	})
 }
 
 func TestLimiter_Limits(t *testing.T) {
 	for _, test := range []struct {
 		limits Limits
 		reads  int
-	}{{Limits{}, defaultReads}, {Limits{Reads: -1}, 500}, {Limits{Reads: 0.5}, 1}} {
-		l, allowed, now := newLimiter(test.limits), 0, time.Unix(1000, 0)
-		for range 500 {
-			if l.allow("AC", "GET", now) == nil {
-				allowed++
+		took   time.Duration
+	}{{Limits{}, 500, 5250 * time.Millisecond}, {Limits{Reads: -1}, 500, 0}, {Limits{Reads: 0.1}, 1, 0}} {
+		synctest.Test(t, func(t *testing.T) {
+			if reads, took := take(t, newLimiter(test.limits), "AC", "GET", 500); reads != test.reads || took.Round(time.Millisecond) != test.took {
+				t.Errorf("%+v: %d of 500 reads in %v, want %d in %v", test.limits, reads, took, test.reads, test.took)
 			}
-		}
-		if allowed != test.reads {
-			t.Errorf("%+v: %d reads at once, want %d", test.limits, allowed, test.reads)
-		}
+		})
 	}
 }
 

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/app"
+	"roomreel/internal/jsonparam"
 )
 
 var deliveryList = list{Key: "deliveries", Max: 1000}
@@ -109,17 +109,6 @@ func (a *API) readiness(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// trackParam is one entry of Tracks: an invented track to try a layout on.
-type trackParam struct {
-	RecordingSID   string `json:"recording_sid"`
-	TrackSID       string `json:"track_sid"`
-	ParticipantSID string `json:"participant_sid"`
-	TrackName      string `json:"track_name"`
-	Type           string `json:"type"`         // audio or video; video when it is not said
-	StartMillis    int64  `json:"start_millis"` // room time
-	EndMillis      int64  `json:"end_millis"`
-}
-
 type layoutBody struct {
 	Resolution     string          `json:"resolution"`
 	VideoLayout    json.RawMessage `json:"video_layout"`
@@ -149,7 +138,7 @@ func (a *API) previewLayout(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	in := app.PreviewLayout{RoomSID: p.text("RoomSid"), Tracks: p.tracks("Tracks"), FilmParams: filmRequest(p)}
-	switch given := p.text("Tracks") != ""; {
+	switch given := p.json("Tracks") != ""; {
 	case given && in.RoomSID != "":
 		p.fail("Tracks", "give RoomSid or Tracks, not both")
 	case !given && in.RoomSID == "":
@@ -182,33 +171,59 @@ const longestTrack = 10 * 24 * time.Hour
 
 // tracks reads the JSON array of invented tracks.
 func (p *params) tracks(name string) []app.PreviewTrack {
-	text := p.text(name)
+	text := p.json(name)
 	if text == "" {
 		return nil
 	}
-	var list []trackParam
-	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&list); err != nil || decoder.More() {
-		p.fail(name, "must be a JSON array of tracks with track_name, start_millis, end_millis and, where wanted, type, recording_sid, track_sid and participant_sid")
-		return nil
+	items, err := jsonparam.List(text, app.MaxPreviewTracks)
+	if err != nil {
+		p.fail(name, "must be a JSON array of tracks: %v", err)
 	}
-	tracks := make([]app.PreviewTrack, len(list))
-	for i, t := range list {
-		kind := roomreel.TrackKind(t.Type)
-		if kind == "" {
-			kind = roomreel.Video
-		}
-		switch {
-		case kind != roomreel.Audio && kind != roomreel.Video:
-			p.fail(name, "track %d has type %q; it can be audio or video", i, clip(t.Type))
-		case t.StartMillis < 0 || t.EndMillis <= t.StartMillis || t.EndMillis > longestTrack.Milliseconds():
-			p.fail(name, "track %d must start at 0 or later, end after it starts, and end within %d hours", i, int(longestTrack.Hours()))
-		}
-		tracks[i] = app.PreviewTrack{
-			Recording: t.RecordingSID, Track: t.TrackSID, Participant: t.ParticipantSID, Name: t.TrackName, Kind: kind,
-			Start: time.Duration(t.StartMillis) * time.Millisecond, End: time.Duration(t.EndMillis) * time.Millisecond,
+	tracks := make([]app.PreviewTrack, len(items))
+	for i, item := range items {
+		if tracks[i], err = previewTrack(string(item)); err != nil {
+			p.fail(name, "track %d %v", i, err)
 		}
 	}
 	return tracks
+}
+
+// previewTrack reads one invented track. Its kind is video when it is not said.
+func previewTrack(text string) (app.PreviewTrack, error) {
+	t := app.PreviewTrack{Kind: roomreel.Video}
+	fields, err := jsonparam.Object(text)
+	if err != nil {
+		return t, fmt.Errorf("must be a JSON object: %w", err)
+	}
+	var kind string
+	texts := map[string]*string{
+		"recording_sid": &t.Recording, "track_sid": &t.Track, "participant_sid": &t.Participant, "track_name": &t.Name, "type": &kind,
+	}
+	times := map[string]*time.Duration{"start_millis": &t.Start, "end_millis": &t.End} // room time
+	for _, field := range fields {
+		if to := texts[field.Name]; to != nil {
+			var ok bool
+			if *to, ok = jsonparam.Text(field.Value); !ok {
+				return t, fmt.Errorf("has a %s that is no text", field.Name)
+			}
+		} else if to := times[field.Name]; to != nil {
+			ms, ok := jsonparam.Whole(string(field.Value), 0, longestTrack.Milliseconds())
+			if !ok {
+				return t, fmt.Errorf("has %.40s as %s; it must be a whole number of milliseconds from 0 to %d", field.Value, field.Name, longestTrack.Milliseconds())
+			}
+			*to = time.Duration(ms) * time.Millisecond
+		} else {
+			return t, fmt.Errorf("has the unknown field %.40q; the fields are track_name, type, start_millis, end_millis, recording_sid, track_sid and participant_sid", field.Name)
+		}
+	}
+	if kind != "" {
+		t.Kind = roomreel.TrackKind(kind)
+	}
+	switch {
+	case t.Kind != roomreel.Audio && t.Kind != roomreel.Video:
+		return t, fmt.Errorf("has type %q; it can be audio or video", clip(kind))
+	case t.End <= t.Start:
+		return t, fmt.Errorf("must end after it starts")
+	}
+	return t, nil
 }

@@ -48,19 +48,14 @@ type pageToken struct {
 // readPage reads PageSize, Page and PageToken.
 func (a *API) readPage(r *http.Request, p *params, l list) pageRequest {
 	q := pageRequest{list: l, params: p, account: accountOf(r), page: app.Page{Size: min(defaultPageSize, l.Max)}}
-	if text := p.text("PageSize"); text != "" {
-		size, err := strconv.Atoi(text)
-		switch {
-		case err != nil || size < 1:
-			p.fail("PageSize", "%q is not a whole number from 1 to %d", clip(text), l.Max)
-		case size > tooLargePage && p.err == nil:
-			p.err = &roomreel.Error{
-				Code: roomreel.Invalid, Twilio: twilio.PageSizeTooLarge, Param: "PageSize",
-				Detail: fmt.Sprintf("%d is too large; a page of this list holds at most %d entries", size, l.Max),
-			}
-		default:
-			q.page.Size = min(size, l.Max)
+	switch size := int(p.whole("PageSize", 1, 1<<53, fmt.Sprintf("is not a whole number from 1 to %d", l.Max))); {
+	case size > tooLargePage && p.err == nil:
+		p.err = &roomreel.Error{
+			Code: roomreel.Invalid, Twilio: twilio.PageSizeTooLarge, Param: "PageSize",
+			Detail: fmt.Sprintf("%d is too large; a page of this list holds at most %d entries", size, l.Max),
 		}
+	case size >= 1:
+		q.page.Size = min(size, l.Max)
 	}
 	if number := p.integer("Page"); number != nil {
 		q.number = *number

@@ -1,15 +1,16 @@
 package api
 
 import (
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"roomreel"
 	"roomreel/internal/app"
+	"roomreel/internal/jsonparam"
 )
 
 // params reads typed values from a form or query. It keeps the first error, so that a handler reads all parameters and checks err
@@ -36,6 +37,14 @@ func (p *params) text(name string) string {
 	return values[len(values)-1]
 }
 
+// json reads the text of a JSON value; "" when absent. A parameter that is null is absent, as a field that is null is.
+func (p *params) json(name string) string {
+	if text := p.text(name); !jsonparam.IsNull(text) {
+		return text
+	}
+	return ""
+}
+
 // list reads a repeated parameter. One empty value is an empty list.
 func (p *params) list(name string) []string {
 	values := p.values[name]
@@ -60,19 +69,27 @@ func (p *params) boolean(name string) *bool {
 	return &value
 }
 
-// integer reads a decimal number, nil when absent. Package app checks its range.
+// integer reads a whole number, nil when absent. Package app checks its range.
 func (p *params) integer(name string) *int {
+	if p.text(name) == "" {
+		return nil
+	}
+	value := int(p.whole(name, math.MinInt32, math.MaxInt32, "is not a whole number"))
+	return &value
+}
+
+// whole reads a whole number, by the rule for numbers in JSON: 12.0 is 12. It is 0 when absent. fault says what a text is that is
+// no number from least to most.
+func (p *params) whole(name string, least, most int64, fault string) int64 {
 	text := p.text(name)
 	if text == "" {
-		return nil
+		return 0
 	}
-	value, err := strconv.ParseInt(text, 10, 32)
-	if err != nil {
-		p.fail(name, "%q is not a whole number", clip(text))
-		return nil
+	value, ok := jsonparam.Whole(text, least, most)
+	if !ok {
+		p.fail(name, "%q %s", clip(text), fault)
 	}
-	small := int(value)
-	return &small
+	return value
 }
 
 // choice reads one of the given words, in this case; "" when absent.
@@ -89,8 +106,12 @@ func choice[T ~string](p *params, name string, words ...T) T {
 	return ""
 }
 
-// instantLayouts are the forms of ISO 8601 that are read. A date without a time means midnight UTC.
-var instantLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04Z07:00", time.DateOnly}
+// instantLayouts are the forms of ISO 8601 that are read. Without a time zone they are UTC, because twilio-java sends no zone. A
+// date without a time means midnight.
+var instantLayouts = []string{
+	time.RFC3339Nano, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04Z07:00",
+	"2006-01-02T15:04:05.999999999", "2006-01-02T15:04", time.DateOnly,
+}
 
 // instant reads a point in time; zero when absent. In a form, a plus sign that was not escaped means a space, so a space is read as
 // the plus sign of an offset.
@@ -107,7 +128,7 @@ func (p *params) instant(name string) time.Time {
 			return at.UTC()
 		}
 	}
-	p.fail(name, "%q is not an ISO 8601 date and time with a time zone, such as 2026-01-31T23:59:59Z", clip(text))
+	p.fail(name, "%q is not an ISO 8601 date and time, such as 2026-01-31T23:59:59Z", clip(text))
 	return time.Time{}
 }
 

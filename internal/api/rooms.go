@@ -59,7 +59,7 @@ func (a *API) createRoom(w http.ResponseWriter, r *http.Request) error {
 		MaxConcurrentPublishedTracks: p.integer("MaxConcurrentPublishedTracks"),
 		VideoCodecs:                  p.list("VideoCodecs"),
 		MediaRegion:                  p.text("MediaRegion"),
-		RecordingRules:               p.text("RecordingRules"),
+		RecordingRules:               p.json("RecordingRules"),
 		StatusCallback:               p.text("StatusCallback"),
 		StatusCallbackMethod:         p.text("StatusCallbackMethod"),
 	}
@@ -114,7 +114,7 @@ func (a *API) updateRecordingRules(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	rules, err := a.app.UpdateRecordingRules(r.Context(), accountOf(r), r.PathValue("Room"), p.text("Rules"))
+	rules, err := a.app.UpdateRecordingRules(r.Context(), accountOf(r), r.PathValue("Room"), p.json("Rules"))
 	if err != nil {
 		return err
 	}
@@ -122,79 +122,10 @@ func (a *API) updateRecordingRules(w http.ResponseWriter, r *http.Request) error
 	return nil
 }
 
-var participantList = list{
-	Key: "participants", Max: 1000,
-	Filters: []string{"Status", "Identity", "DateCreatedAfter", "DateCreatedBefore"},
-}
-
-// reconnecting is a status of Twilio's that no participant has here. The filter is accepted, and the list is empty.
-const reconnecting = "reconnecting"
-
-// listParticipants lists participants of every status unless the filter has one.
-func (a *API) listParticipants(w http.ResponseWriter, r *http.Request) error {
-	p, err := a.query(r)
-	if err != nil {
+// noTranscriptions answers requests for transcripts, which this service does not make.
+func (a *API) noTranscriptions(w http.ResponseWriter, r *http.Request) error {
+	if _, err := a.app.Room(r.Context(), accountOf(r), r.PathValue("Room")); err != nil {
 		return err
 	}
-	q := a.readPage(r, p, participantList)
-	filter := app.ParticipantFilter{
-		Status:   choice(p, "Status", "connected", "disconnected", reconnecting),
-		Identity: p.text("Identity"),
-		Created:  p.created(),
-	}
-	if p.err != nil {
-		return p.err
-	}
-	if filter.Status == reconnecting {
-		if _, err := a.app.Room(r.Context(), q.account, r.PathValue("Room")); err != nil {
-			return err
-		}
-		writePage(a, w, r, q, app.List[roomreel.Participant]{}, func(roomreel.Participant) any { return nil })
-		return nil
-	}
-	rows, err := a.app.Participants(r.Context(), q.account, r.PathValue("Room"), filter, q.page)
-	if err != nil {
-		return err
-	}
-	origin := a.origin(r)
-	writePage(a, w, r, q, rows, func(p roomreel.Participant) participantBody { return participantShape(origin, p) })
-	return nil
-}
-
-func (a *API) fetchParticipant(w http.ResponseWriter, r *http.Request) error {
-	participant, err := a.app.Participant(r.Context(), accountOf(r), r.PathValue("Room"), r.PathValue("Participant"))
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, participantShape(a.origin(r), participant))
-	return nil
-}
-
-var publishedTrackList = list{Key: "published_tracks", Max: 1000}
-
-func (a *API) listPublishedTracks(w http.ResponseWriter, r *http.Request) error {
-	p, err := a.query(r)
-	if err != nil {
-		return err
-	}
-	q := a.readPage(r, p, publishedTrackList)
-	if p.err != nil {
-		return p.err
-	}
-	rows, err := a.app.PublishedTracks(r.Context(), q.account, r.PathValue("Room"), r.PathValue("Participant"), q.page)
-	if err != nil {
-		return err
-	}
-	origin := a.origin(r)
-	writePage(a, w, r, q, rows, func(t roomreel.PublishedTrack) publishedTrackBody { return publishedTrackShape(origin, t) })
-	return nil
-}
-
-func (a *API) fetchPublishedTrack(w http.ResponseWriter, r *http.Request) error {
-	track, err := a.app.PublishedTrack(r.Context(), accountOf(r), r.PathValue("Room"), r.PathValue("Participant"), r.PathValue("Track"))
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, publishedTrackShape(a.origin(r), track))
-	return nil
+	return roomreel.Errorf(roomreel.NotFound, "this server makes no transcriptions")
 }

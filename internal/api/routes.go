@@ -41,11 +41,21 @@ func (a *API) routes() []route {
 
 		// Participants
 		{Path: "/v1/Rooms/{Room}/Participants", Methods: methods{get: a.listParticipants}},
-		{Path: "/v1/Rooms/{Room}/Participants/{Participant}", Methods: methods{get: a.fetchParticipant}},
+		{Path: "/v1/Rooms/{Room}/Participants/{Participant}", Methods: methods{get: a.fetchParticipant, post: a.updateParticipant}},
+		{Path: "/v1/Rooms/{Room}/Participants/{Participant}/Anonymize", Methods: methods{post: a.anonymizeParticipant}},
 
 		// PublishedTracks
 		{Path: "/v1/Rooms/{Room}/Participants/{Participant}/PublishedTracks", Methods: methods{get: a.listPublishedTracks}},
 		{Path: "/v1/Rooms/{Room}/Participants/{Participant}/PublishedTracks/{Track}", Methods: methods{get: a.fetchPublishedTrack}},
+
+		// SubscribedTracks and SubscribeRules
+		{Path: "/v1/Rooms/{Room}/Participants/{Participant}/SubscribedTracks", Methods: methods{get: a.listSubscribedTracks}},
+		{Path: "/v1/Rooms/{Room}/Participants/{Participant}/SubscribedTracks/{Track}", Methods: methods{get: a.fetchSubscribedTrack}},
+		{Path: "/v1/Rooms/{Room}/Participants/{Participant}/SubscribeRules", Methods: methods{get: a.fetchSubscribeRules, post: a.updateSubscribeRules}},
+
+		// Transcriptions
+		{Path: "/v1/Rooms/{Room}/Transcriptions", Methods: methods{get: a.noTranscriptions, post: a.noTranscriptions}},
+		{Path: "/v1/Rooms/{Room}/Transcriptions/{Transcription}", Methods: methods{get: a.noTranscriptions, post: a.noTranscriptions}},
 
 		// Recordings
 		{Path: "/v1/Recordings", Methods: methods{get: a.listRecordings}},

@@ -26,7 +26,7 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) (*http.Request, err
 	}
 	address := a.clientAddress(r)
 	if wait := a.signIns.wait(address, user, time.Now()); wait > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		setRetryAfter(w, wait)
 		return nil, roomreel.Errorf(roomreel.TooMany, "too many sign-ins with wrong credentials came from your address; correct them, and try again later")
 	}
 	account, err := a.app.Authenticate(r.Context(), user, password)
@@ -37,11 +37,17 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) (*http.Request, err
 		return nil, err
 	}
 	noteOf(r).account = account
-	if err := a.limiter.allow(account, r.Method, time.Now()); err != nil {
+	if retry, err := a.limiter.wait(r.Context(), account, r.Method); err != nil {
+		setRetryAfter(w, retry)
 		return nil, err
 	}
 	ctx := context.WithValue(app.WithActor(r.Context(), user), accountKey{}, account)
 	return r.WithContext(ctx), nil
+}
+
+// setRetryAfter says in how many seconds a refused request may be repeated.
+func setRetryAfter(w http.ResponseWriter, wait time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 }
 
 // accountOf returns the account that signed in.

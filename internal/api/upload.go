@@ -6,7 +6,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"roomreel"
@@ -133,28 +132,10 @@ func (u *upload) readParam(part *multipart.Part) error {
 
 // trackNumber reads the number of a track in a file; zero when absent.
 func (p *params) trackNumber(name string) int {
-	text := p.text(name)
-	if text == "" {
-		return 0
-	}
-	value, err := strconv.ParseInt(text, 10, 32)
-	if err != nil || value < 1 {
-		p.fail(name, "%q is not the number of a track, at least 1", clip(text))
-		return 0
-	}
-	return int(value)
+	return int(p.whole(name, 1, math.MaxInt32, "is not the number of a track, at least 1"))
 }
 
 // millis reads a duration in milliseconds; zero when absent.
 func (p *params) millis(name string) time.Duration {
-	text := p.text(name)
-	if text == "" {
-		return 0
-	}
-	value, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || value < 0 || value > math.MaxInt64/int64(time.Millisecond) {
-		p.fail(name, "%q is not a whole number of milliseconds, at least 0", clip(text))
-		return 0
-	}
-	return time.Duration(value) * time.Millisecond
+	return time.Duration(p.whole(name, 0, math.MaxInt64/int64(time.Millisecond), "is not a whole number of milliseconds, at least 0")) * time.Millisecond
 }

@@ -149,7 +149,8 @@ func roomShape(origin string, room roomreel.Room) roomBody {
 	return body
 }
 
-type participantBody struct {
+// participantFields are the fields of both bodies of a participant.
+type participantFields struct {
 	SID         roomreel.ParticipantSID `json:"sid"`
 	RoomSID     roomreel.RoomSID        `json:"room_sid"`
 	AccountSID  roomreel.AccountSID     `json:"account_sid"`
@@ -161,22 +162,39 @@ type participantBody struct {
 	EndTime     *string                 `json:"end_time"`
 	Duration    *int                    `json:"duration"` // seconds
 	URL         string                  `json:"url"`
-	Links       map[string]string       `json:"links"`
 }
 
-func participantShape(origin string, p roomreel.Participant) participantBody {
-	url := origin + twilio.ParticipantURI(p.RoomSID, p.SID)
-	body := participantBody{
+type participantBody struct {
+	participantFields
+	Links map[string]string `json:"links"`
+}
+
+func participantFieldsOf(url string, p roomreel.Participant) participantFields {
+	body := participantFields{
 		SID: p.SID, RoomSID: p.RoomSID, AccountSID: p.AccountSID, Status: p.Status, Identity: p.Identity,
 		DateCreated: instantText(p.Created), DateUpdated: instantOrNull(p.Updated),
 		StartTime: instantOrNull(p.Start), EndTime: instantOrNull(p.End), URL: url,
-		Links: map[string]string{"published_tracks": url + "/PublishedTracks"},
 	}
 	if !p.End.IsZero() {
 		stayed := twilio.Seconds(p.End.Sub(p.Start))
 		body.Duration = &stayed
 	}
 	return body
+}
+
+func participantShape(origin string, p roomreel.Participant) participantBody {
+	url := origin + twilio.ParticipantURI(p.RoomSID, p.SID)
+	return participantBody{participantFieldsOf(url, p), map[string]string{
+		"published_tracks":  url + "/PublishedTracks",
+		"subscribed_tracks": url + "/SubscribedTracks",
+		"subscribe_rules":   url + "/SubscribeRules",
+		"anonymize":         url + "/Anonymize",
+	}}
+}
+
+// anonymizedShape is the answer to Anonymize: a participant without links.
+func anonymizedShape(origin string, p roomreel.Participant) participantFields {
+	return participantFieldsOf(origin+twilio.ParticipantURI(p.RoomSID, p.SID)+"/Anonymize", p)
 }
 
 type publishedTrackBody struct {
@@ -222,6 +240,31 @@ func recordingRulesShape(rules app.RecordingRules) recordingRulesBody {
 	}
 	for _, rule := range rules.Rules {
 		body.Rules = append(body.Rules, recordingRuleBody(rule))
+	}
+	return body
+}
+
+type subscribeRulesBody struct {
+	ParticipantSID roomreel.ParticipantSID `json:"participant_sid"`
+	RoomSID        roomreel.RoomSID        `json:"room_sid"`
+	Rules          []subscribeRuleBody     `json:"rules"`
+	DateCreated    *string                 `json:"date_created"`
+	DateUpdated    *string                 `json:"date_updated"`
+}
+
+// subscribeRuleBody has no fields for filters that the rule does not have, as recordingRuleBody.
+type subscribeRuleBody struct {
+	recordingRuleBody
+	Priority string `json:"priority,omitempty"`
+}
+
+func subscribeRulesShape(rules app.SubscribeRules) subscribeRulesBody {
+	body := subscribeRulesBody{
+		ParticipantSID: rules.ParticipantSID, RoomSID: rules.RoomSID, Rules: []subscribeRuleBody{},
+		DateCreated: instantOrNull(rules.Created), DateUpdated: instantOrNull(rules.Updated),
+	}
+	for _, rule := range rules.Rules {
+		body.Rules = append(body.Rules, subscribeRuleBody{recordingRuleBody(rule.RecordingRule), rule.Priority})
 	}
 	return body
 }

@@ -11,6 +11,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"roomreel"
@@ -35,6 +36,10 @@ type Config struct {
 	ComposeWindow time.Duration       // how long compositions may read what is sealed or external; 0: not at all
 	Limits        roomreel.FilmLimits // zero fields are the defaults
 	FPS           int                 // frames per second of films; 0 for DefaultFPS
+
+	KeepRoomOpen time.Duration // how often a running upload keeps its room from ending by itself; 0 for every 20 s
+
+	CallbackNetworks []netip.Prefix // private networks that callbacks may reach, as the sender of callbacks has them
 }
 
 // DefaultFPS is how many frames per second a film has where nothing else is configured.
@@ -56,6 +61,9 @@ type App struct {
 	composeWindow time.Duration
 	limits        roomreel.FilmLimits
 	fps           int
+
+	keepRoomOpen     time.Duration
+	callbackNetworks []netip.Prefix
 }
 
 // New returns an App. The caller closes what the Config holds.
@@ -69,13 +77,16 @@ func New(c Config) *App {
 	if c.FPS == 0 {
 		c.FPS = DefaultFPS
 	}
+	if c.KeepRoomOpen == 0 {
+		c.KeepRoomOpen = 20 * time.Second // of a minute, the shortest timeout
+	}
 	return &App{
 		store: c.Store, keys: c.Keys, media: c.Media, working: c.Working, buckets: c.Buckets, log: c.Log,
 		scratch: &scratch{
 			folder: c.Scratch, maxUpload: c.MaxUpload, maxUploads: c.MaxUploads, floor: c.ScratchFloor,
 			free: func() (int64, error) { return freeSpace(c.Scratch) },
 		},
-		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(), fps: c.FPS,
+		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(), fps: c.FPS, keepRoomOpen: c.KeepRoomOpen, callbackNetworks: c.CallbackNetworks,
 	}
 }
 

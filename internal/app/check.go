@@ -1,13 +1,13 @@
 package app
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"roomreel"
+	"roomreel/internal/webhook"
 )
 
 // maxName is the longest name of a room, identity or track, in characters.
@@ -77,9 +77,8 @@ func sid[T roomreel.SID](param, text string) (T, error) {
 	return parsed, nil
 }
 
-// callback checks the form of a callback's URL and its method. The address that the name resolves to is checked at each
-// delivery.
-func callback(address, method string) (roomreel.Callback, error) {
+// callback checks a callback's URL and its method. What a name resolves to is checked at each delivery.
+func (a *App) callback(address, method string) (roomreel.Callback, error) {
 	if method == "" {
 		method = "POST"
 	}
@@ -87,12 +86,11 @@ func callback(address, method string) (roomreel.Callback, error) {
 		return roomreel.Callback{}, err
 	}
 	if address != "" {
-		u, err := url.Parse(address)
-		switch {
-		case len(address) > maxURL:
+		if len(address) > maxURL {
 			return roomreel.Callback{}, roomreel.InvalidParam("StatusCallback", "is longer than %d bytes", maxURL)
-		case err != nil || !utf8.ValidString(address) || u.Host == "" || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
-			return roomreel.Callback{}, roomreel.InvalidParam("StatusCallback", "must be an absolute URL of http or https")
+		}
+		if err := webhook.CheckURL(address, a.callbackNetworks); err != nil {
+			return roomreel.Callback{}, roomreel.InvalidParam("StatusCallback", "cannot be called: %v", err)
 		}
 	}
 	return roomreel.Callback{URL: address, Method: method}, nil

@@ -26,7 +26,7 @@ type FilmParams struct {
 // film checks the parameters and fills in the defaults.
 //
 // Source: twilio.com/docs/video/api/compositions-resource, "Create a Composition".
-func (in FilmParams) film() (f roomreel.FilmSpec, err error) {
+func (in FilmParams) film(a *App) (f roomreel.FilmSpec, err error) {
 	f = roomreel.FilmSpec{
 		AudioSources: in.AudioSources, AudioSourcesExcluded: in.AudioSourcesExcluded, Resolution: in.Resolution,
 		Format: roomreel.Format(in.Format), Trim: or(in.Trim, true),
@@ -60,7 +60,7 @@ func (in FilmParams) film() (f roomreel.FilmSpec, err error) {
 	if f.Format == "" {
 		f.Format = roomreel.WebM
 	}
-	f.StatusCallback, err = callback(in.StatusCallback, in.StatusCallbackMethod)
+	f.StatusCallback, err = a.callback(in.StatusCallback, in.StatusCallbackMethod)
 	return f, err
 }
 
@@ -75,20 +75,30 @@ func (a *App) CreateComposition(ctx context.Context, acct roomreel.AccountSID, i
 	if in.RoomSID == "" {
 		return roomreel.Composition{}, roomreel.InvalidParam("RoomSid", "is missing; give the SID of a room")
 	}
-	room, err := sid[roomreel.RoomSID]("RoomSid", in.RoomSID)
+	film, err := in.film(a)
 	if err != nil {
 		return roomreel.Composition{}, err
 	}
-	film, err := in.film()
+	room, err := a.roomParam(ctx, acct, in.RoomSID)
 	if err != nil {
-		return roomreel.Composition{}, err
-	}
-	if _, err := a.store.Room(ctx, acct, string(room)); roomreel.CodeOf(err) == roomreel.NotFound {
-		return roomreel.Composition{}, roomreel.InvalidParam("RoomSid", "there is no room %s", room)
-	} else if err != nil {
 		return roomreel.Composition{}, err
 	}
 	return a.compose(ctx, acct, room, film, nil)
+}
+
+// roomParam checks that the account has the room that the parameter RoomSid names. The path of the request is another resource, so
+// an unknown room is no NotFound.
+func (a *App) roomParam(ctx context.Context, acct roomreel.AccountSID, text string) (roomreel.RoomSID, error) {
+	room, err := sid[roomreel.RoomSID]("RoomSid", text)
+	if err != nil {
+		return "", err
+	}
+	if _, err := a.store.Room(ctx, acct, string(room)); roomreel.CodeOf(err) == roomreel.NotFound {
+		return "", roomreel.InvalidParam("RoomSid", "there is no room %s", room)
+	} else if err != nil {
+		return "", err
+	}
+	return room, nil
 }
 
 // compose adds a composition with the destination of the account's settings.
@@ -152,7 +162,7 @@ type CreateHook struct {
 // Source: twilio.com/docs/video/api/composition-hooks.
 const maxHookName = 100
 
-func (in CreateHook) hook() (h roomreel.Hook, err error) {
+func (in CreateHook) hook(a *App) (h roomreel.Hook, err error) {
 	if in.FriendlyName == "" {
 		return h, roomreel.InvalidParam("FriendlyName", "is missing; give the hook a name of 1 to %d characters", maxHookName)
 	}
@@ -160,13 +170,13 @@ func (in CreateHook) hook() (h roomreel.Hook, err error) {
 		return h, err
 	}
 	h = roomreel.Hook{FriendlyName: in.FriendlyName, Enabled: or(in.Enabled, true)}
-	h.Spec, err = in.film()
+	h.Spec, err = in.film(a)
 	return h, err
 }
 
 // CreateHook adds a hook.
 func (a *App) CreateHook(ctx context.Context, acct roomreel.AccountSID, in CreateHook) (roomreel.Hook, error) {
-	h, err := in.hook()
+	h, err := in.hook(a)
 	if err != nil {
 		return roomreel.Hook{}, err
 	}
@@ -179,7 +189,7 @@ func (a *App) UpdateHook(ctx context.Context, acct roomreel.AccountSID, sid room
 	if _, err := a.store.Hook(ctx, acct, sid); err != nil {
 		return roomreel.Hook{}, err
 	}
-	h, err := in.hook()
+	h, err := in.hook(a)
 	if err != nil {
 		return roomreel.Hook{}, err
 	}

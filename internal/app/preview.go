@@ -9,8 +9,8 @@ import (
 	"roomreel/internal/plan"
 )
 
-// previewTracks bounds the work of one preview. It is many times the tracks of the largest room.
-const previewTracks = 10_000
+// MaxPreviewTracks bounds the work of one preview. It is many times the tracks of the largest room.
+const MaxPreviewTracks = 10_000
 
 // PreviewLayout asks where every participant would be in a film, without making it.
 type PreviewLayout struct {
@@ -56,8 +56,8 @@ func (a *App) PreviewLayout(ctx context.Context, acct roomreel.AccountSID, in Pr
 			return LayoutPreview{}, err
 		}
 	}
-	if len(tracks) > previewTracks {
-		return LayoutPreview{}, roomreel.Errorf(roomreel.Invalid, "a preview places at most %d tracks", previewTracks)
+	if len(tracks) > MaxPreviewTracks {
+		return LayoutPreview{}, roomreel.Errorf(roomreel.Invalid, "a preview places at most %d tracks", MaxPreviewTracks)
 	}
 	planned := make([]plan.Track, len(tracks))
 	for i, t := range tracks {
@@ -68,7 +68,7 @@ func (a *App) PreviewLayout(ctx context.Context, acct roomreel.AccountSID, in Pr
 	}
 	preview := LayoutPreview{Canvas: req.Size, Layout: req.Layout.JSON()}
 	limits := a.limits
-	limits.Tracks = previewTracks
+	limits.Tracks = MaxPreviewTracks
 	arranged, err := plan.Arrange(req, planned, plan.Options{FPS: a.fps, Limits: limits})
 	if err == plan.ErrNoTracks {
 		return preview, nil // a preview of nothing shows nothing
@@ -104,11 +104,8 @@ func (in FilmParams) previewRequest() (plan.Request, error) {
 
 // roomTracks are the recordings of a room that a film could be made of, oldest first.
 func (a *App) roomTracks(ctx context.Context, acct roomreel.AccountSID, sid string) ([]PreviewTrack, error) {
-	room, err := roomreel.ParseSID[roomreel.RoomSID](sid)
+	room, err := a.roomParam(ctx, acct, sid)
 	if err != nil {
-		return nil, roomreel.InvalidParam("RoomSid", "%.40q is %v", sid, err)
-	}
-	if _, err := a.Room(ctx, acct, string(room)); err != nil {
 		return nil, err
 	}
 	var tracks []PreviewTrack
@@ -125,7 +122,7 @@ func (a *App) roomTracks(ctx context.Context, acct roomreel.AccountSID, sid stri
 				Start: rec.Offset, End: rec.Offset + plan.Track{Length: rec.Duration, Known: rec.KnownDuration}.Lasts(),
 			})
 		}
-		if recordings.Next == nil || len(tracks) > previewTracks {
+		if recordings.Next == nil || len(tracks) > MaxPreviewTracks {
 			return tracks, nil
 		}
 		page.After = recordings.Next

@@ -149,6 +149,11 @@ func (a *App) UploadRecording(ctx context.Context, acct roomreel.AccountSID, roo
 			return roomreel.Recording{}, err
 		}
 	}
+	stop, err := a.keepOpen(ctx, r)
+	if err != nil {
+		return roomreel.Recording{}, err
+	}
+	defer stop()
 	arrived, err := a.scratch.receive(ctx, in.Media, in.Size)
 	if err != nil {
 		return roomreel.Recording{}, err
@@ -195,8 +200,8 @@ func (a *App) UploadRecording(ctx context.Context, acct roomreel.AccountSID, roo
 // admit refuses a recording that the room does not take: the room is completed or full, or the recording lies too far from
 // the others. length is 0, and offsetUnknown is true, while they are not known.
 func (a *App) admit(r roomreel.Room, others []roomreel.Recording, offset, length time.Duration, offsetUnknown bool) error {
-	if r.Status != roomreel.RoomInProgress {
-		return &roomreel.Error{Code: roomreel.Conflict, Twilio: twilio.RoomCompleted, Detail: "the room is completed; recordings are added while it is in progress"}
+	if r.Status != roomreel.RoomInProgress && !r.TimedOut {
+		return &roomreel.Error{Code: roomreel.Conflict, Twilio: twilio.RoomCompleted, Detail: "the room is completed; recordings are added while it is in progress, or after it has ended by itself"}
 	}
 	others = slices.DeleteFunc(others, func(r roomreel.Recording) bool { return r.Status == roomreel.RecordingFailed })
 	if len(others) >= a.limits.Tracks {

@@ -40,9 +40,13 @@ const (
 	maxConcurrentTracks = 1000  // our own: the documentation names none
 )
 
+// notInPaths are names that a path cannot hold: clients remove dots, also when they are percent-encoded, and routers take a slash for
+// the end of the path.
+var notInPaths = []string{".", "..", "/"}
+
 // CreateRoom adds a room in progress.
 func (a *App) CreateRoom(ctx context.Context, acct roomreel.AccountSID, in CreateRoom) (roomreel.Room, error) {
-	room, err := in.room()
+	room, err := in.room(a)
 	if err != nil {
 		return roomreel.Room{}, err
 	}
@@ -54,12 +58,15 @@ func (a *App) CreateRoom(ctx context.Context, acct roomreel.AccountSID, in Creat
 }
 
 // room checks the parameters and fills in the defaults.
-func (in CreateRoom) room() (r roomreel.Room, err error) {
+func (in CreateRoom) room(a *App) (r roomreel.Room, err error) {
 	if err := checkName("UniqueName", in.UniqueName, maxName); err != nil {
 		return r, err
 	}
 	if _, err := roomreel.ParseSID[roomreel.RoomSID](in.UniqueName); err == nil {
 		return r, roomreel.InvalidParam("UniqueName", "must not look like the SID of a room")
+	}
+	if slices.Contains(notInPaths, in.UniqueName) {
+		return r, roomreel.InvalidParam("UniqueName", "must not be %q, which cannot be a part of a path: the room could not be found by its name", in.UniqueName)
 	}
 	if err := oneOf("Type", in.Type, "group", "go", "peer-to-peer", "group-small"); err != nil {
 		return r, err
@@ -106,11 +113,11 @@ func (in CreateRoom) room() (r roomreel.Room, err error) {
 	r.EmptyRoomTimeout, r.UnusedRoomTimeout = time.Duration(empty)*time.Minute, time.Duration(unused)*time.Minute
 	r.MaxParticipantDuration = time.Duration(stay) * time.Second
 	if in.RecordingRules != "" {
-		if r.Rules, err = parseRules("RecordingRules", in.RecordingRules); err != nil {
+		if r.Rules, err = parseRecordingRules("RecordingRules", in.RecordingRules); err != nil {
 			return r, err
 		}
 	}
-	r.StatusCallback, err = callback(in.StatusCallback, in.StatusCallbackMethod)
+	r.StatusCallback, err = a.callback(in.StatusCallback, in.StatusCallbackMethod)
 	return r, err
 }
 
@@ -137,6 +144,31 @@ func (a *App) CompleteRoom(ctx context.Context, acct roomreel.AccountSID, sidOrN
 	return a.store.CompleteRoom(ctx, acct, room.SID)
 }
 
+// keepOpen keeps a room from ending by itself while something arrives for it, until stop is called.
+func (a *App) keepOpen(ctx context.Context, r roomreel.Room) (stop func(), err error) {
+	if err := a.store.KeepRoomOpen(ctx, r); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticks := time.NewTicker(a.keepRoomOpen)
+		defer ticks.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticks.C:
+			}
+			if err := a.store.KeepRoomOpen(ctx, r); err != nil && ctx.Err() == nil {
+				a.log.Warn("a running upload could not keep its room open; it tries again", "room", r.SID, "err", err)
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }, nil
+}
+
 // Participants lists the participants of a room who were recorded.
 func (a *App) Participants(ctx context.Context, acct roomreel.AccountSID, room string, filter ParticipantFilter, page Page) (List[roomreel.Participant], error) {
 	if err := oneOf("Status", filter.Status, "connected", "disconnected"); err != nil {
@@ -151,11 +183,28 @@ func (a *App) Participants(ctx context.Context, acct roomreel.AccountSID, room s
 
 // Participant returns one participant of a room.
 func (a *App) Participant(ctx context.Context, acct roomreel.AccountSID, room, sidOrIdentity string) (roomreel.Participant, error) {
+	_, p, err := a.participantOf(ctx, acct, room, sidOrIdentity)
+	return p, err
+}
+
+// participantOf returns a room and one of its participants.
+func (a *App) participantOf(ctx context.Context, acct roomreel.AccountSID, room, sidOrIdentity string) (roomreel.Room, roomreel.Participant, error) {
 	r, err := a.store.Room(ctx, acct, room)
 	if err != nil {
-		return roomreel.Participant{}, err
+		return r, roomreel.Participant{}, err
 	}
-	return a.store.Participant(ctx, r, sidOrIdentity)
+	p, err := a.store.Participant(ctx, r, sidOrIdentity)
+	return r, p, err
+}
+
+// DisconnectParticipant disconnects a participant. Its recordings stay, and more of them can be added. Disconnecting it again changes
+// nothing.
+func (a *App) DisconnectParticipant(ctx context.Context, acct roomreel.AccountSID, room, sidOrIdentity string) (roomreel.Participant, error) {
+	r, p, err := a.participantOf(ctx, acct, room, sidOrIdentity)
+	if err != nil {
+		return p, err
+	}
+	return a.store.DisconnectParticipant(ctx, r, p.SID)
 }
 
 // PublishedTracks lists the tracks of a participant that were recorded.

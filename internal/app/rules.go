@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
+	"slices"
 	"time"
 
 	"roomreel"
+	"roomreel/internal/jsonparam"
 	"roomreel/internal/twilio"
 )
 
@@ -33,7 +33,7 @@ func (a *App) UpdateRecordingRules(ctx context.Context, acct roomreel.AccountSID
 	if err != nil {
 		return RecordingRules{}, err
 	}
-	parsed, err := parseRules("Rules", rules)
+	parsed, err := parseRecordingRules("Rules", rules)
 	if err != nil {
 		return RecordingRules{}, err
 	}
@@ -45,106 +45,149 @@ func rulesOf(r roomreel.Room) RecordingRules {
 	return RecordingRules{RoomSID: r.SID, Rules: r.Rules, Created: r.Created, Updated: r.RulesUpdated}
 }
 
-// maxRules is how many rules a room may have.
+// SubscribeRules are the rules for what a participant receives from others. The times are zero while none were set.
+type SubscribeRules struct {
+	RoomSID        roomreel.RoomSID
+	ParticipantSID roomreel.ParticipantSID
+	Rules          []roomreel.SubscribeRule
+	Created        time.Time
+	Updated        time.Time
+}
+
+// SubscribeRules returns the subscribe rules of a participant: all tracks, unless others were set.
+func (a *App) SubscribeRules(ctx context.Context, acct roomreel.AccountSID, room, participant string) (SubscribeRules, error) {
+	p, err := a.Participant(ctx, acct, room, participant)
+	return subscribeRulesOf(p), err
+}
+
+// UpdateSubscribeRules replaces the subscribe rules of a participant of a room in progress with those of a JSON array.
+func (a *App) UpdateSubscribeRules(ctx context.Context, acct roomreel.AccountSID, room, participant, rules string) (SubscribeRules, error) {
+	r, p, err := a.participantOf(ctx, acct, room, participant)
+	if err != nil {
+		return SubscribeRules{}, err
+	}
+	parsed, err := parseRules("Rules", rules, subscribeRules)
+	if err != nil {
+		return SubscribeRules{}, err
+	}
+	p, err = a.store.SetSubscribeRules(ctx, r, p.SID, parsed)
+	return subscribeRulesOf(p), err
+}
+
+func subscribeRulesOf(p roomreel.Participant) SubscribeRules {
+	rules := SubscribeRules{RoomSID: p.RoomSID, ParticipantSID: p.SID, Rules: p.SubscribeRules, Updated: p.SubscribeRulesUpdated}
+	if rules.Rules == nil {
+		rules.Rules = []roomreel.SubscribeRule{{RecordingRule: roomreel.RecordingRule{Type: "include", All: true}}}
+	} else {
+		rules.Created = p.Created
+	}
+	return rules
+}
+
+// maxRules is how many rules a room or participant may have.
 //
-// Source: twilio.com/docs/video/api/recording-rules.
+// Source: twilio.com/docs/video/api/recording-rules and track-subscriptions.
 const maxRules = 20
 
+// ruleSyntax is what the rules of one kind may say.
+type ruleSyntax struct {
+	number     int // of the error
+	kinds      []roomreel.TrackKind
+	priorities []string
+}
+
+var (
+	recordingRules = ruleSyntax{number: twilio.RecordingRulesInvalid, kinds: []roomreel.TrackKind{roomreel.Audio, roomreel.Video}}
+	subscribeRules = ruleSyntax{
+		number: twilio.SubscribeRulesInvalid, kinds: []roomreel.TrackKind{roomreel.Audio, roomreel.Video, "data"},
+		priorities: []string{"low", "standard", "high"},
+	}
+)
+
+// parseRecordingRules reads a JSON array of recording rules.
+func parseRecordingRules(param, text string) ([]roomreel.RecordingRule, error) {
+	parsed, err := parseRules(param, text, recordingRules)
+	var rules []roomreel.RecordingRule
+	for _, rule := range parsed {
+		rules = append(rules, rule.RecordingRule)
+	}
+	return rules, err
+}
+
 // parseRules reads a JSON array of rules. Each rule has a type and at least one filter; the filter all stands alone.
-func parseRules(param, text string) ([]roomreel.RecordingRule, error) {
-	rules, err := readRules(json.NewDecoder(strings.NewReader(text)))
+func parseRules(param, text string, syntax ruleSyntax) ([]roomreel.SubscribeRule, error) {
+	rules, err := syntax.read(text)
 	if err != nil {
-		return nil, &roomreel.Error{Code: roomreel.Invalid, Twilio: twilio.RecordingRulesInvalid, Param: param, Detail: err.Error()}
+		return nil, &roomreel.Error{Code: roomreel.Invalid, Twilio: syntax.number, Param: param, Detail: err.Error()}
 	}
 	return rules, nil
 }
 
-var errNotRules = errors.New(`must be a JSON array of rules, such as [{"type":"include","all":true}]`)
-
-func readRules(d *json.Decoder) ([]roomreel.RecordingRule, error) {
-	if token, err := d.Token(); err != nil || token != json.Delim('[') {
-		return nil, errNotRules
+func (s ruleSyntax) read(text string) ([]roomreel.SubscribeRule, error) {
+	items, err := jsonparam.List(text, maxRules)
+	if err != nil {
+		return nil, fmt.Errorf(`must be a JSON array of rules, such as [{"type":"include","all":true}]: %w`, err)
 	}
-	var rules []roomreel.RecordingRule
-	for d.More() {
-		if len(rules) == maxRules {
-			return nil, fmt.Errorf("has more than %d rules", maxRules)
-		}
-		rule, err := readRule(d)
-		if err != nil {
-			return nil, err
-		}
-		rules = append(rules, rule)
-	}
-	if token, err := d.Token(); err != nil || token != json.Delim(']') {
-		return nil, errNotRules
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, errNotRules
-	}
-	if len(rules) == 0 {
+	if len(items) == 0 {
 		return nil, errors.New("has no rule; at least one is needed")
 	}
+	rules := make([]roomreel.SubscribeRule, len(items))
+	for i, item := range items {
+		if rules[i], err = s.readRule(string(item)); err != nil {
+			return nil, err
+		}
+	}
 	return rules, nil
 }
 
-// readRule reads one object token by token, to refuse a field that is given twice.
-func readRule(d *json.Decoder) (rule roomreel.RecordingRule, err error) {
-	if token, err := d.Token(); err != nil || token != json.Delim('{') {
-		return rule, errNotRules
+// readRule reads one rule. C#'s own type sends null for each filter that is not set.
+func (s ruleSyntax) readRule(text string) (rule roomreel.SubscribeRule, err error) {
+	fields, err := jsonparam.Object(text)
+	if err != nil {
+		return rule, fmt.Errorf("a rule is not a JSON object: %w", err)
 	}
-	seen := map[string]bool{}
-	for d.More() {
-		token, err := d.Token()
-		name, ok := token.(string)
-		if err != nil || !ok {
-			return rule, errNotRules
-		}
-		if seen[name] {
-			return rule, fmt.Errorf("a rule has %q twice", name)
-		}
-		seen[name] = true
-		value, err := d.Token()
-		if err != nil {
-			return rule, errNotRules
-		}
-		if err := setRule(&rule, name, value); err != nil {
+	filters := 0
+	for _, field := range fields {
+		if err := s.set(&rule, field.Name, field.Value); err != nil {
 			return rule, err
 		}
-	}
-	if _, err := d.Token(); err != nil {
-		return rule, errNotRules
+		if field.Name != "type" && field.Name != "priority" {
+			filters++
+		}
 	}
 	switch {
 	case rule.Type == "":
 		return rule, errors.New("a rule lacks its type: include or exclude")
-	case len(seen) == 1:
+	case filters == 0:
 		return rule, errors.New("a rule lacks a filter: all, kind, publisher or track")
-	case rule.All && len(seen) > 2:
+	case rule.All && filters > 1:
 		return rule, errors.New("a rule with all has no other filter")
 	}
 	return rule, nil
 }
 
-func setRule(rule *roomreel.RecordingRule, name string, value json.Token) error {
-	text, isText := value.(string)
-	switch name {
-	case "type":
+func (s ruleSyntax) set(rule *roomreel.SubscribeRule, name string, value json.RawMessage) error {
+	text, isText := jsonparam.Text(value)
+	switch {
+	case name == "type":
 		if text != "include" && text != "exclude" {
 			return errors.New("the type of a rule is include or exclude")
 		}
 		rule.Type = text
-	case "all":
-		if value != true {
+	case name == "all":
+		if string(value) != "true" {
 			return errors.New("all can only be true in a rule")
 		}
 		rule.All = true
-	case "kind":
-		if text != string(roomreel.Audio) && text != string(roomreel.Video) {
-			return errors.New("the kind of a rule is audio or video")
+	case name == "kind":
+		if rule.Kind = roomreel.TrackKind(text); !slices.Contains(s.kinds, rule.Kind) {
+			return fmt.Errorf("the kind of a rule is one of %v", s.kinds)
 		}
-		rule.Kind = roomreel.TrackKind(text)
-	case "publisher", "track":
+	case name == "priority" && s.priorities != nil:
+		if rule.Priority = text; !slices.Contains(s.priorities, text) {
+			return fmt.Errorf("the priority of a rule is one of %v", s.priorities)
+		}
+	case name == "publisher" || name == "track":
 		if !isText || text == "" || len([]rune(text)) > maxName {
 			return fmt.Errorf("the %s of a rule is a text of 1 to %d characters", name, maxName)
 		}

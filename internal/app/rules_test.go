@@ -33,6 +33,9 @@ func TestCreateRoom_Rules(t *testing.T) {
 	}{
 		"long_name":     {app.CreateRoom{UniqueName: strings.Repeat("a", 129)}, "UniqueName"},
 		"sid_name":      {app.CreateRoom{UniqueName: string(room.SID)}, "UniqueName"},
+		"dot":           {app.CreateRoom{UniqueName: "."}, "UniqueName"},
+		"slash":         {app.CreateRoom{UniqueName: "/"}, "UniqueName"},
+		"two_dots":      {app.CreateRoom{UniqueName: ".."}, "UniqueName"},
 		"type":          {app.CreateRoom{Type: "huge"}, "Type"},
 		"codec":         {app.CreateRoom{VideoCodecs: []string{"AV1"}}, "VideoCodecs"},
 		"timeout":       {app.CreateRoom{EmptyRoomTimeout: ptr(0)}, "EmptyRoomTimeout"},
@@ -74,6 +77,13 @@ func TestRecordingRules_Rules(t *testing.T) {
 	rules, err := f.RecordingRules(t.Context(), f.account, room)
 	check(t, err)
 	want := []roomreel.RecordingRule{{Type: "include", Kind: roomreel.Audio, Publisher: "alice"}, {Type: "exclude", Track: "screen"}}
+	if diff := cmp.Diff(want, rules.Rules); diff != "" {
+		t.Error(diff)
+	}
+	// C#'s own type of a rule sends every filter.
+	rules, err = f.UpdateRecordingRules(t.Context(), f.account, room, `[{"type":"include","all":true,"publisher":null,"track":null,"kind":null},{"type":"exclude","all":null,"kind":"video"}]`)
+	check(t, err)
+	want = []roomreel.RecordingRule{{Type: "include", All: true}, {Type: "exclude", Kind: roomreel.Video}}
 	if diff := cmp.Diff(want, rules.Rules); diff != "" {
 		t.Error(diff)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -397,5 +398,40 @@ func TestUpload_GoesWhereTheSettingsSay(t *testing.T) {
 		}
 		_, err = f.RecordingMedia(ctx, f.account, r.SID, app.MediaRequest{})
 		wantError(t, err, roomreel.NotFound, "")
+	})
+}
+
+// TestUpload_KeepsItsRoomOpen: a room does not end while an upload runs, however long it takes.
+func TestUpload_KeepsItsRoomOpen(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		f := newFixture(t, s, func(c *app.Config) { c.KeepRoomOpen = 20 * time.Millisecond })
+		room := f.room(t, app.CreateRoom{EmptyRoomTimeout: ptr(1), UnusedRoomTimeout: ptr(1)})
+		file := audioFile(t, 50)
+		reader, writer := io.Pipe()
+		uploaded := make(chan error)
+		go func() {
+			_, err := f.UploadRecording(t.Context(), f.account, string(room.SID), app.UploadRecording{Media: reader, Identity: "alice"})
+			uploaded <- err
+		}()
+		for part := range slices.Chunk(file, len(file)/4+1) {
+			storetest.TimeOut(t, s, room.SID)
+			_, err := writer.Write(part)
+			check(t, err)
+			time.Sleep(200 * time.Millisecond) // ten times as long as a running upload takes to say so
+			ended, err := s.EndIdleRooms(t.Context())
+			check(t, err)
+			if ended != 0 {
+				t.Fatal("the room ended during the upload")
+			}
+		}
+		writer.Close()
+		check(t, <-uploaded)
+		storetest.TimeOut(t, s, room.SID)
+		ended, err := s.EndIdleRooms(t.Context())
+		check(t, err)
+		if ended != 1 || f.queue.count(store.JobHook) != 1 {
+			t.Errorf("%d rooms ended and %d hooks ran after the upload, want 1 and 1", ended, f.queue.count(store.JobHook))
+		}
+		f.upload(t, room, app.UploadRecording{Identity: "bob"}) // later: the room ended by itself
 	})
 }

@@ -6,6 +6,7 @@
 package config
 
 import (
+	"net"
 	"net/netip"
 	"time"
 
@@ -105,14 +106,35 @@ type Encryption struct {
 
 // Limits bound what callers may ask for.
 type Limits struct {
-	Reads          int      `toml:"reads_per_second" help:"GET requests per account and second; 0 is no limit"`
-	Writes         int      `toml:"writes_per_second" help:"other requests per account and second; 0 is no limit"`
+	Reads          Rate     `toml:"reads_per_second" help:"GET requests per account and second; 0 is no limit; auto is 80, or 800 on a server that only this machine reaches"`
+	Writes         Rate     `toml:"writes_per_second" help:"other requests per account and second; 0 is no limit; auto is 20, or 200 on a server that only this machine reaches"`
 	SignInFailures int      `toml:"sign_in_failures" help:"failed sign-ins a minute of one user name from one client address, and ten times as many from the address; 0 is no limit"`
 	Uploads        int      `toml:"uploads" help:"recordings that are received at the same time; each needs its size in scratch space"`
 	Tracks         int      `toml:"tracks" help:"recordings of one room that a composition reads"`
 	FilmLength     Duration `toml:"film_length" help:"longest film"`
 	FilmFrames     int      `toml:"film_frames" help:"most video frames of a film"`
 	OffsetSpread   Duration `toml:"offset_spread" help:"longest time from the earliest start to the latest end of a composition's recordings, gaps included"`
+}
+
+// Rates returns the requests per second of one account, 0 for no limit. Twilio's are 80 reads and 20 writes. A server that only
+// programs of this machine reach has ten times as many: it listens on a loopback address, and no setting says that a proxy stands
+// before it.
+//
+// Source: twilio.com/docs/video/programmable-video-limits.
+func (c Config) Rates() (reads, writes int) {
+	reads, writes = 80, 20
+	host, _, _ := net.SplitHostPort(c.Server.Listen)
+	address, err := netip.ParseAddr(host)
+	if (err == nil && address.IsLoopback() || host == "localhost") && c.Server.PublicURL == "" && !c.Server.TrustForwarded {
+		reads, writes = reads*10, writes*10
+	}
+	if c.Limits.Reads != RateAuto {
+		reads = int(c.Limits.Reads)
+	}
+	if c.Limits.Writes != RateAuto {
+		writes = int(c.Limits.Writes)
+	}
+	return reads, writes
 }
 
 // Film returns the limits of one composition.
@@ -152,8 +174,7 @@ func Default() Config {
 		Encryption: Encryption{Seal: SealTwilio},
 		S3:         S3{Key: "{account}/{sid}.{ext}", GiveUp: Duration(24 * time.Hour)},
 		Limits: Limits{
-			// Twilio's defaults for one account. Source: twilio.com/docs/video/programmable-video-limits.
-			Reads: 80, Writes: 20,
+			Reads: RateAuto, Writes: RateAuto,
 			SignInFailures: 60, Uploads: 16,
 			Tracks: film.Tracks, FilmLength: Duration(film.FilmLength), FilmFrames: film.Frames, OffsetSpread: Duration(film.OffsetSpread),
 		},

@@ -350,3 +350,33 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestRates_AreHigherWhereTheServerIsNotShared(t *testing.T) {
+	for name, test := range map[string]struct {
+		change        func(*Config)
+		reads, writes int
+	}{
+		"default":       {func(*Config) {}, 800, 200},
+		"loopback_ipv6": {func(c *Config) { c.Server.Listen = "[::1]:8080" }, 800, 200},
+		"localhost":     {func(c *Config) { c.Server.Listen = "localhost:8080" }, 800, 200},
+		"all_addresses": {func(c *Config) { c.Server.Listen = ":8080" }, 80, 20},
+		"one_address":   {func(c *Config) { c.Server.Listen = "192.0.2.1:8080" }, 80, 20},
+		"public_url":    {func(c *Config) { c.Server.PublicURL = "https://media.example.com" }, 80, 20},
+		"behind_proxy":  {func(c *Config) { c.Server.TrustForwarded = true }, 80, 20},
+		"set":           {func(c *Config) { c.Limits.Reads, c.Limits.Writes = 5, 0 }, 5, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := Default()
+			test.change(&c)
+			if reads, writes := c.Rates(); reads != test.reads || writes != test.writes {
+				t.Errorf("%d reads and %d writes, want %d and %d", reads, writes, test.reads, test.writes)
+			}
+		})
+	}
+	var rate Rate
+	for _, wrong := range []string{"-1", "-2", "1.5", "many", "", "99999999999"} {
+		if err := rate.UnmarshalText([]byte(wrong)); err == nil {
+			t.Errorf("%q is read as %v", wrong, rate)
+		}
+	}
+}

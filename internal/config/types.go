@@ -121,6 +121,34 @@ func (b Bytes) String() string {
 
 func (b Bytes) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
 
+// Rate is a number of requests a second; 0 is no limit. RateAuto depends on how the server is reached, see [Config.Rates].
+type Rate int
+
+const RateAuto Rate = -1
+
+// UnmarshalText reads auto or a whole number.
+func (r *Rate) UnmarshalText(text []byte) error {
+	if string(text) == "auto" {
+		*r = RateAuto
+		return nil
+	}
+	n, err := strconv.ParseUint(string(text), 10, 31)
+	if err != nil {
+		return errors.New("is not auto or a whole number from 0")
+	}
+	*r = Rate(n)
+	return nil
+}
+
+func (r Rate) String() string {
+	if r == RateAuto {
+		return "auto"
+	}
+	return strconv.Itoa(int(r))
+}
+
+func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
 const redacted = "[redacted]"
 
 // Secret is a text that fmt, JSON and the log do not print. [Secret.Reveal] is the only way to read it.

@@ -1,10 +1,13 @@
 package jobs
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +16,8 @@ import (
 	"roomreel/internal/app"
 	"roomreel/internal/queue"
 	"roomreel/internal/store"
+	"roomreel/internal/store/storetest"
+	"roomreel/internal/webhook"
 )
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -95,6 +100,28 @@ func TestCallbacks_KeepTheirOrderThroughFailures(t *testing.T) {
 			t.Errorf("%d attempts in the log, want 3", len(log.Items))
 		}
 	})
+}
+
+// TestCallbacks_ToForbiddenAddressesNameTheSetting: an operator who looks for a callback finds the setting in the log, and a user
+// in the deliveries.
+func TestCallbacks_ToForbiddenAddressesNameTheSetting(t *testing.T) {
+	w := newWorld(t, storetest.SQLite(t))
+	var lines bytes.Buffer
+	r, received := w.worker(t, func(_ *queue.Config, c *Config) {
+		c.Sender = webhook.New(webhook.Config{})
+		t.Cleanup(func() { c.Sender.Close() })
+		c.Log = slog.New(slog.NewTextHandler(&lines, nil))
+	}), listen(t)
+	room := w.endedRoom(t, received)
+	snoozed(t, r.callback(t.Context(), queue.Job{Job: store.Job{SID: string(room.SID)}}))
+	log, err := w.store.Deliveries(t.Context(), w.account, string(room.SID), store.Page{Size: 10})
+	check(t, err)
+	if len(log.Items) != 1 || !strings.Contains(log.Items[0].Error, "webhook.allow") {
+		t.Errorf("deliveries %+v do not name webhook.allow", log.Items)
+	}
+	if !strings.Contains(lines.String(), "webhook.allow") {
+		t.Errorf("the log does not name webhook.allow: %s", &lines)
+	}
 }
 
 func TestCallbacks_AreGivenUpAfterADayAndRedeliveredByHand(t *testing.T) {
@@ -214,6 +241,27 @@ func TestHooks_MakeOneCompositionForEachRoom(t *testing.T) {
 		if events[0] != "composition-enqueued" || events[1] != "composition-started" || count(events, "composition-available") != 1 {
 			t.Errorf("received %v", events)
 		}
+	})
+}
+
+// TestRooms_EndByThemselves: without a request that completes the room, its hooks make their film.
+func TestRooms_EndByThemselves(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r := w.worker(t, nil)
+		film := everyone
+		_, err := w.app.CreateHook(t.Context(), w.account, app.CreateHook{FriendlyName: "all", FilmParams: film})
+		check(t, err)
+		room := w.room(t, "")
+		storetest.TimeOut(t, w.store, room.SID)
+		start(t, r)
+		var made []roomreel.Composition
+		eventually(t, "composition of the hook", func() bool {
+			list, err := w.store.Compositions(t.Context(), w.account, store.CompositionFilter{RoomSID: room.SID}, store.Page{Size: 10})
+			check(t, err)
+			made = list.Items
+			return len(made) > 0
+		})
+		w.completed(t, made[0].SID)
 	})
 }
 

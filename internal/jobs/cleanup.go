@@ -32,3 +32,12 @@ func (w *Worker) blobs(s store.BlobStore) blob.Store {
 func (w *Worker) expire(ctx context.Context, _ queue.Job) error {
 	return w.Store.Expire(ctx, w.Store.Now())
 }
+
+// endRooms ends the rooms for which nothing has arrived for their timeout.
+func (w *Worker) endRooms(ctx context.Context, _ queue.Job) error {
+	ended, err := w.Store.EndIdleRooms(ctx)
+	if ended > 0 {
+		w.Log.Info("rooms ended by themselves", "rooms", ended)
+	}
+	return err
+}

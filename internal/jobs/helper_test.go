@@ -86,6 +86,7 @@ func newWorld(t *testing.T, config store.Config) *world {
 	check(t, err)
 	w.app = app.New(app.Config{
 		Store: w.store, Keys: keys, Media: w.media, Working: w.working, Scratch: w.folder, Log: slog.New(slog.DiscardHandler),
+		CallbackNetworks: loopback,
 	})
 	account, _, err := w.app.CreateAccount(t.Context(), "test")
 	check(t, err)

@@ -92,6 +92,7 @@ func New(config Config) *Worker {
 		queue.Kind{Name: store.JobHook, Class: queue.General, Task: w.runHooks},
 		queue.Kind{Name: store.JobCallback, Class: queue.Callback, Task: w.callback},
 		queue.Kind{Name: store.JobDelete, Aliases: []string{"erase"}, Class: queue.General, Task: w.deleteObjects},
+		queue.Kind{Name: store.JobEndRooms, Class: queue.General, Attempts: 1, Every: 15 * time.Second, Task: w.endRooms},
 		queue.Kind{Name: store.JobExpire, Class: queue.General, Attempts: 1, Every: time.Minute, Task: w.expire},
 	)
 	return w

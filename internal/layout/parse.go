@@ -5,14 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"roomreel"
+	"roomreel/internal/jsonparam"
 )
 
 // param is the request parameter that all errors of Parse name.
@@ -38,34 +37,29 @@ const (
 // Parse reads the text of a VideoLayout, a JSON object of regions by name, and checks it against the size of the film
 // as requested. Regions keep the order of the text. "{}" is the empty layout: a film without video.
 //
-// Fields that are absent or null get their defaults. Unknown fields, and fields or regions that are given twice, are refused,
-// so that a typing error is noticed. Parse also refuses values of another type, numbers that are not whole (640.0 is whole),
-// regions that leave the canvas, more than 100 regions, and a text of more than 64 KiB. That limit applies to the given text
+// Fields that are absent get their defaults. Unknown fields are refused, so that a typing error is noticed. Package jsonparam has
+// the rules for null, numbers and text. Parse also refuses values of another type, numbers that are not whole, regions that leave
+// the canvas, more than 100 regions, and a text of more than 64 KiB. That limit applies to the given text
 // and to the output of [Layout.JSON], so that Parse always accepts that output. The error is a *roomreel.Error that names
 // VideoLayout, the region and the field.
 func Parse(text string, canvas Size) (Layout, error) {
 	if len(text) > maxText {
 		return Layout{}, roomreel.InvalidParam(param, "is %d bytes long; at most %d are possible", len(text), maxText)
 	}
-	if !utf8.ValidString(text) {
-		return Layout{}, roomreel.InvalidParam(param, "is not valid UTF-8")
-	}
 	l := Layout{Canvas: canvas}
-	names, values, err := object(text)
+	regions, err := jsonparam.Object(text)
 	if err != nil {
 		return Layout{}, roomreel.InvalidParam(param, "must be a JSON object of regions, such as {\"grid\":{\"video_sources\":[\"*\"]}}: %v", err)
 	}
-	if len(names) > maxRegions {
-		return Layout{}, roomreel.InvalidParam(param, "has %d regions; at most %d are possible", len(names), maxRegions)
+	if len(regions) > maxRegions {
+		return Layout{}, roomreel.InvalidParam(param, "has %d regions; at most %d are possible", len(regions), maxRegions)
 	}
-	for i, name := range names {
+	for i, region := range regions {
+		name := region.Name
 		if utf8.RuneCountInString(name) > maxName {
 			return Layout{}, roomreel.InvalidParam(param, "the name of region %d is longer than %d characters", i+1, maxName)
 		}
-		if slices.Contains(names[:i], name) {
-			return Layout{}, roomreel.InvalidParam(param, "region %q is given twice", name)
-		}
-		r, err := parseRegion(name, values[i], canvas)
+		r, err := parseRegion(name, region.Value, canvas)
 		if err != nil {
 			return Layout{}, roomreel.InvalidParam(param, "region %q: %v", name, err)
 		}
@@ -80,19 +74,16 @@ func Parse(text string, canvas Size) (Layout, error) {
 // parseRegion reads one region. Its errors begin with the field's name.
 func parseRegion(name string, text json.RawMessage, canvas Size) (Region, error) {
 	r := Region{Name: name, Reuse: ShowOldest}
-	fields, values, err := object(string(text))
+	fields, err := jsonparam.Object(string(text))
 	if err != nil {
 		return r, fmt.Errorf("must be a JSON object such as {\"video_sources\":[\"*\"]}: %v", err)
 	}
 	given := make(map[string]json.RawMessage, len(fields))
-	for i, field := range fields {
-		if !slices.Contains(fieldNames[:], field) {
-			return r, fmt.Errorf("%s is not a field of a region; those are %s", shorten(field), strings.Join(fieldNames[:], ", "))
+	for _, field := range fields {
+		if !slices.Contains(fieldNames[:], field.Name) {
+			return r, fmt.Errorf("%s is not a field of a region; those are %s", shorten(field.Name), strings.Join(fieldNames[:], ", "))
 		}
-		if _, twice := given[field]; twice {
-			return r, fmt.Errorf("%s is given twice", field)
-		}
-		given[field] = values[i]
+		given[field.Name] = field.Value
 	}
 
 	// The order matters: the limits of a size depend on the position.
@@ -110,14 +101,15 @@ func parseRegion(name string, text json.RawMessage, canvas Size) (Region, error)
 		{"max_columns", &r.MaxColumns, 1, maxGrid, ""},
 		{"max_rows", &r.MaxRows, 1, maxGrid, ""},
 	} {
-		if unset(given[f.name]) {
+		text := string(given[f.name])
+		if text == "" {
 			continue
 		}
-		n, ok := whole(given[f.name])
-		if !ok || n < f.min || n > f.max {
-			return r, fmt.Errorf("%s must be a whole number from %d to %d%s, not %s", f.name, f.min, f.max, f.about, shorten(string(given[f.name])))
+		n, ok := jsonparam.Whole(text, int64(f.min), int64(f.max))
+		if !ok {
+			return r, fmt.Errorf("%s must be a whole number from %d to %d%s, not %s", f.name, f.min, f.max, f.about, shorten(text))
 		}
-		*f.to = n
+		*f.to = int(n)
 	}
 	if r.X+r.Width > canvas.W {
 		return r, fmt.Errorf("x_pos %d and width %d reach beyond the film, which is %d wide", r.X, r.Width, canvas.W)
@@ -126,7 +118,7 @@ func parseRegion(name string, text json.RawMessage, canvas Size) (Region, error)
 		return r, fmt.Errorf("y_pos %d and height %d reach beyond the film, which is %d high", r.Y, r.Height, canvas.H)
 	}
 
-	if text := given["reuse"]; !unset(text) {
+	if text := given["reuse"]; text != nil {
 		if json.Unmarshal(text, &r.Reuse) != nil || !slices.Contains([]Reuse{ReuseNone, ShowOldest, ShowNewest}, r.Reuse) {
 			return r, fmt.Errorf("reuse must be \"none\", \"show_oldest\" or \"show_newest\", not %s", shorten(string(text)))
 		}
@@ -134,7 +126,7 @@ func parseRegion(name string, text json.RawMessage, canvas Size) (Region, error)
 	if r.CellsExcluded, err = cells(given["cells_excluded"]); err != nil {
 		return r, err
 	}
-	if unset(given["video_sources"]) {
+	if given["video_sources"] == nil {
 		return r, errors.New("video_sources is missing; give a list of track names, RT, MT or PA SIDs, such as [\"*\"]")
 	}
 	if r.VideoSources, err = selectors("video_sources", given["video_sources"]); err != nil {
@@ -144,66 +136,9 @@ func parseRegion(name string, text json.RawMessage, canvas Size) (Region, error)
 	return r, err
 }
 
-// object returns the keys of a JSON object in the order of its text, with their values. Keys may repeat.
-func object(text string) (keys []string, values []json.RawMessage, err error) {
-	d := json.NewDecoder(strings.NewReader(text))
-	open, err := d.Token()
-	if errors.Is(err, io.EOF) {
-		return nil, nil, errors.New("it is empty")
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	if open != json.Delim('{') {
-		return nil, nil, errors.New("it is not an object")
-	}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return nil, nil, err
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, nil, tooShort(err)
-		}
-		keys = append(keys, key.(string)) // the decoder lets nothing else be a key
-		values = append(values, value)
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, nil, tooShort(err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, nil, errors.New("text follows it")
-	}
-	return keys, values, nil
-}
-
-// tooShort replaces the error of a text that ends too early.
-func tooShort(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("it ends too early")
-	}
-	return err
-}
-
-// unset reports whether a field is absent or null. The API itself prints null for a field without a value.
-func unset(text json.RawMessage) bool { return len(text) == 0 || string(text) == "null" }
-
-// whole reads a whole JSON number. It accepts 640.0, because some languages print 640 so.
-func whole(text json.RawMessage) (int, bool) {
-	if c := text[0]; c != '-' && (c < '0' || c > '9') {
-		return 0, false
-	}
-	f, err := strconv.ParseFloat(string(text), 64)
-	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<31 {
-		return 0, false
-	}
-	return int(f), true
-}
-
 // cells reads cells_excluded. It neither sorts the numbers nor removes duplicates.
 func cells(text json.RawMessage) ([]int, error) {
-	if unset(text) {
+	if text == nil {
 		return nil, nil
 	}
 	var list []json.RawMessage
@@ -212,18 +147,18 @@ func cells(text json.RawMessage) ([]int, error) {
 	}
 	var cells []int
 	for _, item := range list {
-		n, ok := whole(item)
-		if !ok || n < 0 || n > maxExcluded {
+		n, ok := jsonparam.Whole(string(item), 0, maxExcluded)
+		if !ok {
 			return nil, fmt.Errorf("cells_excluded must hold whole numbers from 0 to %d, not %s", maxExcluded, shorten(string(item)))
 		}
-		cells = append(cells, n)
+		cells = append(cells, int(n))
 	}
 	return cells, nil
 }
 
 // selectors reads a list of source selectors.
 func selectors(field string, text json.RawMessage) ([]string, error) {
-	if unset(text) {
+	if text == nil {
 		return nil, nil
 	}
 	// Pointers, because null in a list of strings would be read as "".

@@ -2,6 +2,7 @@ package layout
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -48,6 +49,14 @@ func TestDefault_IsWhatParseReads(t *testing.T) {
 	}
 }
 
+func manyRegions(n int) string {
+	var regions []string
+	for i := range n {
+		regions = append(regions, fmt.Sprintf(`"r%d":{"video_sources":["*"]}`, i))
+	}
+	return "{" + strings.Join(regions, ",") + "}"
+}
+
 // TestParse_NamesRegionAndField: with seven regions in a layout, the error must say which region and field is wrong.
 func TestParse_NamesRegionAndField(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
@@ -58,15 +67,16 @@ func TestParse_NamesRegionAndField(t *testing.T) {
 		{"a string", `"{}"`, "must be a JSON object of regions"},
 		{"cut off", `{"a":{"video_sources":["*"]}`, "ends too early"},
 		{"cut off in a region", `{"a":{"video_sources":["*"]`, "ends too early"},
-		{"trailing text", `{} {}`, "text follows it"},
+		{"trailing text", `{} {}`, "something follows after the closing bracket"},
 		{"not UTF-8", "{\"\xff\":{}}", "UTF-8"},
 		{"huge", `{"a":{"video_sources":["` + strings.Repeat("x", 64<<10) + `"]}}`, "bytes long; at most 65536"},
 		{"huge when echoed", `{"a":{"video_sources":["*"],"cells_excluded":[` + strings.Repeat(`1e5,`, 15000) + `1]}}`, "with its defaults filled in"},
 		{"deep", `{"a":` + strings.Repeat(`[`, 12000) + strings.Repeat(`]`, 12000) + `}`, "must be a JSON object"},
-		{"too many regions", `{"a":{}` + strings.Repeat(`,"a":{}`, 100) + `}`, "has 101 regions; at most 100"},
+		{"too many regions", manyRegions(101), "has 101 regions; at most 100"},
 		{"long name", `{"` + strings.Repeat("n", 129) + `":{"video_sources":["*"]}}`, "the name of region 1"},
-		{"same region twice", `{"a":{"video_sources":["*"]},"a":{"video_sources":["*"]}}`, `region "a" is given twice`},
-		{"null region", `{"a":null}`, `region "a": must be a JSON object`},
+		{"same region twice", `{"a":{"video_sources":["*"]},"a":{"video_sources":["*"]}}`, `"a" is given twice`},
+		{"half of a character", `{"a":{"video_sources":["\ud800"]}}`, `holds \ud800, which is half of a character`},
+		{"half of a character in a name", `{"\udc00":{"video_sources":["*"]}}`, `holds \udc00`},
 		{"list region", `{"a":["*"]}`, `region "a": must be a JSON object`},
 		{"no sources", `{"a":{}}`, `region "a": video_sources is missing`},
 		{"null sources", `{"a":{"video_sources":null}}`, `region "a": video_sources is missing`},
@@ -78,7 +88,7 @@ func TestParse_NamesRegionAndField(t *testing.T) {
 		{"excluded sources", `{"a":{"video_sources":["*"],"video_sources_excluded":[{}]}}`, `video_sources_excluded must be a list of strings`},
 		{"unknown field", `{"a":{"video_sources":["*"],"max_column":1}}`, `region "a": max_column is not a field of a region; those are x_pos, `},
 		{"field in another case", `{"a":{"video_sources":["*"],"X_pos":1}}`, `X_pos is not a field`},
-		{"field twice", `{"a":{"video_sources":["*"],"x_pos":1,"x_pos":2}}`, `region "a": x_pos is given twice`},
+		{"field twice", `{"a":{"video_sources":["*"],"x_pos":1,"x_pos":2}}`, `region "a": must be a JSON object such as {"video_sources":["*"]}: "x_pos" is given twice`},
 		{"x_pos negative", `{"a":{"video_sources":["*"],"x_pos":-1}}`, `region "a": x_pos must be a whole number from 0 to 624 in a film 640 wide, not -1`},
 		{"x_pos too large", `{"a":{"video_sources":["*"],"x_pos":625}}`, `x_pos must be`},
 		{"y_pos too large", `{"a":{"video_sources":["*"],"y_pos":465}}`, `y_pos must be a whole number from 0 to 464`},
@@ -122,7 +132,7 @@ func TestParse_TakesTheLimits(t *testing.T) {
 		`{"a":{"video_sources":["*"],"width":640,"height":480}}`,
 		`{"":{"video_sources":["*"]}}`,
 		`{"\u00e9\"<&>":{"video_sources":["é<>"]}}`,
-		`{"a":{"video_sources":["*"],"video_sources_excluded":null,"reuse":null,"cells_excluded":null,"max_rows":null,"z_pos":-0}}`,
+		`{"a":{"video_sources":["*"],"video_sources_excluded":null,"reuse":null,"cells_excluded":null,"max_rows":null,"z_pos":-0},"none":null}`,
 	} {
 		l, err := Parse(text, canvas)
 		if err != nil {

@@ -1,8 +1,8 @@
 // Package manifest reads room.json: the file that says which recordings make up a room and when each began.
 //
 // A manifest is untrusted input. It can name files in its own folder only, not through ".." and not through a symbolic link.
-// Unknown fields are refused by name, because a misspelt offset would place a participant at the wrong time. All mistakes
-// are reported together. Start with [Read].
+// Unknown fields are refused by name, because a misspelt offset would place a participant at the wrong time. Package jsonparam
+// has the rules for null, numbers and text. All mistakes are reported together. Start with [Read].
 package manifest
 
 import (
@@ -13,11 +13,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 	"unicode/utf8"
 
 	"roomreel"
+	"roomreel/internal/jsonparam"
 )
 
 const (
@@ -139,7 +139,7 @@ func parse(text []byte) (*Room, []*roomreel.Error) {
 	err := readObject(text, map[string]func(json.RawMessage) error{
 		"unique_name": func(raw json.RawMessage) error { return readName(raw, &room.UniqueName) },
 		"recordings": func(raw json.RawMessage) error {
-			if json.Unmarshal(raw, &list) != nil || list == nil {
+			if json.Unmarshal(raw, &list) != nil {
 				return errors.New("must be a list of recordings")
 			}
 			return nil
@@ -198,12 +198,11 @@ func parseRecording(raw json.RawMessage) (r Recording, problems []error) {
 }
 
 func readText(raw json.RawMessage, to *string) error {
-	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, to) != nil {
+	text, ok := jsonparam.Text(raw)
+	if !ok {
 		return errors.New("must be a text in quotes")
 	}
-	if strings.ContainsRune(*to, 0) {
-		return errors.New("must not contain a NUL character")
-	}
+	*to = text
 	return nil
 }
 
@@ -219,16 +218,18 @@ func readName(raw json.RawMessage, to *string) error {
 
 func readTrack(raw json.RawMessage, to *int) error {
 	const most = 1_000_000
-	if raw[0] == 'n' || json.Unmarshal(raw, to) != nil || *to < 1 || *to > most {
+	n, ok := jsonparam.Whole(string(raw), 1, most)
+	if !ok {
 		return fmt.Errorf("must be the number of a track in its file, at least 1, not %.40s", raw)
 	}
+	*to = int(n)
 	return nil
 }
 
 func readMillis(raw json.RawMessage, least int64, to *time.Duration) error {
-	var ms int64
-	if raw[0] == 'n' || json.Unmarshal(raw, &ms) != nil || ms < least || ms > maxOffset.Milliseconds() {
-		return fmt.Errorf("must be a whole number of milliseconds from %d to %d, not %s", least, maxOffset.Milliseconds(), raw)
+	ms, ok := jsonparam.Whole(string(raw), least, maxOffset.Milliseconds())
+	if !ok {
+		return fmt.Errorf("must be a whole number of milliseconds from %d to %d, not %.40s", least, maxOffset.Milliseconds(), raw)
 	}
 	*to = time.Duration(ms) * time.Millisecond
 	return nil

@@ -39,8 +39,8 @@ const fine = `{"file": "a.mkv", "type": "video", "participant": "alice"}`
 
 func TestRead_ReturnsTheRoom(t *testing.T) {
 	room, err := Read(write(t, "\ufeff"+recordings(
-		`{"file": "a.mkv", "type": "video", "participant": "alice", "track_name": "camera", "offset_ms": 1500, "duration_ms": 61250}`,
-		`{"file": "sub/a.mka", "type": "audio", "participant": "alice"}`)))
+		`{"file": "a.mkv", "type": "video", "participant": "alice", "track_name": "camera", "offset_ms": 1500.0, "duration_ms": 61250}`,
+		`{"file": "sub/a.mka", "type": "audio", "participant": "alice", "track_name": null, "offset_ms": null, "track": null, "note": null}`)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,11 +68,14 @@ func TestRead_RefusesAndSaysWhy(t *testing.T) {
 		"no_json":             {`hello`, "not valid JSON at byte 1"},
 		"ends_early":          {`{"recordings": [`, "not valid JSON"},
 		"a_list":              {`[]`, "expected an object"},
-		"two_objects":         {recordings(fine) + `{}`, "follows after the closing }"},
+		"two_objects":         {recordings(fine) + `{}`, "follows after the closing bracket"},
 		"no_recordings":       {`{"unique_name": "x"}`, "names no recordings"},
 		"empty_recordings":    {`{"recordings": []}`, "names no recordings"},
 		"recordings_no_list":  {`{"recordings": 3}`, "recordings must be a list"},
-		"recordings_null":     {`{"recordings": null}`, "recordings must be a list"},
+		"recordings_null":     {`{"recordings": null}`, "names no recordings"},
+		"half_a_character":    {recordings(`{"file": "a.mkv", "type": "video", "participant": "\ud800"}`), `holds \ud800, which is half of a character`},
+		"nul_character":       {recordings(`{"file": "a.mkv", "type": "video", "participant": "a\u0000"}`), "NUL"},
+		"participant_null":    {recordings(`{"file": "a.mkv", "type": "video", "participant": null}`), "participant is missing"},
 		"unknown_room_field":  {`{"name": "x", "recordings": [` + fine + `]}`, `unknown field "name"`},
 		"recording_no_object": {recordings(`3`), "recordings[0]: expected an object"},
 		"unknown_field":       {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "offset": 5}`), `recordings[0] (a.mkv): unknown field "offset"`},
@@ -85,14 +88,12 @@ func TestRead_RefusesAndSaysWhy(t *testing.T) {
 		"offset_negative":     {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "offset_ms": -1}`), "offset_ms must be a whole number"},
 		"offset_fraction":     {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "offset_ms": 1.5}`), "offset_ms must be a whole number"},
 		"offset_text":         {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "offset_ms": "1"}`), "offset_ms must be a whole number"},
-		"offset_null":         {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "offset_ms": null}`), "offset_ms must be a whole number"},
 		"offset_huge":         {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "offset_ms": 9223372036854775807}`), "offset_ms must be a whole number"},
 		"duration_zero":       {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "duration_ms": 0}`), "duration_ms must be a whole number of milliseconds from 1 to"},
 		"duration_text":       {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "duration_ms": "1"}`), "duration_ms must be a whole number"},
 		"name_long":           {recordings(`{"file": "a.mkv", "type": "video", "participant": "` + strings.Repeat("é", 129) + `"}`), "129 characters"},
 		"track_zero":          {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "track": 0}`), "track must be the number of a track"},
 		"track_text":          {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "track": "2"}`), "track must be the number of a track"},
-		"track_null":          {recordings(`{"file": "a.mkv", "type": "video", "participant": "a", "track": null}`), "track must be the number of a track"},
 		"first_track_twice":   {recordings(fine, strings.Replace(fine, `{`, `{"track": 1, `, 1)), "a.mkv: is recordings[0] once more"},
 		"missing_file":        {recordings(`{"file": "b.mkv", "type": "video", "participant": "a"}`), "b.mkv: no such file"},
 		"a_folder":            {recordings(`{"file": "sub", "type": "video", "participant": "a"}`), "sub: is a folder"},

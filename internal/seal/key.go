@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"roomreel"
@@ -19,13 +20,58 @@ const (
 )
 
 // ParsePublicKey reads the key that a customer's media is sealed for: RSA, 2048 to 8192 bits, as PEM of type PUBLIC KEY
-// (written by openssl rsa -pubout) or RSA PUBLIC KEY (written by some tools).
+// (written by openssl rsa -pubout) or RSA PUBLIC KEY (written by some tools). A text that lost its line breaks or plus signs on the
+// way is repaired.
 //
 // The error is a *roomreel.Error for the parameter PublicKey. The error for a private key does not contain it.
 func ParsePublicKey(text []byte) (*rsa.PublicKey, error) {
+	key, err := parsePublicKey(text)
+	for _, repaired := range repairs(text) {
+		if err == nil {
+			break
+		}
+		again, wrong := parsePublicKey(repaired)
+		switch {
+		case wrong == nil:
+			key, err = again, nil
+		case errors.Is(err, errNotPEM):
+			err = wrong
+		}
+	}
+	return key, err
+}
+
+// errNotPEM is the cause of the error for a text in which there is no PEM.
+var errNotPEM = errors.New("no PEM block")
+
+// armored matches one PEM block whose line breaks may be missing.
+var armored = regexp.MustCompile(`(?s)^(.*-----BEGIN ([A-Z ]+)-----)(.*)-----END [A-Z ]+-----.*$`)
+
+// repairs returns what a PEM block may have been before it came through an environment variable, which loses line breaks or makes
+// "\n" of them, or through a form that was not percent-encoded, which makes spaces of plus signs. Only one of them can hold a key:
+// the length of a key is in it.
+func repairs(text []byte) [][]byte {
+	parts := armored.FindStringSubmatch(string(text))
+	if parts == nil || strings.Count(string(text), "-----BEGIN ") > 1 {
+		return nil
+	}
+	kind, body := parts[2], strings.NewReplacer(`\r`, "\n", `\n`, "\n", "\r", "\n").Replace(parts[3])
+	block := func(body string) []byte {
+		return []byte("-----BEGIN " + kind + "-----\n" + body + "\n-----END " + kind + "-----\n")
+	}
+	return [][]byte{
+		block(strings.Join(strings.Fields(body), "")),
+		block(strings.Join(strings.Fields(strings.ReplaceAll(strings.Trim(body, "\n"), " ", "+")), "")),
+	}
+}
+
+func parsePublicKey(text []byte) (*rsa.PublicKey, error) {
 	block, rest := pem.Decode(text)
 	if block == nil {
-		return nil, badKey("it is not PEM: it should start with -----BEGIN PUBLIC KEY-----")
+		e := badKey("it is not PEM: it should start with the line -----BEGIN PUBLIC KEY-----, then have lines of base64, and end with the line -----END PUBLIC KEY-----; %s",
+			missing(string(text)))
+		e.Err = errNotPEM
+		return nil, e
 	}
 	if strings.Contains(block.Type, "PRIVATE") {
 		return nil, badKey("it is a private key, which must not leave its owner; make a new pair and send the public key (openssl rsa -in private_key.pem -pubout)")
@@ -59,6 +105,17 @@ func ParsePublicKey(text []byte) (*rsa.PublicKey, error) {
 		return nil, badKey("its modulus or exponent is not that of an RSA key")
 	}
 	return public, nil
+}
+
+// missing says what a text lacks that is no PEM.
+func missing(text string) string {
+	switch {
+	case !strings.Contains(text, "-----BEGIN "):
+		return "the first line is missing"
+	case !strings.Contains(text, "-----END "):
+		return "the last line is missing"
+	}
+	return "what is between these lines is not base64"
 }
 
 func badKey(format string, args ...any) *roomreel.Error {

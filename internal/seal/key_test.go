@@ -29,6 +29,10 @@ func TestParsePublicKey(t *testing.T) {
 	for name, text := range map[string]string{
 		"spki": good, "pkcs1": block("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&testKey().PublicKey)),
 		"windows_lines": strings.ReplaceAll(good, "\n", "\r\n"), "text_around": "my key:\n" + good + "\n\n",
+		"no_line_breaks": strings.ReplaceAll(good, "\n", ""), "spaces": strings.ReplaceAll(good, "\n", " "),
+		"spaces_and_quotes": `"` + strings.ReplaceAll(good, "\n", " ") + `"`, "escaped": strings.ReplaceAll(good, "\n", `\n`),
+		"escaped_windows": strings.ReplaceAll(good, "\n", `\r\n`), "old_mac_lines": strings.ReplaceAll(good, "\n", "\r"),
+		"indented": strings.ReplaceAll(good, "\n", "\n    "), "plus_signs_lost": strings.ReplaceAll(good, "+", " "),
 	} {
 		key, err := ParsePublicKey([]byte(text))
 		if err != nil || !key.Equal(&testKey().PublicKey) {
@@ -47,8 +51,15 @@ func TestParsePublicKey(t *testing.T) {
 	}
 	private := block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(testKey()))
 	for name, c := range map[string]struct{ text, want string }{
-		"nothing": {"", "not PEM"}, "words": {"ssh-rsa AAAA", "not PEM"}, "private": {private, "private key"},
-		"small": {block("PUBLIC KEY", spki(&small.PublicKey)), "1024 bits"}, "curve": {block("PUBLIC KEY", spki(&curve.PublicKey)), "not an RSA key"},
+		"nothing": {"", "not PEM"}, "words": {"ssh-rsa AAAA", "the first line is missing"},
+		"no_end":             {strings.ReplaceAll(good, "-----END PUBLIC KEY-----", ""), "the last line is missing"},
+		"no_begin":           {strings.ReplaceAll(good, "-----BEGIN PUBLIC KEY-----", ""), "the first line is missing"},
+		"no_base64":          {"-----BEGIN PUBLIC KEY-----!-----END PUBLIC KEY-----", "not base64"},
+		"private_one_line":   {strings.ReplaceAll(private, "\n", " "), "private key"},
+		"two_on_one_line":    {strings.ReplaceAll(good+good, "\n", ""), "not PEM"},
+		"truncated_one_line": {strings.ReplaceAll(good, "\n", "")[:len("-----BEGIN PUBLIC KEY-----")+172] + "-----END PUBLIC KEY-----", "cannot be read"},
+		"private":            {private, "private key"},
+		"small":              {block("PUBLIC KEY", spki(&small.PublicKey)), "1024 bits"}, "curve": {block("PUBLIC KEY", spki(&curve.PublicKey)), "not an RSA key"},
 		"garbage": {block("PUBLIC KEY", []byte("garbage")), "cannot be read"}, "certificate": {block("CERTIFICATE", []byte("x")), "certificate"},
 		"two": {good + good, "more than one"}, "other": {block("DH PARAMETERS", []byte("x")), "DH PARAMETERS"},
 	} {

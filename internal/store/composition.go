@@ -264,7 +264,11 @@ type FilmResult struct {
 // completed meanwhile is a Conflict.
 func (s *Store) CompleteComposition(ctx context.Context, sid roomreel.CompositionSID, film FilmResult) (roomreel.Composition, error) {
 	return s.change(ctx, sid, func(tx *Tx, c *roomreel.Composition) error {
-		c.Size, c.Duration, c.Bitrate, c.Media, c.Report = film.Size, film.Duration, film.Bitrate, film.Media, film.Report
+		report, err := currentNames(ctx, tx, c.RoomSID, film.Report)
+		if err != nil {
+			return err
+		}
+		c.Size, c.Duration, c.Bitrate, c.Media, c.Report = film.Size, film.Duration, film.Bitrate, film.Media, report
 		if err := s.setComposition(ctx, tx, c, roomreel.CompositionCompleted); err != nil {
 			return err
 		}

@@ -41,6 +41,15 @@ func (s *Store) emitRoom(ctx context.Context, tx *Tx, r roomreel.Room, kind room
 	})
 }
 
+// emitParticipant writes an event of a participant, or of one of its tracks, for the room's callback. It is ordered among the
+// events of the room.
+func (s *Store) emitParticipant(ctx context.Context, tx *Tx, room roomreel.Room, p roomreel.Participant, track *roomreel.PublishedTrack, kind roomreel.EventType) error {
+	return s.emit(ctx, tx, roomreel.Event{
+		AccountSID: room.AccountSID, Resource: string(room.SID), Type: kind, Callback: room.StatusCallback,
+		Params: twilio.ParticipantEvent(room, p, track, kind),
+	})
+}
+
 // emitRecording writes an event of a recording for its room's callback. Events are ordered per recording: one that cannot be
 // delivered does not hold back those of another recording.
 func (s *Store) emitRecording(ctx context.Context, tx *Tx, room roomreel.Room, r roomreel.Recording, kind roomreel.EventType) error {

@@ -149,3 +149,19 @@ func TestLists_OfSeveralRoomsReadNoOthers(t *testing.T) {
 		t.Errorf("want a search of recording_room: %s", got)
 	}
 }
+
+// TestEndIdleRooms_ReadsOnlyThoseThatAreDue runs every few seconds, beside millions of rooms that have ended.
+func TestEndIdleRooms_ReadsOnlyThoseThatAreDue(t *testing.T) {
+	s, err := Open(t.Context(), Config{Path: filepath.Join(t.TempDir(), "roomreel.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var plan strings.Builder
+	if _, err := s.idleRooms(t.Context(), explaining{s.read(), &plan}); err != nil {
+		t.Fatal(err)
+	}
+	if got := plan.String(); !strings.Contains(got, "INDEX room_ends ") || strings.Contains(got, "TEMP B-TREE") || strings.Contains(got, "SCAN") {
+		t.Errorf("want a search of room_ends: %s", got)
+	}
+}

@@ -446,7 +446,10 @@ func (s *Store) TaskStats(ctx context.Context, sid roomreel.CompositionSID) (map
 // SaveFilm notes that the film is assembled and lies in the working store, and enqueues its delivery. When a film was saved
 // before, the error is ErrLeaseLost.
 func (s *Store) SaveFilm(ctx context.Context, sid roomreel.CompositionSID, film FilmResult) error {
-	_, err := s.change(ctx, sid, func(tx *Tx, _ *roomreel.Composition) error {
+	_, err := s.change(ctx, sid, func(tx *Tx, c *roomreel.Composition) (err error) {
+		if film.Report, err = currentNames(ctx, tx, c.RoomSID, film.Report); err != nil {
+			return err
+		}
 		n, err := tx.Exec(ctx, `UPDATE composition_plan SET film = $2 WHERE composition_sid = $1 AND film = ''`, sid, text(film))
 		if err != nil {
 			return err

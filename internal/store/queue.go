@@ -29,6 +29,7 @@ const (
 	JobCallback         = "callback"          // resource: deliver its first pending event
 	JobDelete           = "delete"            // resource: delete the objects that it left in the media and the working store
 	JobExpire           = "expire"            // periodic: remove what has had its time; no SID
+	JobEndRooms         = "end_rooms"         // periodic: end the rooms for which nothing has arrived for their timeout; no SID
 )
 
 // SetQueue says where jobs go. It is called once, before the store is used; until then jobs are dropped, as suits a

@@ -41,7 +41,7 @@ func findUpload(ctx context.Context, q querier, room roomreel.RoomSID, digest st
 	return r, err == nil, err
 }
 
-// AddRecording adds a recording to a room in progress, with its participant and track. When the room has one of the same
+// AddRecording adds a recording to a room in progress, or to one that timed out, with its participant and track. When the room has one of the same
 // digest already, that one is returned and added is false. What has no destination of its own is completed at once;
 // for the others a delivery is enqueued.
 func (s *Store) AddRecording(ctx context.Context, u Upload) (r roomreel.Recording, added bool, err error) {
@@ -55,15 +55,17 @@ func (s *Store) AddRecording(ctx context.Context, u Upload) (r roomreel.Recordin
 			r = same
 			return err
 		}
-		if room.Status != roomreel.RoomInProgress {
+		if room.Status != roomreel.RoomInProgress && !room.TimedOut {
 			return errRoomCompleted()
 		}
-		if r.ParticipantSID, err = s.joinParticipant(ctx, tx, room, r.Identity); err != nil {
+		if err := s.endAfter(ctx, tx, room.SID, room.EmptyRoomTimeout); err != nil {
 			return err
 		}
-		if r.TrackSID, r.TrackName, err = s.publishTrack(ctx, tx, room, r.ParticipantSID, r.TrackName, r.Kind); err != nil {
+		track, err := s.publish(ctx, tx, room, r.Identity, r.TrackName, r.Kind)
+		if err != nil {
 			return err
 		}
+		r.ParticipantSID, r.TrackSID, r.TrackName = track.ParticipantSID, track.SID, track.Name
 		r.Status, r.Created, added = roomreel.RecordingProcessing, s.now(), true
 		if err := insertRecording(ctx, tx, r, u.Digest); err != nil {
 			return err

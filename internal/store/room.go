@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"roomreel"
@@ -23,14 +25,14 @@ type roomOptions struct {
 	MediaRegion                  string        `json:"media_region"`
 }
 
-const roomColumns = `sid, account_sid, unique_name, status, type, created, updated, ended, options, rules, rules_updated,
+const roomColumns = `sid, account_sid, unique_name, status, type, created, updated, ended, timed_out, options, rules, rules_updated,
 	callback_url, callback_method`
 
 func scanRoom(row scanner) (roomreel.Room, error) {
 	var r roomreel.Room
 	var o roomOptions
 	err := row.Scan(&r.SID, &r.AccountSID, &r.UniqueName, &r.Status, &r.Type, instant{&r.Created}, instant{&r.Updated},
-		instant{&r.Ended}, fromText{&o}, fromText{&r.Rules}, instant{&r.RulesUpdated},
+		instant{&r.Ended}, &r.TimedOut, fromText{&o}, fromText{&r.Rules}, instant{&r.RulesUpdated},
 		&r.StatusCallback.URL, &r.StatusCallback.Method)
 	r.EmptyRoomTimeout, r.UnusedRoomTimeout = o.EmptyRoomTimeout, o.UnusedRoomTimeout
 	r.MaxParticipants, r.MaxParticipantDuration = o.MaxParticipants, o.MaxParticipantDuration
@@ -57,8 +59,8 @@ func (s *Store) CreateRoom(ctx context.Context, r roomreel.Room) (roomreel.Room,
 	}
 	err := s.InTx(ctx, func(tx *Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO room (`+roomColumns+`, hooks_asked)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
-			r.SID, r.AccountSID, r.UniqueName, r.Status, r.Type, micros(r.Created), micros(r.Updated), micros(r.Ended),
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+			r.SID, r.AccountSID, r.UniqueName, r.Status, r.Type, micros(r.Created), micros(r.Updated), micros(r.Ended), false,
 			text(options), text(r.Rules), micros(r.RulesUpdated), r.StatusCallback.URL, r.StatusCallback.Method, false)
 		if isTaken(err) {
 			return &roomreel.Error{
@@ -69,9 +71,28 @@ func (s *Store) CreateRoom(ctx context.Context, r roomreel.Room) (roomreel.Room,
 		if err != nil {
 			return err
 		}
+		if err := s.endAfter(ctx, tx, r.SID, r.UnusedRoomTimeout); err != nil {
+			return err
+		}
 		return s.emitRoom(ctx, tx, r, roomreel.RoomCreatedEvent)
 	})
 	return r, err
+}
+
+// endAfter lets a room end by itself after a time in which nothing arrives. 0 changes nothing.
+func (s *Store) endAfter(ctx context.Context, q querier, sid roomreel.RoomSID, timeout time.Duration) error {
+	if timeout == 0 {
+		return nil
+	}
+	_, err := q.Exec(ctx, `UPDATE room SET ends = `+s.clockNow+` + $2 WHERE sid = $1 AND (status = 'in-progress' OR timed_out)`,
+		sid, timeout.Microseconds())
+	return err
+}
+
+// KeepRoomOpen says that something is arriving for a room: its EmptyRoomTimeout begins anew. Call it more often than every minute,
+// the shortest timeout, so that the room does not end while an upload runs. When a node dies, its uploads no longer count.
+func (s *Store) KeepRoomOpen(ctx context.Context, r roomreel.Room) error {
+	return s.endAfter(ctx, s.read(), r.SID, r.EmptyRoomTimeout)
 }
 
 // Room returns a room by its SID, or a room in progress by its unique name. A name is free again once its room has
@@ -128,26 +149,83 @@ func (s *Store) lockRoom(ctx context.Context, tx *Tx, acct roomreel.AccountSID, 
 func (s *Store) CompleteRoom(ctx context.Context, acct roomreel.AccountSID, sid roomreel.RoomSID) (roomreel.Room, error) {
 	var r roomreel.Room
 	err := s.InTx(ctx, func(tx *Tx) (err error) {
-		if r, err = s.lockRoom(ctx, tx, acct, sid); err != nil || r.Status == roomreel.RoomCompleted {
+		if r, err = s.lockRoom(ctx, tx, acct, sid); err != nil || r.Status == roomreel.RoomCompleted && !r.TimedOut {
 			return err
 		}
-		if err := s.setRoom(ctx, tx, &r, roomreel.RoomCompleted); err != nil {
-			return err
-		}
-		waiting, err := collect(ctx, tx, scanText[roomreel.CompositionSID],
-			`SELECT sid FROM composition WHERE account_sid = $1 AND room_sid = $2 AND status = 'enqueued' ORDER BY created, sid`,
-			r.AccountSID, r.SID)
-		if err != nil {
-			return err
-		}
-		for _, composition := range waiting {
-			if err := s.queue.Enqueue(ctx, tx, Job{Kind: JobCompose, SID: string(composition)}); err != nil {
-				return err
-			}
-		}
-		return s.askHooks(ctx, tx, r)
+		return s.endRoom(ctx, tx, &r, false)
 	})
 	return r, err
+}
+
+// endRoom completes a locked room. One that is completed already takes no more recordings, unless it timed out again: then all that
+// arrived late has arrived. The compositions of a room that timed out without a recording go on waiting for one.
+func (s *Store) endRoom(ctx context.Context, tx *Tx, r *roomreel.Room, timedOut bool) error {
+	r.TimedOut = timedOut
+	if _, err := tx.Exec(ctx, `UPDATE room SET ends = 0, timed_out = $2 WHERE sid = $1`, r.SID, timedOut); err != nil {
+		return err
+	}
+	if r.Status != roomreel.RoomCompleted {
+		if err := s.disconnectAll(ctx, tx, *r); err != nil {
+			return err
+		}
+		if err := s.setRoom(ctx, tx, r, roomreel.RoomCompleted); err != nil {
+			return err
+		}
+	}
+	var recordings int
+	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM recording WHERE room_sid = $1`, r.SID).Scan(&recordings); err != nil {
+		return err
+	}
+	if timedOut && recordings == 0 {
+		return nil // there is nothing for hooks either
+	}
+	waiting, err := collect(ctx, tx, scanText[roomreel.CompositionSID],
+		`SELECT sid FROM composition WHERE account_sid = $1 AND room_sid = $2 AND status = 'enqueued' ORDER BY created, sid`,
+		r.AccountSID, r.SID)
+	if err != nil {
+		return err
+	}
+	for _, composition := range waiting {
+		if err := s.queue.Enqueue(ctx, tx, Job{Kind: JobCompose, SID: string(composition)}); err != nil {
+			return err
+		}
+	}
+	return s.askHooks(ctx, tx, *r)
+}
+
+// roomDue is the condition that a room's timeout has passed, before the database's clock.
+const roomDue = `ends > 0 AND ends <= `
+
+func (s *Store) idleRooms(ctx context.Context, q querier) ([]roomreel.Room, error) {
+	return collect(ctx, q, scanRoom, `SELECT `+roomColumns+` FROM room WHERE `+roomDue+s.clockNow+` ORDER BY ends LIMIT $1`, expireBatch)
+}
+
+// EndIdleRooms ends the rooms for which nothing has arrived during their timeout, and returns how many. An error of one room does not
+// keep the others from ending.
+func (s *Store) EndIdleRooms(ctx context.Context) (ended int, err error) {
+	idle, err := s.idleRooms(ctx, s.read())
+	if err != nil {
+		return 0, err
+	}
+	var failures []error
+	for _, found := range idle {
+		err := s.InTx(ctx, func(tx *Tx) error {
+			r, err := s.lockRoom(ctx, tx, found.AccountSID, found.SID)
+			if err != nil {
+				return err
+			}
+			var stillDue bool // something may have arrived since
+			if err := tx.QueryRow(ctx, `SELECT `+roomDue+s.clockNow+` FROM room WHERE sid = $1`, r.SID).Scan(&stillDue); err != nil || !stillDue {
+				return err
+			}
+			ended++
+			return s.endRoom(ctx, tx, &r, true)
+		})
+		if err != nil {
+			failures = append(failures, fmt.Errorf("end room %s: %w", found.SID, err))
+		}
+	}
+	return ended, errors.Join(failures...)
 }
 
 // setRoom changes a locked room's status and says so.
@@ -165,13 +243,13 @@ func (s *Store) setRoom(ctx context.Context, tx *Tx, r *roomreel.Room, next room
 }
 
 // askHooks enqueues the job that runs the account's hooks for a locked room, once, when there is something to compose
-// and nothing more to wait for.
+// and nothing more to wait for. While recordings arrive for a room that timed out, its next timeout is waited for.
 func (s *Store) askHooks(ctx context.Context, tx *Tx, r roomreel.Room) error {
 	if r.Status != roomreel.RoomCompleted {
 		return nil
 	}
-	var asked bool
-	if err := tx.QueryRow(ctx, `SELECT hooks_asked FROM room WHERE sid = $1`, r.SID).Scan(&asked); err != nil || asked {
+	var notNow bool
+	if err := tx.QueryRow(ctx, `SELECT hooks_asked OR ends > 0 FROM room WHERE sid = $1`, r.SID).Scan(&notNow); err != nil || notNow {
 		return err
 	}
 	var unsettled, completed int

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -67,7 +68,10 @@ func TestCompleteRoom_HappensOnce(t *testing.T) {
 		}, nil)
 		wantEqual(t, "compose jobs", f.queue.count(store.JobCompose, string(waiting.SID)), 1)
 		wantEqual(t, "hook jobs", f.queue.count(store.JobHook, string(room.SID)), 1)
-		if diff := cmp.Diff([]roomreel.EventType{roomreel.RoomCreatedEvent, roomreel.RoomEndedEvent}, f.events(t, string(room.SID))); diff != "" {
+		if diff := cmp.Diff([]roomreel.EventType{
+			roomreel.RoomCreatedEvent, roomreel.ParticipantConnectedEvent, roomreel.TrackAddedEvent,
+			roomreel.TrackRemovedEvent, roomreel.ParticipantEndedEvent, roomreel.RoomEndedEvent,
+		}, f.events(t, string(room.SID))); diff != "" {
 			t.Error(diff)
 		}
 		at := f.composition(t, room)
@@ -100,5 +104,119 @@ func TestCompleteRoom_WithoutRecordingsAsksNoHook(t *testing.T) {
 		_, err := f.CompleteRoom(t.Context(), f.account, room.SID)
 		check(t, err)
 		wantEqual(t, "hook jobs", f.queue.count(store.JobHook, string(room.SID)), 0)
+	})
+}
+
+// idleRoom makes a room whose timeouts are a minute.
+func (f *fixture) idleRoom(t *testing.T, name string) roomreel.Room {
+	t.Helper()
+	r, err := f.CreateRoom(t.Context(), roomreel.Room{
+		SID: roomreel.NewSID[roomreel.RoomSID](), AccountSID: f.account, UniqueName: name, Type: "group", StatusCallback: statusCallback,
+		EmptyRoomTimeout: time.Minute, UnusedRoomTimeout: time.Minute,
+	})
+	check(t, err)
+	return r
+}
+
+// endIdle ends the rooms that have timed out, and returns the room as it is then.
+func (f *fixture) endIdle(t *testing.T, room roomreel.Room, want int) roomreel.Room {
+	t.Helper()
+	ended, err := f.EndIdleRooms(t.Context())
+	check(t, err)
+	wantEqual(t, "rooms that ended", ended, want)
+	room, err = f.Room(t.Context(), f.account, string(room.SID))
+	check(t, err)
+	return room
+}
+
+func TestEndIdleRooms_AfterTheTimeout(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		room, forever := f.idleRoom(t, "r"), f.room(t, "no timeout")
+		storetest.TimeOut(t, f.Store, forever.SID)
+		wantEqual(t, "status before the timeout", f.endIdle(t, room, 0).Status, roomreel.RoomInProgress)
+		storetest.TimeOut(t, f.Store, room.SID)
+		f.recording(t, room, "alice", "camera") // a recording begins the timeout anew
+		wantEqual(t, "status after a recording", f.endIdle(t, room, 0).Status, roomreel.RoomInProgress)
+		storetest.TimeOut(t, f.Store, room.SID)
+		check(t, f.KeepRoomOpen(t.Context(), room)) // and so does a running upload
+		wantEqual(t, "status during an upload", f.endIdle(t, room, 0).Status, roomreel.RoomInProgress)
+		wantEqual(t, "hook jobs", f.queue.count(store.JobHook, string(room.SID)), 0)
+
+		storetest.TimeOut(t, f.Store, room.SID)
+		ended := f.endIdle(t, room, 1)
+		if ended.Status != roomreel.RoomCompleted || ended.Ended.IsZero() || !ended.TimedOut {
+			t.Errorf("the room is %+v", ended)
+		}
+		f.endIdle(t, room, 0)
+		wantEqual(t, "hook jobs", f.queue.count(store.JobHook, string(room.SID)), 1)
+		types := f.events(t, string(room.SID))
+		wantEqual(t, "the last event", types[len(types)-1], roomreel.RoomEndedEvent)
+	})
+}
+
+// TestEndIdleRooms_TakesWhatArrivesLater: a room that ended by itself takes recordings. Its hooks wait until nothing has arrived for
+// its timeout. A request to complete it ends that.
+func TestEndIdleRooms_TakesWhatArrivesLater(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		room := f.idleRoom(t, "r")
+		waiting := f.composition(t, room)
+		storetest.TimeOut(t, f.Store, room.SID)
+		f.endIdle(t, room, 1) // unused
+		wantEqual(t, "compose jobs without a recording", f.queue.count(store.JobCompose, string(waiting.SID)), 0)
+		f.recording(t, room, "alice", "camera")
+		f.recording(t, room, "alice", "microphone")
+		wantEqual(t, "hook jobs while recordings arrive", f.queue.count(store.JobHook, string(room.SID)), 0)
+		storetest.TimeOut(t, f.Store, room.SID)
+		ended := f.endIdle(t, room, 1)
+		wantEqual(t, "hook jobs after the timeout", f.queue.count(store.JobHook, string(room.SID)), 1)
+		wantEqual(t, "compose jobs after the timeout", f.queue.count(store.JobCompose, string(waiting.SID)), 1)
+		p, err := f.Participant(t.Context(), ended, "alice")
+		check(t, err)
+		if p.Status != "disconnected" || p.End.Before(p.Start) {
+			t.Errorf("a participant who came late is %+v", p)
+		}
+		if diff := cmp.Diff([]roomreel.EventType{
+			"room-created", "room-ended", "participant-connected", "track-added", "track-removed", "participant-disconnected", "track-added", "track-removed",
+		}, f.events(t, string(room.SID))); diff != "" {
+			t.Error(diff)
+		}
+		_, err = f.CompleteRoom(t.Context(), f.account, room.SID)
+		check(t, err)
+		_, _, err = f.add(t, f.upload(room, "bob", "camera"))
+		wantCode(t, err, roomreel.Conflict)
+
+		// A request that completes the room does not wait for the timeout.
+		other := f.idleRoom(t, "other")
+		storetest.TimeOut(t, f.Store, other.SID)
+		f.endIdle(t, other, 1)
+		f.recording(t, other, "alice", "camera")
+		_, err = f.CompleteRoom(t.Context(), f.account, other.SID)
+		check(t, err)
+		wantEqual(t, "hook jobs after the request", f.queue.count(store.JobHook, string(other.SID)), 1)
+		f.endIdle(t, other, 0)
+	})
+}
+
+func TestEndIdleRooms_HappensOnce(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		room := f.idleRoom(t, "r")
+		f.recording(t, room, "alice", "camera")
+		storetest.TimeOut(t, f.Store, room.SID)
+		atOnce(t, 8, func(i int) error {
+			if i%2 == 0 {
+				_, err := f.CompleteRoom(t.Context(), f.account, room.SID)
+				return err
+			}
+			_, err := f.EndIdleRooms(t.Context())
+			return err
+		}, nil)
+		wantEqual(t, "hook jobs", f.queue.count(store.JobHook, string(room.SID)), 1)
+		var ends int
+		for _, kind := range f.events(t, string(room.SID)) {
+			if kind == roomreel.RoomEndedEvent {
+				ends++
+			}
+		}
+		wantEqual(t, "room-ended events", ends, 1)
 	})
 }

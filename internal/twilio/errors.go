@@ -37,6 +37,8 @@ const (
 	RecordingRulesInvalid         = 53120
 	ParticipantDurationOutOfRange = 53123
 	IdentityInvalid               = 53200
+	ParticipantStatusInvalid      = 53209
+	SubscribeRulesInvalid         = 53215
 	TrackNameInvalid              = 53301
 
 	// Recordings.
@@ -105,6 +107,8 @@ var Errors = map[int]ErrorEntry{
 	RoomCompleted:                 {Meaning: "The room is completed; what was asked needs a room in progress.", Status: 400},
 	RecordingRulesInvalid:         {Meaning: "The recording rules are not valid; the message says which and why."},
 	ParticipantDurationOutOfRange: {Meaning: "MaxParticipantDuration is out of range."},
+	ParticipantStatusInvalid:      {Meaning: "A participant's Status can only be set to disconnected."},
+	SubscribeRulesInvalid:         {Meaning: "The subscribe rules are not valid; the message says which and why."},
 	IdentityInvalid:               {Meaning: "ParticipantIdentity is missing, longer than 128 characters, or holds control characters."},
 	TrackNameInvalid:              {Meaning: "TrackName is longer than 128 characters or holds control characters."},
 

@@ -41,6 +41,25 @@ func RoomEvent(r roomreel.Room, kind roomreel.EventType) map[string]string {
 	return params
 }
 
+// ParticipantEvent returns the own parameters of an event of a participant of room, or of one of its tracks; track is nil for the
+// former.
+//
+// Source: twilio.com/docs/video/api/status-callbacks, "Rooms Status Callbacks".
+func ParticipantEvent(room roomreel.Room, p roomreel.Participant, track *roomreel.PublishedTrack, kind roomreel.EventType) map[string]string {
+	params := roomParams(room)
+	params["RoomStatus"] = string(room.Status)
+	params["ParticipantSid"] = string(p.SID)
+	params["ParticipantStatus"] = p.Status
+	params["ParticipantIdentity"] = p.Identity
+	if kind == roomreel.ParticipantEndedEvent {
+		params["ParticipantDuration"] = seconds(p.End.Sub(p.Start))
+	}
+	if track != nil {
+		params["TrackSid"], params["TrackKind"] = string(track.SID), string(track.Kind)
+	}
+	return params
+}
+
 func roomParams(r roomreel.Room) map[string]string {
 	return map[string]string{"RoomSid": string(r.SID), "RoomName": r.UniqueName, "RoomType": r.Type}
 }

@@ -51,7 +51,13 @@ func TestEvents_HaveTheParametersOfTheDocumentation(t *testing.T) {
 	hook := roomreel.Hook{SID: "HK1", FriendlyName: "all"}
 	now := created.Add(10 * time.Second)
 
+	participant := roomreel.Participant{SID: "PA1", Identity: "alice", Status: "disconnected", Start: created, End: created.Add(time.Minute)}
+	track := roomreel.PublishedTrack{SID: "MT1", Kind: roomreel.Video}
+
 	ofRoom := map[string]string{"RoomSid": "RM1", "RoomName": "standup", "RoomType": "group"}
+	ofParticipant := with(ofRoom, map[string]string{
+		"RoomStatus": "completed", "ParticipantSid": "PA1", "ParticipantStatus": "disconnected", "ParticipantIdentity": "alice",
+	})
 	ofRecording := with(ofRoom, map[string]string{
 		"RecordingSid": "RT1", "RecordingUri": "/v1/Recordings/RT1", "ParticipantSid": "PA1", "ParticipantIdentity": "alice",
 		"SourceSid": "MT1", "TrackName": "camera", "Container": "mkv", "Codec": "vp8", "Type": "video",
@@ -66,6 +72,17 @@ func TestEvents_HaveTheParametersOfTheDocumentation(t *testing.T) {
 		roomreel.RoomEndedEvent: {
 			twilio.RoomEvent(room, roomreel.RoomEndedEvent),
 			with(ofRoom, map[string]string{"RoomStatus": "completed", "RoomDuration": "90"}),
+		},
+		roomreel.ParticipantConnectedEvent: {
+			twilio.ParticipantEvent(room, participant, nil, roomreel.ParticipantConnectedEvent), ofParticipant,
+		},
+		roomreel.ParticipantEndedEvent: {
+			twilio.ParticipantEvent(room, participant, nil, roomreel.ParticipantEndedEvent),
+			with(ofParticipant, map[string]string{"ParticipantDuration": "60"}),
+		},
+		roomreel.TrackAddedEvent: {
+			twilio.ParticipantEvent(room, participant, &track, roomreel.TrackAddedEvent),
+			with(ofParticipant, map[string]string{"TrackSid": "MT1", "TrackKind": "video"}),
 		},
 		roomreel.RecordingStartedEvent: {
 			twilio.RecordingEvent(room, recording, roomreel.RecordingStartedEvent), ofRecording,

@@ -44,7 +44,13 @@ func signed(address string, params map[string]string) string {
 
 // NewRequest builds the signed request that carries an event to its callback. Its parameters are the event's own and
 // SequenceNumber. By GET they are added to the query of the callback's URL and replace parameters of the same names
-// there, since validators disagree about names that come twice; other parts of the query stay as they are, byte for byte.
+// there, since validators disagree about names that come twice; other parts of the query stay as they are, byte for byte, except
+// for characters that a URL cannot hold.
+//
+// A user name and password in the URL go into the Authorization header. They are neither sent nor signed as a part of the URL,
+// because the receiver does not see them there.
+//
+// Source: twilio.com/docs/usage/security, "HTTP authentication".
 //
 // The header I-Twilio-Idempotency-Token is the event's ID: the same at every attempt.
 func NewRequest(ctx context.Context, e roomreel.Event, token string) (*http.Request, error) {
@@ -52,6 +58,8 @@ func NewRequest(ctx context.Context, e roomreel.Event, token string) (*http.Requ
 	if err != nil {
 		return nil, err
 	}
+	login := u.User
+	u.User = nil
 	params := maps.Clone(e.Params)
 	if params == nil {
 		params = map[string]string{}
@@ -79,6 +87,10 @@ func NewRequest(ctx context.Context, e roomreel.Event, token string) (*http.Requ
 	if err != nil {
 		return nil, errors.New("callback URL cannot be used")
 	}
+	if login != nil {
+		password, _ := login.Password()
+		r.SetBasicAuth(login.Username(), password)
+	}
 	r.Header.Set("X-Twilio-Signature", Sign(token, u.String(), params))
 	r.Header.Set("I-Twilio-Idempotency-Token", e.ID)
 	r.Header.Set("User-Agent", "roomreel")
@@ -86,7 +98,8 @@ func NewRequest(ctx context.Context, e roomreel.Event, token string) (*http.Requ
 	return r, nil
 }
 
-// parse reads a callback's URL as it will be sent and signed: without fragment, and with the path that a request has.
+// parse reads a callback's URL as it will be sent and signed: without fragment, with the path that a request has, and with %20 in
+// the place of a space in the query. The user name and password are still in it.
 func parse(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Opaque != "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -96,7 +109,22 @@ func parse(address string) (*url.URL, error) {
 	if u.Path == "" {
 		u.Path = "/"
 	}
+	u.RawQuery = escapeQuery(u.RawQuery)
 	return u, nil
+}
+
+// escapeQuery escapes the characters that a query cannot hold, and the apostrophe, which validators that normalize URLs escape.
+// [ and ] stay as they are: forms of PHP have them in names.
+func escapeQuery(query string) string {
+	var b strings.Builder
+	for _, c := range []byte(query) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"'<>\\^`{|}", c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // strip returns query without the parameters that have one of the names.

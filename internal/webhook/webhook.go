@@ -109,7 +109,7 @@ func allowedAddresses(allow []netip.Prefix) *ssrf.Guardian {
 }
 
 // ErrForbidden says that a callback's address is refused. Nothing was sent.
-var ErrForbidden = errors.New("the address is in a private, local or special network, which this server does not call")
+var ErrForbidden = errors.New("the address is in a private, local or special network; this server calls it only if the setting webhook.allow names the network")
 
 // Result is the result of one delivery.
 type Result struct {

@@ -55,7 +55,7 @@ func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {
 }
 
 func TestDeliver_IsAcceptedByTwiliosValidator(t *testing.T) {
-	for _, path := range []string{"", "/", "/hook", "/hook?tenant=a%20b&x=1", "/a%2Fb/?q", "/hook?CompositionSid=old&keep=%7E#ct=1&rc=5", "/hook?a=+b"} {
+	for _, path := range []string{"", "/", "/hook", "/hook?tenant=a%20b&x=1", "/a%2Fb/?q", "/hook?CompositionSid=old&keep=%7E#ct=1&rc=5", "/hook?a=+b", "/hook?a=b c&d='x'", "/hook?ä={}|\"<>&b[c]=1", "/a b"} {
 		for _, method := range []string{"POST", "GET", ""} {
 			t.Run(method+path, func(t *testing.T) {
 				var called bool
@@ -99,6 +99,77 @@ func TestDeliver_IsAcceptedByTwiliosValidator(t *testing.T) {
 	}
 }
 
+// TestDeliver_SendsCredentialsOfTheURLInTheHeader: the receiver sees its URL without them, so the signature must be without them.
+func TestDeliver_SendsCredentialsOfTheURLInTheHeader(t *testing.T) {
+	for login, want := range map[string][2]string{"user:pass": {"user", "pass"}, "a%40b:c%3Ad%20e": {"a@b", "c:d e"}, "user": {"user", ""}} {
+		for _, method := range []string{"POST", "GET"} {
+			var called bool
+			server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				called = true
+				body, _ := io.ReadAll(r.Body)
+				user, password, _ := r.BasicAuth()
+				if got := [2]string{user, password}; got != want {
+					t.Errorf("%s: credentials %q, want %q", login, got, want)
+				}
+				seen, v := "http://"+r.Host+r.RequestURI, client.NewRequestValidator(token)
+				if method == "GET" && !v.Validate(seen, nil, r.Header.Get("X-Twilio-Signature")) ||
+					method == "POST" && !v.ValidateBody(seen, body, r.Header.Get("X-Twilio-Signature")) {
+					t.Errorf("%s with %s is refused", seen, body)
+				}
+			})
+			address := strings.Replace(server.URL, "://", "://"+login+"@", 1) + "/hook?x=1"
+			if o := sender(t, Config{Allow: loopback}).Deliver(t.Context(), event(address, method), token); !o.Delivered || !called {
+				t.Errorf("%s: got %+v", address, o)
+			}
+		}
+	}
+	var sent http.Header
+	server := serve(t, func(w http.ResponseWriter, r *http.Request) { sent = r.Header })
+	sender(t, Config{Allow: loopback}).Deliver(t.Context(), event(server.URL, "POST"), token)
+	if sent.Get("Authorization") != "" {
+		t.Errorf("Authorization %q without credentials", sent.Get("Authorization"))
+	}
+}
+
+// TestCheckURL_RefusesWhatDeliveryWouldRefuse: of the hosts that are never called, it refuses those that are no names to look up.
+func TestCheckURL_RefusesWhatDeliveryWouldRefuse(t *testing.T) {
+	for _, host := range forbidden {
+		err := CheckURL("https://"+host+":8080/hook", nil)
+		switch host {
+		case "metadata.google.internal", "instance-data", "127.0.0.1.nip.io", "rebind.example", "①②⑦.0.0.1", "127。0。0。1":
+			if err != nil && !strings.Contains(err.Error(), "neither a name nor") {
+				t.Errorf("%s: %v; names are checked when they are called", host, err)
+			}
+		default:
+			if err == nil {
+				t.Errorf("%s is accepted", host)
+			}
+		}
+	}
+	for _, address := range []string{"ftp://example.com", "/hook", "https://", "https:///x", "https://:80/", "https://%zz", "mailto:a@b", ""} {
+		if CheckURL(address, nil) == nil {
+			t.Errorf("%s is accepted", address)
+		}
+	}
+	for _, address := range []string{"https://example.com/", "http://example.com:8080?a=b c", "https://user:pass@example.com", "https://8.8.8.8/", "https://[2606:4700::1111]/", "https://1.example.com", "https://localhost.example.com"} {
+		if err := CheckURL(address, nil); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	err := CheckURL("http://localhost:3000/", nil)
+	if !errors.Is(err, ErrForbidden) || !strings.Contains(err.Error(), "webhook.allow") {
+		t.Errorf("localhost: %v, want the name of the setting", err)
+	}
+	for _, address := range []string{"http://localhost:3000/", "http://LOCALHOST./", "http://app.localhost", "http://127.0.0.1:1"} {
+		if err := CheckURL(address, loopback); err != nil {
+			t.Errorf("%s, which the operator allows: %v", address, err)
+		}
+	}
+	if CheckURL("http://10.0.0.1", loopback) == nil || CheckURL("http://[::1]", loopback) == nil {
+		t.Error("a network that the operator did not allow is accepted")
+	}
+}
+
 // The example of Twilio's own validator tests.
 func TestSign_KnownAnswer(t *testing.T) {
 	params := map[string]string{
@@ -137,6 +208,7 @@ func FuzzSigned(f *testing.F) {
 		if err != nil {
 			return
 		}
+		u.User = nil
 		if u.Port() != "" && strings.Contains(u.Hostname(), ":") {
 			return // twilio-go cuts IPv6 hosts at their first colon
 		}

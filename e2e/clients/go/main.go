@@ -49,7 +49,8 @@ func main() {
 	a.deletions(room, film, recordings[0])
 	a.credentialsAndSettings()
 	a.errors(room)
-	a.rateLimit()
+	a.anonymize(room)
+	a.manyWrites()
 }
 
 type application struct{ *twilio.RestClient }
@@ -100,7 +101,27 @@ func (a application) participants(room string) {
 	check(len(published) == 2, published)
 	track := must(a.VideoV1.FetchRoomParticipantPublishedTrack(room, *bob.Sid, *published[0].Sid))
 	check(*track.Name == *published[0].Name && *track.ParticipantSid == *bob.Sid, track)
+
+	received := must(a.VideoV1.ListRoomParticipantSubscribedTrack(room, *bob.Sid, nil))
+	check(len(received) == 0, received)
+	rule := map[string]any{"type": "exclude", "publisher": "alice", "kind": "video"}
+	rules := must(a.VideoV1.UpdateRoomParticipantSubscribeRule(room, *bob.Sid, (&video.UpdateRoomParticipantSubscribeRuleParams{}).SetRules([]any{rule})))
+	check(len(*rules.Rules) == 1, rules)
+	rules = must(a.VideoV1.FetchRoomParticipantSubscribeRule(room, "bob"))
+	check((*rules.Rules)[0].Publisher == "alice", rules)
+	left := must(a.VideoV1.UpdateRoomParticipant(room, "bob", (&video.UpdateRoomParticipantParams{}).SetStatus("disconnected")))
+	check(*left.Status == "disconnected" && left.EndTime != nil, left)
 	done("participants")
+}
+
+// anonymize takes the name of a participant out of a room and its compositions.
+func (a application) anonymize(room string) {
+	bob := must(a.VideoV1.FetchRoomParticipant(room, "bob"))
+	hidden := must(a.VideoV1.UpdateRoomParticipantAnonymize(room, *bob.Sid))
+	check(*hidden.Identity == *bob.Sid, hidden)
+	_, err := a.VideoV1.FetchRoomParticipant(room, "bob")
+	refused(err, 404, 20404)
+	done("anonymized participant")
 }
 
 func (a application) compositionHook() string {
@@ -257,17 +278,13 @@ func (a application) errors(room string) {
 	done("errors")
 }
 
-func (a application) rateLimit() {
-	for range 500 {
-		_, err := a.VideoV1.CreateComposition((&video.CreateCompositionParams{}).SetRoomSid("none"))
-		var answer *client.TwilioRestError
-		if errors.As(err, &answer) && answer.Status == http.StatusTooManyRequests {
-			refused(err, 429, 20429)
-			done("rate limit")
-			return
-		}
+// manyWrites makes more rooms in a row than the rate limit allows at once. They wait, and none is refused.
+func (a application) manyWrites() {
+	for range 200 {
+		_, err := a.VideoV1.CreateRoom(nil)
+		ok(err)
 	}
-	log.Fatal("the rate limit was not reached")
+	done("many writes")
 }
 
 func done(part string) { fmt.Println(part) }

@@ -8,12 +8,15 @@ package storetest
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 
+	"roomreel"
 	"roomreel/internal/store"
 )
 
@@ -70,4 +73,71 @@ func PostgreSQL(t testing.TB) store.Config {
 		t.Fatal(err)
 	}
 	return store.Config{URL: url + "?search_path=" + schema + "&pool_max_conns=8"}
+}
+
+// TimeOut lets the timeout of a room pass, by the database's clock. A room that does not end by itself stays as it is.
+func TimeOut(t testing.TB, s *store.Store, room roomreel.RoomSID) {
+	t.Helper()
+	const text = `UPDATE room SET ends = 1 WHERE sid = $1 AND ends > 0`
+	var err error
+	if s.PostgreSQL() != nil {
+		_, err = s.PostgreSQL().Exec(t.Context(), text, room)
+	} else {
+		_, err = s.SQLite().ExecContext(t.Context(), text, room)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Dump returns every value of every table as text, for tests that something is nowhere in the database.
+func Dump(t testing.TB, s *store.Store) string {
+	t.Helper()
+	db, tables := s.SQLite(), `SELECT name FROM sqlite_master WHERE type = 'table'`
+	if s.PostgreSQL() != nil {
+		db, tables = stdlib.OpenDBFromPool(s.PostgreSQL()), `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()`
+		defer db.Close()
+	}
+	read := func(text string) (rows [][]any) {
+		t.Helper()
+		found, err := db.QueryContext(t.Context(), text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer found.Close()
+		columns, err := found.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for found.Next() {
+			values := make([]any, len(columns))
+			for i := range values {
+				values[i] = new(any)
+			}
+			if err := found.Scan(values...); err != nil {
+				t.Fatal(err)
+			}
+			rows = append(rows, values)
+		}
+		if err := found.Err(); err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	var dump strings.Builder
+	for _, table := range read(tables) {
+		name := fmt.Sprint(*table[0].(*any))
+		for _, row := range read(`SELECT * FROM "` + name + `"`) {
+			fmt.Fprintf(&dump, "%s:", name)
+			for _, value := range row {
+				if text, ok := (*value.(*any)).([]byte); ok {
+					fmt.Fprintf(&dump, " %s", text)
+				} else {
+					fmt.Fprintf(&dump, " %v", *value.(*any))
+				}
+			}
+			dump.WriteByte('\n')
+		}
+	}
+	return dump.String()
 }

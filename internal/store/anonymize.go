@@ -1,0 +1,213 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"roomreel"
+)
+
+// Names are what a participant and its tracks were called before they were anonymized.
+type Names struct {
+	Identity string
+	Tracks   []roomreel.PublishedTrack // of the participant
+	Others   []string                  // names of the room's other tracks
+}
+
+// AnonymizeParticipant replaces the identity of a participant by its SID, and the names of its tracks by theirs, in all rows: the
+// participant, its tracks and recordings, events that were delivered or are to be, rules, and the requests and reports of the
+// room's compositions. rename returns a composition's request without the names; it must not reach the database.
+//
+// A plan that is stored keeps the names until its composition ends; the report that comes of it does not, see currentNames.
+func (s *Store) AnonymizeParticipant(ctx context.Context, room roomreel.Room, sid roomreel.ParticipantSID,
+	rename func(Names, roomreel.Composition) roomreel.FilmSpec,
+) (roomreel.Participant, error) {
+	return s.changeParticipant(ctx, room, sid, func(tx *Tx, room roomreel.Room, p *roomreel.Participant) error {
+		names, err := namesOf(ctx, tx, *p)
+		if err != nil {
+			return err
+		}
+		recordings, err := collect(ctx, tx, scanText[string], `SELECT sid FROM recording WHERE participant_sid = $1 ORDER BY created, sid`, sid)
+		if err != nil {
+			return err
+		}
+		p.Identity, p.Updated = string(sid), s.now()
+		for _, text := range []string{
+			`UPDATE participant SET identity = sid, updated = $2 WHERE sid = $1`,
+			`UPDATE track SET name = sid, updated = $2 WHERE participant_sid = $1`,
+		} {
+			if _, err := tx.Exec(ctx, text, sid, micros(p.Updated)); err != nil {
+				return err
+			}
+		}
+		// The digest of an upload is made of the names too. The same file is a new recording if it is uploaded again.
+		if _, err := tx.Exec(ctx, `UPDATE recording SET identity = participant_sid, track_name = track_sid, upload_digest = 'anonymized ' || sid
+			WHERE participant_sid = $1`, sid); err != nil {
+			return err
+		}
+		for _, resource := range append(recordings, string(room.SID)) {
+			if err := renameInEvents(ctx, tx, resource, *p); err != nil {
+				return err
+			}
+		}
+		if err := names.renameInRules(ctx, tx, room, *p); err != nil {
+			return err
+		}
+		if err := s.renameInCompositions(ctx, tx, room, names, rename); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, room.AccountSID, "update", string(sid), map[string]string{"identity": "anonymized"})
+	})
+}
+
+func namesOf(ctx context.Context, tx *Tx, p roomreel.Participant) (Names, error) {
+	all, err := collect(ctx, tx, scanTrack, `SELECT `+trackColumns+` FROM track WHERE room_sid = $1 ORDER BY created, sid`, p.RoomSID)
+	names := Names{Identity: p.Identity}
+	for _, track := range all {
+		if track.ParticipantSID == p.SID {
+			names.Tracks = append(names.Tracks, track)
+		} else {
+			names.Others = append(names.Others, track.Name)
+		}
+	}
+	return names, err
+}
+
+// renameInEvents replaces the names in the parameters of a resource's events that are about an anonymized participant.
+func renameInEvents(ctx context.Context, tx *Tx, resource string, p roomreel.Participant) error {
+	type event struct {
+		id     string
+		params map[string]string
+	}
+	events, err := collect(ctx, tx, func(row scanner) (e event, err error) {
+		err = row.Scan(&e.id, fromText{&e.params})
+		return e, err
+	}, `SELECT id, params FROM event WHERE resource = $1`, resource)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		if e.params["ParticipantSid"] != string(p.SID) {
+			continue
+		}
+		e.params["ParticipantIdentity"] = p.Identity
+		if _, named := e.params["TrackName"]; named {
+			e.params["TrackName"] = e.params["SourceSid"]
+		}
+		if _, err := tx.Exec(ctx, `UPDATE event SET params = $2 WHERE id = $1`, e.id, text(e.params)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// renameInRules replaces the names in the recording rules of a room and the subscribe rules of its participants.
+func (n Names) renameInRules(ctx context.Context, tx *Tx, room roomreel.Room, p roomreel.Participant) error {
+	rename := func(rule *roomreel.RecordingRule) {
+		if rule.Publisher == n.Identity {
+			rule.Publisher = p.Identity
+		}
+		for _, track := range n.Tracks {
+			if rule.Track == track.Name && !slices.Contains(n.Others, track.Name) {
+				rule.Track = string(track.SID)
+				break
+			}
+		}
+	}
+	for i := range room.Rules {
+		rename(&room.Rules[i])
+	}
+	if _, err := tx.Exec(ctx, `UPDATE room SET rules = $2 WHERE sid = $1`, room.SID, text(room.Rules)); err != nil {
+		return err
+	}
+	all, err := collect(ctx, tx, scanParticipant(room), `SELECT `+participantColumns+` FROM participant
+		WHERE room_sid = $1 AND subscribe_rules <> 'null'`, room.SID)
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		for i := range other.SubscribeRules {
+			rename(&other.SubscribeRules[i].RecordingRule)
+		}
+		if _, err := tx.Exec(ctx, `UPDATE participant SET subscribe_rules = $2 WHERE sid = $1`, other.SID, text(other.SubscribeRules)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// renameInCompositions replaces the names in the requests and reports of a room's compositions, deleted ones too.
+func (s *Store) renameInCompositions(ctx context.Context, tx *Tx, room roomreel.Room, names Names,
+	rename func(Names, roomreel.Composition) roomreel.FilmSpec,
+) error {
+	all, err := collect(ctx, tx, scanComposition, `SELECT `+compositionColumns+` FROM composition WHERE room_sid = $1 ORDER BY created, sid`+s.forUpdate, room.SID)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		spec := rename(names, c)
+		report, err := currentNames(ctx, tx, room.SID, c.Report)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `UPDATE composition SET video_layout = $2, audio_sources = $3, audio_sources_excluded = $4, report = $5 WHERE sid = $1`,
+			c.SID, spec.VideoLayout, text(spec.AudioSources), text(spec.AudioSourcesExcluded), report); err != nil {
+			return err
+		}
+		plan, err := planOf(ctx, tx, c.SID)
+		if errors.Is(err, ErrLeaseLost) || err == nil && plan.Film == nil {
+			continue // there is no film that waits for its delivery
+		}
+		if err != nil {
+			return err
+		}
+		if plan.Film.Report, err = currentNames(ctx, tx, room.SID, plan.Film.Report); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `UPDATE composition_plan SET film = $2 WHERE composition_sid = $1`, c.SID, text(plan.Film)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// currentNames returns a report with the SIDs of anonymized participants and their tracks in the place of names that the plan knew.
+func currentNames(ctx context.Context, q querier, room roomreel.RoomSID, report string) (string, error) {
+	if report == "" {
+		return "", nil
+	}
+	type recording struct{ sid, participant, track string }
+	anonymous, err := collect(ctx, q, func(row scanner) (r recording, err error) {
+		err = row.Scan(&r.sid, &r.participant, &r.track)
+		return r, err
+	}, `SELECT sid, participant_sid, track_sid FROM recording WHERE room_sid = $1 AND identity = participant_sid`, room)
+	if err != nil || len(anonymous) == 0 {
+		return report, err
+	}
+	bySID := map[string]recording{}
+	for _, r := range anonymous {
+		bySID[r.sid] = r
+	}
+	var fields map[string]json.RawMessage
+	var tracks []map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(report), &fields); err != nil {
+		return "", fmt.Errorf("read report: %w", err)
+	}
+	if err := json.Unmarshal(fields["tracks"], &tracks); err != nil {
+		return "", fmt.Errorf("read tracks of report: %w", err)
+	}
+	for _, track := range tracks {
+		var sid string
+		if err := json.Unmarshal(track["recording_sid"], &sid); err != nil {
+			return "", fmt.Errorf("read track of report: %w", err)
+		}
+		if r, found := bySID[sid]; found {
+			track["participant"], track["track_name"] = json.RawMessage(text(r.participant)), json.RawMessage(text(r.track))
+		}
+	}
+	fields["tracks"] = json.RawMessage(text(tracks))
+	return text(fields), nil
+}
