@@ -50,30 +50,27 @@ type backend struct {
 	closers []func() error
 }
 
-// openBackend opens the data that the configuration names and creates what is missing. The caller closes it.
-func openBackend(ctx context.Context, c config.Config, log *slog.Logger) (_ *backend, err error) {
+// openBackend opens the data that the configuration names. The caller closes it. If existing is true, the database must be there
+// and up to date, else what is missing is created. It does not create a key file while the database holds secrets.
+func openBackend(ctx context.Context, c config.Config, existing bool, log *slog.Logger) (_ *backend, err error) {
 	b := &backend{uploads: filepath.Join(c.Server.Data, uploadFolder), films: filepath.Join(c.Server.Data, filmFolder)}
 	defer func() {
 		if err != nil {
 			b.close()
 		}
 	}()
+	if b.store, err = openStore(ctx, c, existing); err != nil {
+		return nil, err
+	}
+	b.closers = append(b.closers, b.store.Close)
+	if b.keys, err = openKeys(ctx, keyPath(c), b.store); err != nil {
+		return nil, err
+	}
 	for _, folder := range []string{b.uploads, b.films} {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return nil, usageError{fmt.Errorf("server.data: %w", err)}
 		}
 	}
-	if b.keys, err = keyring.Open(filepath.Join(c.Server.Data, keyFile)); err != nil {
-		return nil, err
-	}
-	b.store, err = store.Open(ctx, store.Config{
-		URL: c.Database.URL.Reveal(), Path: filepath.Join(c.Server.Data, databaseFile),
-		KeepDeleted: c.Retention.Metadata.Std(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	b.closers = append(b.closers, b.store.Close)
 	if b.buckets, err = newBuckets(c.S3.Endpoints); err != nil {
 		return nil, usageError{err}
 	}
@@ -93,6 +90,35 @@ func openBackend(ctx context.Context, c config.Config, log *slog.Logger) (_ *bac
 		Limits: c.Limits.Film(),
 	})
 	return b, nil
+}
+
+// openStore opens the database of the configuration. If existing is true, it must be there and up to date.
+func openStore(ctx context.Context, c config.Config, existing bool) (*store.Store, error) {
+	if !existing {
+		if err := os.MkdirAll(c.Server.Data, 0o700); err != nil {
+			return nil, usageError{fmt.Errorf("server.data: %w", err)}
+		}
+	}
+	unix.Umask(0o077) // what this process creates belongs to its user alone
+	db, err := store.Open(ctx, store.Config{
+		URL: c.Database.URL.Reveal(), Path: filepath.Join(c.Server.Data, databaseFile), Existing: existing,
+		KeepDeleted: c.Retention.Metadata.Std(),
+	})
+	if err == nil {
+		closeToOthers(c.Server.Data)
+	}
+	return db, err
+}
+
+// keyPath is where the service's own keys are.
+func keyPath(c config.Config) string { return absolute(filepath.Join(c.Server.Data, keyFile)) }
+
+// absolute returns a path that does not depend on the working folder, for messages.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 // openBlobs opens a folder of the data folder, or the media store's bucket with a further prefix.

@@ -50,6 +50,44 @@ func TestAuthenticate(t *testing.T) {
 	})
 }
 
+// TestAuthenticate_StoresALostTokenAgain gives up all secrets, as the operator does after the key file was lost. A sign-in brings the
+// account's token back. A credential stays lost.
+func TestAuthenticate_StoresALostTokenAgain(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		credential, err := f.CreateCredential(ctx, f.account, roomreel.AWSCredential, app.CreateCredential{Credentials: "AKIA:se:cret"})
+		check(t, err)
+		_, err = f.store.Reseal(ctx, func(string, []byte) ([]byte, error) { return []byte{}, nil })
+		check(t, err)
+		if token, err := f.AuthToken(ctx, f.account); err == nil {
+			t.Errorf("a token that was given up is %q", token)
+		}
+		_, err = f.Authenticate(ctx, string(f.account), "wrong")
+		wantError(t, err, roomreel.Unauthenticated, "")
+		if _, err := f.AuthToken(ctx, f.account); err == nil {
+			t.Error("a sign-in that failed stored a token")
+		}
+		if used, err := f.EverUsed(ctx); err != nil || used {
+			t.Errorf("before the first sign-in: used %v, %v", used, err)
+		}
+		for range 2 {
+			_, err = f.Authenticate(ctx, string(f.account), f.token)
+			check(t, err)
+			token, err := f.AuthToken(ctx, f.account)
+			if check(t, err); token != f.token {
+				t.Errorf("after a sign-in the token is %q", token)
+			}
+		}
+		if used, err := f.EverUsed(ctx); err != nil || !used {
+			t.Errorf("after a sign-in: used %v, %v", used, err)
+		}
+		_, _, err = f.KeyPair(ctx, f.account, credential.SID)
+		wantError(t, err, roomreel.NotFound, "")
+		_, err = f.RotateSecrets(ctx)
+		check(t, err)
+	})
+}
+
 func publicKey(t *testing.T) string {
 	t.Helper()
 	private, err := rsa.GenerateKey(rand.Reader, 2048)

@@ -73,7 +73,7 @@ func New(c Config) *App {
 		store: c.Store, keys: c.Keys, media: c.Media, working: c.Working, buckets: c.Buckets, log: c.Log,
 		scratch: &scratch{
 			folder: c.Scratch, maxUpload: c.MaxUpload, maxUploads: c.MaxUploads, floor: c.ScratchFloor,
-			free: func() (int64, error) { return freeSpace(c.Scratch) },
+			free: func() (int64, error) { return FreeSpace(c.Scratch) },
 		},
 		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(), fps: c.FPS,
 	}

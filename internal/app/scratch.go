@@ -40,8 +40,8 @@ type scratch struct {
 	reserved int64 // bytes that they will still write, where that is known
 }
 
-// freeSpace returns the bytes that a user may still write to the file system of folder.
-func freeSpace(folder string) (int64, error) {
+// FreeSpace returns the bytes that a user may still write to the file system of folder.
+func FreeSpace(folder string) (int64, error) {
 	var stat unix.Statfs_t
 	for {
 		err := unix.Statfs(folder, &stat)

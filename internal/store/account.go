@@ -39,6 +39,12 @@ func (s *Store) SignedIn(ctx context.Context, sid roomreel.AccountSID) error {
 	return err
 }
 
+// RestoreToken stores the encrypted token of an account that has none.
+func (s *Store) RestoreToken(ctx context.Context, sid roomreel.AccountSID, token []byte) error {
+	_, err := s.read().Exec(ctx, `UPDATE account SET token = $2 WHERE sid = $1 AND length(token) = 0`, sid, token)
+	return err
+}
+
 // EverUsed reports whether anyone ever signed in with an account's token, or has made an API key.
 func (s *Store) EverUsed(ctx context.Context) (used bool, err error) {
 	return used, s.read().QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM account WHERE signed_in > 0) OR EXISTS (SELECT 1 FROM api_key)`).Scan(&used)
