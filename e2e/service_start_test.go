@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// TestService_SaysHowToMakeAnotherAccount checks the hint at a later start, which is there until somebody has signed in.
+// TestService_SaysHowToMakeAnotherAccount checks the hint at a later start, which is there until a client has signed in.
 func TestService_SaysHowToMakeAnotherAccount(t *testing.T) {
 	const hint = "roomreel account create"
 	data := t.TempDir()
@@ -23,7 +23,7 @@ func TestService_SaysHowToMakeAnotherAccount(t *testing.T) {
 	first.stop(t)
 	second := serve(t, data)
 	if !strings.Contains(second.stderr.String(), hint) || second.token != "" {
-		t.Errorf("no hint although nobody has signed in\n%s", second.stderr)
+		t.Errorf("no hint although no client has signed in\n%s", second.stderr)
 	}
 	second.account, second.token = first.account, first.token
 	if status := second.get(t, "/v1/Rooms"); status != http.StatusOK {
@@ -31,7 +31,7 @@ func TestService_SaysHowToMakeAnotherAccount(t *testing.T) {
 	}
 	second.stop(t)
 	if third := serve(t, data); strings.Contains(third.stderr.String(), hint) {
-		t.Errorf("a hint although somebody has signed in\n%s", third.stderr)
+		t.Errorf("a hint although a client has signed in\n%s", third.stderr)
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 )
 
-// privateNames are what the service keeps in its data folder, with SQLite's own files. Nobody else may read it: it holds tokens,
+// privateNames are what the service keeps in its data folder, with SQLite's own files. Other users must not read it: it holds tokens,
 // keys and media. A folder keeps others from all that is in it.
 var privateNames = []string{
 	databaseFile, databaseFile + "-wal", databaseFile + "-shm", databaseFile + "-journal", databaseFile + ".lock",

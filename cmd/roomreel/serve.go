@@ -141,7 +141,7 @@ func orUnlimited(limit int) int {
 	return limit
 }
 
-// firstAccount creates an account when there is none, and prints it with its token on standard output. If nobody ever used a token,
+// firstAccount creates an account when there is none, and prints it with its token on standard output. If no client ever used a token,
 // it says how to make another account: the first start may have ended before its output was read.
 func firstAccount(ctx context.Context, s *session, a *app.App, log *slog.Logger) error {
 	accounts, err := a.Accounts(ctx, app.Page{Size: 1})
@@ -151,7 +151,7 @@ func firstAccount(ctx context.Context, s *session, a *app.App, log *slog.Logger)
 	if len(accounts.Items) > 0 {
 		used, err := a.EverUsed(ctx)
 		if err == nil && !used {
-			log.Warn("nobody has signed in yet; if the token that the first start printed is lost, make another account on the same data: " +
+			log.Warn("no client has signed in yet; if the token that the first start printed is lost, make another account on the same data: " +
 				"roomreel account create --name NAME")
 		}
 		return err
