@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -21,7 +20,6 @@ import (
 	"roomreel/internal/blob/s3"
 	"roomreel/internal/config"
 	"roomreel/internal/keyring"
-	"roomreel/internal/progress"
 	"roomreel/internal/store"
 )
 
@@ -261,13 +259,4 @@ func abortUnfinishedUploads(ctx context.Context, media blob.Store, log *slog.Log
 		case <-tick.C:
 		}
 	}
-}
-
-// newLog makes the logger that the configuration asks for: text on a terminal, JSON otherwise.
-func newLog(c config.Log, out io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.Level.Slog()}
-	if c.Format == config.LogText || c.Format == config.LogAuto && progress.IsTerminal(out) {
-		return slog.New(slog.NewTextHandler(out, options))
-	}
-	return slog.New(slog.NewJSONHandler(out, options))
 }
