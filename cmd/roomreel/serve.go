@@ -44,7 +44,7 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	log := newLog(settings.Log, s.stderr)
-	server, err := newServer(settings.Server, log)
+	server, err := newServer(settings, log)
 	if err != nil {
 		return err
 	}
@@ -109,6 +109,7 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		PublicURL: settings.Server.PublicURL, TrustForwarded: settings.Server.TrustForwarded,
 		Limits:         api.Limits{Reads: float64(orUnlimited(settings.Limits.Reads)), Writes: float64(orUnlimited(settings.Limits.Writes))},
 		SignInFailures: orUnlimited(settings.Limits.SignInFailures),
+		BodyTimeout:    settings.Server.BodyTimeout.Std(), UploadRate: int64(settings.Server.UploadRate),
 	})
 	if settings.Server.Role == config.RoleWorker {
 		server.handler = onlyHealth(server.handler)
@@ -172,11 +173,14 @@ type httpServer struct {
 	grace    time.Duration
 	tls      *tls.Config // nil for plain HTTP
 	stopping atomic.Bool
+
+	connections *connections
 }
 
 // newServer reads the certificate and its key, if there are any.
-func newServer(c config.Server, log *slog.Logger) (*httpServer, error) {
-	server := &httpServer{log: log, grace: c.ShutdownGrace.Std()}
+func newServer(settings config.Config, log *slog.Logger) (*httpServer, error) {
+	c := settings.Server
+	server := &httpServer{log: log, grace: c.ShutdownGrace.Std(), connections: newConnections(settings.Limits.Connections)}
 	if c.TLSCert == "" {
 		return server, nil
 	}
@@ -226,8 +230,7 @@ func (h *httpServer) listen(address string) (err error) {
 }
 
 const (
-	// headerTimeout and idleTimeout bound how long a connection may stay open without a request. Bodies have no time limit:
-	// a recording may take an hour to arrive.
+	// headerTimeout and idleTimeout bound how long a connection may stay open without a request. Package api bounds bodies.
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 )
@@ -236,7 +239,7 @@ const (
 // it, open connections are closed, and unfinished jobs go back to the queue.
 func (h *httpServer) serve(ctx context.Context, jobQueue *queue.Queue, begin func() error) error {
 	inner := &http.Server{
-		Handler: h.handler, TLSConfig: h.tls, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		Handler: h.handler, TLSConfig: h.tls, ConnState: h.connections.changed, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug), // half-open connections and port scans
 	}
 	group, failed := errgroup.WithContext(context.WithoutCancel(ctx))

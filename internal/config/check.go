@@ -30,6 +30,9 @@ func (c Config) check() []error {
 	if c.Server.MaxUpload == 0 {
 		say("server.max_upload must be more than 0")
 	}
+	if c.Server.BodyTimeout == 0 || c.Server.UploadRate == 0 {
+		say("server.body_timeout and server.upload_rate must be more than 0")
+	}
 	for _, file := range []struct{ key, path string }{
 		{"server.tls_cert", c.Server.TLSCert}, {"server.tls_key", c.Server.TLSKey}, {"vault.ca", c.Media.CA},
 	} {

@@ -38,6 +38,8 @@ type Server struct {
 	TLSCert        string   `toml:"tls_cert" help:"PEM file with the certificate chain; together with tls_key it turns TLS on"`
 	TLSKey         string   `toml:"tls_key" help:"PEM file with the private key of tls_cert"`
 	MaxUpload      Bytes    `toml:"max_upload" help:"largest recording that is accepted"`
+	BodyTimeout    Duration `toml:"body_timeout" help:"longest time that the body of a request may take to arrive; an upload may pause for as long"`
+	UploadRate     Bytes    `toml:"upload_rate" help:"bytes a second that an upload must have on average"`
 	ShutdownGrace  Duration `toml:"shutdown_grace" help:"how long requests and running jobs may go on after a stop signal"`
 }
 
@@ -107,6 +109,7 @@ type Limits struct {
 	Reads          int      `toml:"reads_per_second" help:"GET requests per account and second; 0 is no limit"`
 	Writes         int      `toml:"writes_per_second" help:"other requests per account and second; 0 is no limit"`
 	SignInFailures int      `toml:"sign_in_failures" help:"failed sign-ins a minute of one user name from one client address, and ten times as many from the address; 0 is no limit"`
+	Connections    int      `toml:"connections" help:"clients that are connected at the same time; above it, connections without a request end; 0 is no limit"`
 	Uploads        int      `toml:"uploads" help:"recordings that are received at the same time; each needs its size in scratch space"`
 	Tracks         int      `toml:"tracks" help:"recordings of one room that a composition reads"`
 	FilmLength     Duration `toml:"film_length" help:"longest film"`
@@ -140,6 +143,8 @@ func Default() Config {
 			Data: "./data", Listen: "127.0.0.1:8080", Role: RoleAll,
 			// Twilio limits the recordings of one composition to 40 GB together (error 53633).
 			MaxUpload:     40 << 30,
+			BodyTimeout:   Duration(time.Minute),
+			UploadRate:    4 << 10,
 			ShutdownGrace: Duration(30 * time.Second),
 		},
 		Render: Render{Sandbox: SandboxAuto, Memory: 2 << 30},
@@ -153,7 +158,7 @@ func Default() Config {
 		Limits: Limits{
 			// Twilio's defaults for one account. Source: twilio.com/docs/video/programmable-video-limits.
 			Reads: 80, Writes: 20,
-			SignInFailures: 60, Uploads: 16,
+			SignInFailures: 60, Connections: 16384, Uploads: 16,
 			Tracks: film.Tracks, FilmLength: Duration(film.FilmLength), FilmFrames: film.Frames, OffsetSpread: Duration(film.OffsetSpread),
 		},
 		Retention: Retention{Metadata: Duration(30 * 24 * time.Hour)},
