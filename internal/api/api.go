@@ -200,6 +200,7 @@ type logNote struct {
 	route   string
 	account roomreel.AccountSID
 	err     error
+	attrs   []slog.Attr // of a sign-in that failed
 }
 
 type logNoteKey struct{}
@@ -216,6 +217,9 @@ func (a *API) logRequest(r *http.Request, out *response, note *logNote, id strin
 	}
 	if note.account != "" {
 		attrs = append(attrs, slog.String("account", string(note.account)))
+	}
+	if len(note.attrs) > 0 {
+		attrs, level = append(attrs, note.attrs...), slog.LevelWarn
 	}
 	if note.err != nil {
 		attrs = append(attrs, errorAttrs(note.err)...)

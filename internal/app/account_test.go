@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	"roomreel"
 	"roomreel/internal/app"
@@ -48,6 +49,37 @@ func TestAuthenticate(t *testing.T) {
 		_, err = f.Authenticate(ctx, string(key.SID), secret)
 		wantError(t, err, roomreel.Unauthenticated, "")
 	})
+}
+
+// TestAuthenticate_TakesAsLongForUnknownUserNames compares the shortest times of many failed sign-ins, which depend little on what else
+// the machine does. A way that asks the database for one and not for another differs by more than ten times.
+func TestAuthenticate_TakesAsLongForUnknownUserNames(t *testing.T) {
+	f := onSQLite(t)
+	key, _, err := f.CreateAPIKey(t.Context(), f.account, "ci")
+	check(t, err)
+	users := map[string]string{
+		"account": string(f.account), "key": string(key.SID),
+		"unknown_account": string(roomreel.NewSID[roomreel.AccountSID]()), "unknown_key": string(roomreel.NewSID[roomreel.APIKeySID]()),
+		"no_sid": "admin", "empty": "",
+	}
+	shortest := map[string]time.Duration{}
+	for range 300 {
+		for name, user := range users {
+			begun := time.Now()
+			_, err := f.Authenticate(t.Context(), user, "guess")
+			took := time.Since(begun)
+			wantError(t, err, roomreel.Unauthenticated, "")
+			if least, measured := shortest[name]; !measured || took < least {
+				shortest[name] = took
+			}
+		}
+	}
+	for name, took := range shortest {
+		if took > 3*shortest["account"] || 3*took < shortest["account"] {
+			t.Errorf("%s: %v, and %v for an account that exists", name, took, shortest["account"])
+		}
+	}
+	t.Log(shortest)
 }
 
 // TestAuthenticate_StoresALostTokenAgain gives up all secrets, as the operator does after the key file was lost. A sign-in brings the
