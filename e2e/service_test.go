@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,7 +31,25 @@ type service struct {
 	url            string
 	account, token string
 	command        *exec.Cmd
-	stderr         *bytes.Buffer
+	stderr         *output
+}
+
+// output is what a program writes, which may be read meanwhile.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 // serve starts the service. account and token are empty unless this is the first start on the data folder. At the end of the
@@ -43,7 +62,7 @@ func serve(t *testing.T, data string, arguments ...string) *service {
 	}
 	address := socket.Addr().String()
 	socket.Close()
-	s := &service{data: data, url: "http://" + address, stderr: &bytes.Buffer{}}
+	s := &service{data: data, url: "http://" + address, stderr: &output{}}
 	s.command = exec.Command(filepath.Join(bin, "roomreel"), append([]string{"serve", "--data", data, "--listen", address}, arguments...)...)
 	s.command.Stderr = s.stderr
 	first := filepath.Join(t.TempDir(), "stdout")

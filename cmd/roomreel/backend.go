@@ -82,10 +82,14 @@ func openBackend(ctx context.Context, c config.Config, existing bool, log *slog.
 	if b.working, err = atrest.New(working, b.keys.Keys("media at rest")...); err != nil {
 		return nil, err
 	}
+	media := ""
+	if c.Media.URL == "" {
+		media = filepath.Join(c.Server.Data, mediaFolder)
+	}
 	b.app = app.New(app.Config{
 		Store: b.store, Keys: b.keys, Media: b.media, Working: b.working, Buckets: b.buckets, Scratch: b.uploads, Log: log,
 		MaxUpload: int64(c.Server.MaxUpload), MaxUploads: c.Limits.Uploads, ComposeWindow: c.Compose.Window.Std(),
-		Limits: c.Limits.Film(),
+		Limits: c.Limits.Film(), ScratchFloor: int64(c.Limits.FreeSpace), MediaFolder: media,
 	})
 	return b, nil
 }

@@ -95,6 +95,7 @@ func (l Limits) check() []error {
 		zero bool
 	}{
 		{"limits.uploads", l.Uploads == 0},
+		{"limits.free_space", l.FreeSpace == 0},
 		{"limits.tracks", l.Tracks == 0},
 		{"limits.film_length", l.FilmLength == 0},
 		{"limits.film_frames", l.FilmFrames == 0},

@@ -111,6 +111,7 @@ type Limits struct {
 	SignInFailures int      `toml:"sign_in_failures" help:"failed sign-ins a minute of one user name from one client address, and ten times as many from the address; 0 is no limit"`
 	Connections    int      `toml:"connections" help:"clients that are connected at the same time; above it, connections without a request end; 0 is no limit"`
 	Uploads        int      `toml:"uploads" help:"recordings that are received at the same time; each needs its size in scratch space"`
+	FreeSpace      Bytes    `toml:"free_space" help:"space that uploads and compositions leave free on the disk; with less, uploads are refused and compositions wait"`
 	Tracks         int      `toml:"tracks" help:"recordings of one room that a composition reads"`
 	FilmLength     Duration `toml:"film_length" help:"longest film"`
 	FilmFrames     int      `toml:"film_frames" help:"most video frames of a film"`
@@ -158,7 +159,7 @@ func Default() Config {
 		Limits: Limits{
 			// Twilio's defaults for one account. Source: twilio.com/docs/video/programmable-video-limits.
 			Reads: 80, Writes: 20,
-			SignInFailures: 60, Connections: 16384, Uploads: 16,
+			SignInFailures: 60, Connections: 16384, Uploads: 16, FreeSpace: 256 << 20,
 			Tracks: film.Tracks, FilmLength: Duration(film.FilmLength), FilmFrames: film.Frames, OffsetSpread: Duration(film.OffsetSpread),
 		},
 		Retention: Retention{Metadata: Duration(30 * 24 * time.Hour)},
