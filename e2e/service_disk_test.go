@@ -34,7 +34,7 @@ func TestService_WaitsWhileTheDiskIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Unmount(data, unix.MNT_DETACH) })
-	s := serve(t, data, "--set", "limits.free_space=8MiB", "--set", "limits.writes_per_second=0")
+	s := serve(t, data, "--set", "limits.free_space=8MiB", "--set", "limits.writes_per_second=0", "--set", "compose.chunk=1s")
 	manifest := makeMeeting(t)
 	room, uploaded, _ := s.importRoom(t, manifest, "--complete")
 	another := s.post(t, "/v1/Rooms", url.Values{}).want(t, http.StatusCreated)["sid"].(string)
@@ -45,9 +45,13 @@ func TestService_WaitsWhileTheDiskIsFull(t *testing.T) {
 	s.read(t, "/readyz").wantFull(t)
 	recording := filepath.Join(filepath.Dir(manifest), "alice-camera.mkv")
 	s.uploadFile(t, another, recording).wantFull(t)
-	sid := s.post(t, "/v1/Compositions", url.Values{
-		"RoomSid": {room}, "AudioSources": {"*"}, "VideoLayout": {meetingLayout}, "Format": {"mp4"},
-	}).want(t, http.StatusCreated)["sid"].(string)
+	compose := func() string {
+		t.Helper()
+		return s.post(t, "/v1/Compositions", url.Values{
+			"RoomSid": {room}, "AudioSources": {"*"}, "VideoLayout": {meetingLayout}, "Format": {"mp4"},
+		}).want(t, http.StatusCreated)["sid"].(string)
+	}
+	sid := compose()
 	s.eventually(t, "the log says that the composition waits", func() bool {
 		return strings.Contains(s.stderr.String(), "waits for free space")
 	})
@@ -85,6 +89,21 @@ func TestService_WaitsWhileTheDiskIsFull(t *testing.T) {
 	checkFrameTimes(t, film)
 	checkVisible(t, film)
 	checkSync(t, film)
+
+	// The disk becomes full while a film is made.
+	sid = compose()
+	s.eventually(t, "the composition is processing", func() bool {
+		return s.read(t, "/v1/Compositions/"+sid).want(t, http.StatusOK)["status"] == "processing"
+	})
+	fill(t, ballast, 0)
+	time.Sleep(5 * time.Second)
+	if status := s.read(t, "/v1/Compositions/"+sid).want(t, http.StatusOK)["status"]; status != "processing" {
+		t.Errorf("on a full disk the composition is %v", status)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	checkSync(t, s.film(t, s.twilio(t), sid))
 	c, err := client.New(s.url, s.account, s.token)
 	if err != nil {
 		t.Fatal(err)

@@ -23,12 +23,12 @@ const (
 )
 
 // body is the body of a request. It bounds how long a handler waits for the client: reads fail with os.ErrDeadlineExceeded once
-// they have waited for longer than patience in all. The time in which the handler does something else does not count.
+// they have waited for longer than the timeout in all. The time in which the handler does something else does not count.
 type body struct {
 	io.ReadCloser
 	connection *http.ResponseController
-	patience   time.Duration
-	rate       int64 // of an upload: patience grows by a second for as many bytes that arrive; 0 for other bodies
+	timeout    time.Duration
+	rate       int64 // bytes for which an upload gets a second more; 0 for other bodies
 	expect     bool  // the client sends the body only when it is read
 
 	began  bool
@@ -39,9 +39,9 @@ type body struct {
 }
 
 // newBody watches the body of r, which is answered on w.
-func newBody(w http.ResponseWriter, r *http.Request, patience time.Duration) *body {
+func newBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) *body {
 	return &body{
-		ReadCloser: r.Body, connection: http.NewResponseController(w), patience: patience,
+		ReadCloser: r.Body, connection: http.NewResponseController(w), timeout: timeout,
 		expect: r.Header.Get("Expect") != "", ended: r.Body == http.NoBody,
 	}
 }
@@ -52,7 +52,7 @@ type bodyKey struct{}
 func bodyOf(r *http.Request) *body { return r.Context().Value(bodyKey{}).(*body) }
 
 // asUpload has a body take as long as it needs, if it arrives at a rate of at least so many bytes a second, with pauses of at most the
-// patience for other bodies.
+// timeout for other bodies.
 func (b *body) asUpload(rate int64) { b.rate = rate }
 
 func withBody(r *http.Request, b *body) *http.Request {
@@ -63,11 +63,11 @@ func withBody(r *http.Request, b *body) *http.Request {
 
 // left is how long the next read may wait.
 func (b *body) left() time.Duration {
-	left := b.patience - b.waited
+	left := b.timeout - b.waited
 	if b.rate > 0 {
 		left += time.Duration(float64(b.bytes) / float64(b.rate) * float64(time.Second))
 	}
-	return min(left, b.patience)
+	return min(left, b.timeout)
 }
 
 func (b *body) Read(p []byte) (int, error) {

@@ -164,8 +164,8 @@ func TestBodies_MustArriveInTime(t *testing.T) {
 
 // TestUploads_MustHaveARate sends a recording in pieces.
 func TestUploads_MustHaveARate(t *testing.T) {
-	const patience = 400 * time.Millisecond
-	s := boot(t, Config{BodyTimeout: patience, UploadRate: 4000})
+	const timeout = 400 * time.Millisecond
+	s := boot(t, Config{BodyTimeout: timeout, UploadRate: 4000})
 	room := s.account.want(t, 201, "POST", "/v1/Rooms").text("sid")
 	media, err := os.ReadFile("testdata/audio.mka")
 	if err != nil {
@@ -178,9 +178,9 @@ func TestUploads_MustHaveARate(t *testing.T) {
 		pause  time.Duration
 		status int
 	}{
-		"slow_and_steady": {max(1, len(text)/20), patience / 8, 201}, // 2.5 times as long as a form may take
+		"slow_and_steady": {max(1, len(text)/20), timeout / 8, 201}, // 2.5 times as long as a form may take
 		"too_slow":        {10, 50 * time.Millisecond, 400},
-		"a_long_pause":    {len(text) / 2, 4 * patience, 400},
+		"a_long_pause":    {len(text) / 2, 4 * timeout, 400},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := dial(t, s)
@@ -192,7 +192,7 @@ func TestUploads_MustHaveARate(t *testing.T) {
 			if answer.StatusCode != test.status || answer.Close != (test.status != 201) || took > 10*time.Second {
 				t.Errorf("%d after %v, close %v: %s", answer.StatusCode, took, answer.Close, body)
 			}
-			if test.status == 201 && took < patience {
+			if test.status == 201 && took < timeout {
 				t.Errorf("the upload took only %v", took)
 			}
 			if test.status != 201 && !strings.Contains(body, "too slowly") {
@@ -204,15 +204,15 @@ func TestUploads_MustHaveARate(t *testing.T) {
 
 // TestBodies_DoNotLimitTheAnswer reads a body, and then works for longer than the body may take.
 func TestBodies_DoNotLimitTheAnswer(t *testing.T) {
-	const patience = 100 * time.Millisecond
+	const timeout = 100 * time.Millisecond
 	ended := make(chan error, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = withBody(r, newBody(w, r, patience))
+		r = withBody(r, newBody(w, r, timeout))
 		io.Copy(io.Discard, r.Body)
 		select {
 		case <-r.Context().Done():
 			ended <- context.Cause(r.Context())
-		case <-time.After(4 * patience):
+		case <-time.After(4 * timeout):
 			ended <- nil
 		}
 	}))
