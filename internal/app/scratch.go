@@ -135,7 +135,7 @@ func (s *scratch) check(size int64) error {
 		return notStored(err)
 	}
 	if free-s.reserved-size < s.floor {
-		return unavailable("this server's disk is too full to receive the recording",
+		return unavailable("this server's disk has too little scratch space to receive the recording",
 			fmt.Errorf("%s has %d bytes free, uploads have reserved %d, this one needs %d more, and %d must stay free", s.folder, free, s.reserved, size, s.floor))
 	}
 	return nil
