@@ -10,6 +10,7 @@ help: ## list the targets
 
 demo: ## install missing packages, make a room, compose it through the API into demo/composition.mp4
 	@scripts/setup.sh demo
+	@$(MAKE) -q build || echo 'Building: two to three minutes on two cores the first time. The demo itself takes about 30 seconds.'
 	@$(MAKE) --no-print-directory build
 	go run ./e2e/demo
 

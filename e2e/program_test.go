@@ -14,8 +14,14 @@ import (
 // bin is the folder with the two binaries, which TestMain builds from this source.
 var bin string
 
+// insideVariable is the environment variable with bin, for a test that runs again in namespaces.
+const insideVariable = "ROOMREEL_TEST_INSIDE"
+
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		if bin = os.Getenv(insideVariable); bin != "" {
+			return m.Run()
+		}
 		dir, err := os.MkdirTemp("", "roomreel-e2e-")
 		if err != nil {
 			panic(err)

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,7 +31,25 @@ type service struct {
 	url            string
 	account, token string
 	command        *exec.Cmd
-	stderr         *bytes.Buffer
+	stderr         *output
+}
+
+// output is what a program writes, which may be read meanwhile.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 // serve starts the service. account and token are empty unless this is the first start on the data folder. At the end of the
@@ -43,7 +62,7 @@ func serve(t *testing.T, data string, arguments ...string) *service {
 	}
 	address := socket.Addr().String()
 	socket.Close()
-	s := &service{data: data, url: "http://" + address, stderr: &bytes.Buffer{}}
+	s := &service{data: data, url: "http://" + address, stderr: &output{}}
 	s.command = exec.Command(filepath.Join(bin, "roomreel"), append([]string{"serve", "--data", data, "--listen", address}, arguments...)...)
 	s.command.Stderr = s.stderr
 	first := filepath.Join(t.TempDir(), "stdout")
@@ -287,5 +306,47 @@ func TestService_RefusesAnUploadThatIsNoMedia(t *testing.T) {
 	left, err := c.Recordings(t.Context(), room.SID)
 	if err != nil || len(left) != 0 {
 		t.Errorf("the room has %d recordings (%v), want none", len(left), err)
+	}
+}
+
+// TestImport_RunAgainAddsNothing imports a manifest into a room that was completed. Another manifest of the same unique name makes
+// another room, because unique names can be reused.
+func TestImport_RunAgainAddsNothing(t *testing.T) {
+	folder := t.TempDir()
+	person := fixture.Pair("alice", fixture.People[0], 0, time.Second)
+	manifest := fixture.Room{UniqueName: "standup", Recordings: person}.Make(t, folder)
+	s := serve(t, t.TempDir())
+	first, uploaded, _ := s.importRoom(t, manifest, "--complete")
+	if uploaded != 2 {
+		t.Fatalf("%d recordings were uploaded, want 2", uploaded)
+	}
+	want := func(what, room string, uploaded, skipped int, arguments ...string) {
+		t.Helper()
+		got, up, skip := s.importRoom(t, manifest, arguments...)
+		if got != room || up != uploaded || skip != skipped {
+			t.Errorf("%s: %d uploaded into %s and %d skipped, want %d into %s and %d", what, up, got, skip, uploaded, room, skipped)
+		}
+	}
+	want("the same command", first, 0, 2, "--complete")
+	want("without --complete", first, 0, 2)
+	want("into the room", first, 0, 2, "--complete", "--into", first)
+
+	other := fixture.Room{UniqueName: "standup", Recordings: fixture.Pair("alice", fixture.People[1], 0, 2*time.Second)}.Make(t, t.TempDir())
+	second, uploaded, _ := s.importRoom(t, other, "--complete")
+	if second == first || uploaded != 2 {
+		t.Errorf("other recordings: %d uploaded into %s, want 2 into another room than %s", uploaded, second, first)
+	}
+	want("the first manifest, after the second", first, 0, 2, "--complete")
+	if again, uploaded, _ := s.importRoom(t, other, "--complete"); again != second || uploaded != 0 {
+		t.Errorf("the second manifest: %d uploaded into %s, want 0 into %s", uploaded, again, second)
+	}
+
+	// A part of the recordings is not the same room.
+	part := filepath.Join(folder, "part.json")
+	if err := os.WriteFile(part, []byte(`{"unique_name": "standup", "recordings": [{"file": "alice-microphone.mka", "type": "audio", "participant": "alice"}]}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if third, uploaded, _ := s.importRoom(t, part, "--complete"); third == first || uploaded != 1 {
+		t.Errorf("a part of the recordings: %d uploaded into %s, want 1 into another room than %s", uploaded, third, first)
 	}
 }

@@ -1,19 +1,19 @@
-// The commands on a node's data: accounts, their API keys, and the service's own keys. They work beside a running service.
+// The commands on accounts and their API keys. They work beside a running service.
 
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"roomreel"
 	"roomreel/internal/app"
-	"roomreel/internal/keyring"
+	"roomreel/internal/store"
 )
 
 type accountCommand struct {
@@ -32,14 +32,27 @@ type newAccount struct {
 	Token string              `json:"auth_token"`
 }
 
+// Run also prepares a server that never ran: it alone of these commands makes a database, and says so.
 func (c accountCreateCommand) Run(ctx context.Context, s *session) error {
-	return c.with(ctx, s, func(a *app.App) error {
-		account, token, err := a.CreateAccount(ctx, c.Name)
-		if err != nil {
-			return err
-		}
-		return json.NewEncoder(s.stdout).Encode(newAccount{account.SID, token})
-	})
+	settings, origins, err := c.load(s, nil)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.DiscardHandler)
+	b, err := openBackend(ctx, settings, true, log)
+	if errors.Is(err, store.ErrNoDatabase) {
+		fmt.Fprintf(s.stderr, "roomreel: %s: making one. %s\n", noDatabase(settings), whereData(origins))
+		b, err = openBackend(ctx, settings, false, log)
+	}
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	account, token, err := b.app.CreateAccount(ctx, c.Name)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(s.stdout).Encode(newAccount{account.SID, token})
 }
 
 type accountListCommand struct{ dataFlags }
@@ -135,53 +148,16 @@ func (c keyRevokeCommand) Run(ctx context.Context, s *session) error {
 	return c.with(ctx, s, func(a *app.App) error { return a.RevokeAPIKey(ctx, account, key) })
 }
 
-// keyringCommand replaces the key that encrypts the service's secrets; docs/operating/keys.md lists all steps.
-type keyringCommand struct {
-	Add    keyringAddCommand    `cmd:"" help:"Add a new key to the key file. Restart every node afterwards."`
-	Reseal keyringResealCommand `cmd:"" help:"Encrypt every secret again with the newest key, once all nodes have it."`
-}
-
-type keyringAddCommand struct{ dataFlags }
-
-func (c keyringAddCommand) Run(ctx context.Context, s *session) error {
-	settings, _, err := c.load(s, nil)
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(settings.Server.Data, keyFile)
-	ring, err := keyring.AddKey(path)
-	if err != nil {
-		return usageError{fmt.Errorf("add a key: %w", err)}
-	}
-	return json.NewEncoder(s.stdout).Encode(struct {
-		File string `json:"file"`
-		Keys int    `json:"keys"`
-	}{path, len(ring.Keys("count"))})
-}
-
-type keyringResealCommand struct{ dataFlags }
-
-func (c keyringResealCommand) Run(ctx context.Context, s *session) error {
-	return c.with(ctx, s, func(a *app.App) error {
-		changed, err := a.RotateSecrets(ctx)
-		if err != nil {
-			return fmt.Errorf("%d secrets were encrypted again, then: %w", changed, err)
-		}
-		return json.NewEncoder(s.stdout).Encode(struct {
-			Resealed int `json:"resealed"`
-		}{changed})
-	})
-}
-
-// with runs do on the data of the configuration. It is safe beside a running service, because do changes only rows.
+// with runs do on the data of the configuration, which must be there. It is safe beside a running service, because do changes
+// only rows.
 func (f dataFlags) with(ctx context.Context, s *session, do func(*app.App) error) error {
-	c, _, err := f.load(s, nil)
+	c, origins, err := f.load(s, nil)
 	if err != nil {
 		return err
 	}
-	b, err := openBackend(ctx, c, slog.New(slog.DiscardHandler))
+	b, err := openBackend(ctx, c, true, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return err
+		return explainNoDatabase(err, c, origins)
 	}
 	defer b.close()
 	return do(b.app)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -21,7 +20,6 @@ import (
 	"roomreel/internal/blob/s3"
 	"roomreel/internal/config"
 	"roomreel/internal/keyring"
-	"roomreel/internal/progress"
 	"roomreel/internal/store"
 )
 
@@ -50,30 +48,27 @@ type backend struct {
 	closers []func() error
 }
 
-// openBackend opens the data that the configuration names and creates what is missing. The caller closes it.
-func openBackend(ctx context.Context, c config.Config, log *slog.Logger) (_ *backend, err error) {
+// openBackend opens the data that the configuration names. The caller closes it. If existing is true, the database must be there
+// and up to date, else what is missing is created. It does not create a key file while the database holds secrets.
+func openBackend(ctx context.Context, c config.Config, existing bool, log *slog.Logger) (_ *backend, err error) {
 	b := &backend{uploads: filepath.Join(c.Server.Data, uploadFolder), films: filepath.Join(c.Server.Data, filmFolder)}
 	defer func() {
 		if err != nil {
 			b.close()
 		}
 	}()
+	if b.store, err = openStore(ctx, c, existing); err != nil {
+		return nil, err
+	}
+	b.closers = append(b.closers, b.store.Close)
+	if b.keys, err = openKeys(ctx, keyPath(c), b.store); err != nil {
+		return nil, err
+	}
 	for _, folder := range []string{b.uploads, b.films} {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return nil, usageError{fmt.Errorf("server.data: %w", err)}
 		}
 	}
-	if b.keys, err = keyring.Open(filepath.Join(c.Server.Data, keyFile)); err != nil {
-		return nil, err
-	}
-	b.store, err = store.Open(ctx, store.Config{
-		URL: c.Database.URL.Reveal(), Path: filepath.Join(c.Server.Data, databaseFile),
-		KeepDeleted: c.Retention.Metadata.Std(),
-	})
-	if err != nil {
-		return nil, err
-	}
-	b.closers = append(b.closers, b.store.Close)
 	if b.buckets, err = newBuckets(c.S3.Endpoints); err != nil {
 		return nil, usageError{err}
 	}
@@ -87,12 +82,45 @@ func openBackend(ctx context.Context, c config.Config, log *slog.Logger) (_ *bac
 	if b.working, err = atrest.New(working, b.keys.Keys("media at rest")...); err != nil {
 		return nil, err
 	}
+	media := ""
+	if c.Media.URL == "" {
+		media = filepath.Join(c.Server.Data, mediaFolder)
+	}
 	b.app = app.New(app.Config{
 		Store: b.store, Keys: b.keys, Media: b.media, Working: b.working, Buckets: b.buckets, Scratch: b.uploads, Log: log,
 		MaxUpload: int64(c.Server.MaxUpload), MaxUploads: c.Limits.Uploads, ComposeWindow: c.Compose.Window.Std(),
-		Limits: c.Limits.Film(), CallbackNetworks: c.Webhook.Allow,
+		Limits: c.Limits.Film(), CallbackNetworks: c.Webhook.Allow, ScratchFloor: int64(c.Limits.FreeSpace), MediaFolder: media,
 	})
 	return b, nil
+}
+
+// openStore opens the database of the configuration. If existing is true, it must be there and up to date.
+func openStore(ctx context.Context, c config.Config, existing bool) (*store.Store, error) {
+	if !existing {
+		if err := os.MkdirAll(c.Server.Data, 0o700); err != nil {
+			return nil, usageError{fmt.Errorf("server.data: %w", err)}
+		}
+	}
+	unix.Umask(0o077) // what this process creates belongs to its user alone
+	db, err := store.Open(ctx, store.Config{
+		URL: c.Database.URL.Reveal(), Path: filepath.Join(c.Server.Data, databaseFile), Existing: existing,
+		KeepDeleted: c.Retention.Metadata.Std(),
+	})
+	if err == nil {
+		closeToOthers(c.Server.Data)
+	}
+	return db, err
+}
+
+// keyPath is where the service's own keys are.
+func keyPath(c config.Config) string { return absolute(filepath.Join(c.Server.Data, keyFile)) }
+
+// absolute returns a path that does not depend on the working folder, for messages.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 // openBlobs opens a folder of the data folder, or the media store's bucket with a further prefix.
@@ -235,13 +263,4 @@ func abortUnfinishedUploads(ctx context.Context, media blob.Store, log *slog.Log
 		case <-tick.C:
 		}
 	}
-}
-
-// newLog makes the logger that the configuration asks for: text on a terminal, JSON otherwise.
-func newLog(c config.Log, out io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.Level.Slog()}
-	if c.Format == config.LogText || c.Format == config.LogAuto && progress.IsTerminal(out) {
-		return slog.New(slog.NewTextHandler(out, options))
-	}
-	return slog.New(slog.NewJSONHandler(out, options))
 }

@@ -19,7 +19,7 @@ import (
 type composeCommand struct {
 	configFlags
 	Room                 string   `required:"" placeholder:"FILE" help:"The room's manifest, room.json."`
-	Layout               string   `placeholder:"FILE" help:"VideoLayout as JSON; default is one grid of all video, {} is no video."`
+	Layout               string   `placeholder:"JSON" help:"VideoLayout as JSON, or a file with it; default is one grid of all video, {} is no video."`
 	AudioSources         []string `default:"*" sep:"none" placeholder:"NAME" help:"Tracks to hear, by name; may be repeated, * stands for any text, an empty name is no audio (default *)."`
 	AudioSourcesExcluded []string `sep:"none" placeholder:"NAME" help:"Tracks not to hear, by name."`
 	Resolution           string   `default:"640x480" placeholder:"WxH" help:"Size of the video (default ${default})."`

@@ -87,13 +87,17 @@ func (c composeCommand) layout(canvas layout.Size) (layout.Layout, error) {
 	if c.Layout == "" {
 		return layout.Default(canvas), nil
 	}
-	text, err := readFile(c.Layout, layoutLimit)
-	if err != nil {
-		return layout.Layout{}, err
+	from, text := "--layout", []byte(c.Layout)
+	if !strings.HasPrefix(strings.TrimSpace(c.Layout), "{") { // the name of a file
+		from = c.Layout
+		var err error
+		if text, err = readFile(c.Layout, layoutLimit); err != nil {
+			return layout.Layout{}, err
+		}
 	}
 	parsed, err := layout.Parse(string(text), canvas)
 	if err != nil {
-		return parsed, &roomreel.Error{Code: roomreel.Invalid, Param: c.Layout, Detail: "is not a layout that can be used", Err: err}
+		return parsed, &roomreel.Error{Code: roomreel.Invalid, Param: from, Detail: "is not a layout that can be used", Err: err}
 	}
 	return parsed, nil
 }

@@ -5,14 +5,17 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
+	"roomreel/internal/app"
 	"roomreel/internal/config"
 	"roomreel/internal/render"
+	"roomreel/internal/store"
 )
 
 type doctorCommand struct{ dataFlags }
@@ -46,14 +49,14 @@ func (doctorCommand) Help() string {
 }
 
 func (c doctorCommand) Run(ctx context.Context, s *session) error {
-	settings, _, err := c.load(s, nil)
+	settings, origins, err := c.load(s, nil)
 	if err != nil {
 		return err
 	}
 	e := &checkup{s: s}
 	e.ok("program", "roomreel %s, %s, %d cores", version, runtime.Version(), runtime.GOMAXPROCS(0))
 	e.child(ctx, settings.Render)
-	e.data(ctx, settings)
+	e.data(ctx, settings, origins)
 	switch {
 	case e.failed:
 		return errors.New("the service cannot run like this")
@@ -120,32 +123,73 @@ func codecLibraries(path string) ([]string, error) {
 // littleSpace is about what an hour of a room of four participants needs, recordings and film.
 const littleSpace = 2 << 30
 
-// data opens what the service opens, and checks the free space.
-func (e *checkup) data(ctx context.Context, c config.Config) {
-	b, err := openBackend(ctx, c, slog.New(slog.DiscardHandler))
-	if err != nil {
+// data opens what the service opens, and checks who else may read it and how much space is free. It creates nothing: a service
+// that never ran has no data yet.
+func (e *checkup) data(ctx context.Context, c config.Config, origins []config.Setting) {
+	b, err := openBackend(ctx, c, true, slog.New(slog.DiscardHandler))
+	var wrongKeys *keysError
+	switch {
+	case errors.Is(err, store.ErrNoDatabase):
+		e.ok("database", "%s yet; `roomreel serve` makes one. %s", noDatabase(c), whereData(origins))
+	case errors.As(err, &wrongKeys):
+		e.fail("keys", "%v", err)
+	case err != nil:
 		e.fail("data", "%v", err)
-		return
+	default:
+		defer b.close()
+		e.database(ctx, c, b)
 	}
-	defer b.close()
-	kind := "SQLite in " + c.Server.Data
+	e.folder(c.Server.Data)
+}
+
+func (e *checkup) database(ctx context.Context, c config.Config, b *backend) {
+	kind := "SQLite in " + absolute(c.Server.Data)
 	if c.Database.URL.Reveal() != "" {
 		kind = c.Database.URL.String()
 	}
 	if err := b.store.Ping(ctx); err != nil {
 		e.fail("database", "%s: %v", kind, err)
-	} else {
-		e.ok("database", "%s", kind)
-	}
-	var disk unix.Statfs_t
-	if err := unix.Statfs(c.Server.Data, &disk); err != nil {
-		e.fail("disk", "%s: %v", c.Server.Data, err)
 		return
 	}
-	free := int64(disk.Bavail) * disk.Bsize
-	if free < littleSpace {
-		e.warn("disk", "%s has only %d MB free", c.Server.Data, free/1e6)
-	} else {
-		e.ok("disk", "%s has %d GB free", c.Server.Data, free/1e9)
+	e.ok("database", "%s", kind)
+	if schema := b.store.Schema(); schema.Newer() {
+		e.warn("database", "%s", newerSchema(schema))
+	}
+	e.ok("keys", "%s has %d keys, which open all secrets of the database", keyPath(c), b.keys.Len())
+}
+
+// newerSchema says that nodes of a newer program use the database as well.
+func newerSchema(s store.Schema) string {
+	return fmt.Sprintf("a newer roomreel made its tables (version %d, known here: %d); this one can work with them until all nodes are updated", s.Database, s.Known)
+}
+
+// folder checks the data folder, or before the first start of the service the folder in which it will be made.
+func (e *checkup) folder(data string) {
+	at := absolute(data)
+	info, err := os.Stat(at)
+	for errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {
+		at = filepath.Dir(at)
+		info, err = os.Stat(at)
+	}
+	var free int64
+	if err == nil {
+		free, err = app.FreeSpace(at)
+	}
+	switch {
+	case err != nil:
+		e.fail("disk", "%v", err)
+	case free < littleSpace:
+		e.warn("disk", "%s has only %d MB free", at, free/1e6)
+	default:
+		e.ok("disk", "%s has %d GB free", at, free/1e9)
+	}
+	if err != nil || at != absolute(data) {
+		return
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		e.warn("access", "the folder %s is open to other users (mode %04o): chmod 700 %[1]s", at, mode)
+	}
+	for _, name := range openToOthers(at) {
+		e.warn("access", "%s is open to other users, and its mode cannot be changed by this user", name)
 	}
 }

@@ -40,7 +40,7 @@ func exitCode(ctx context.Context, err error) int {
 		return codeInterrupted
 	case errors.Is(err, errPartial):
 		return codePartial
-	case errors.Is(err, store.ErrNotMigrated):
+	case errors.Is(err, store.ErrNotMigrated), errors.Is(err, store.ErrNewer):
 		return codeNotMigrated
 	case errors.As(err, &usage):
 		return codeUsage

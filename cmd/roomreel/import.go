@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"roomreel"
 	"roomreel/internal/client"
@@ -33,8 +35,9 @@ type imported struct {
 
 // Help explains how to resume a run.
 func (importCommand) Help() string {
-	return "To resume a run that stopped, run it again: recordings that the room in progress already has are skipped. " +
-		"A manifest without a unique name needs --into with the room's SID for that."
+	return "To resume a run that stopped, run it again: recordings that the room already has are skipped. A room that was completed is " +
+		"found again by its unique name, if it has exactly the recordings of the manifest; then nothing is done. " +
+		"A manifest without a unique name needs --into with the room's SID for both."
 }
 
 func (c importCommand) Run(ctx context.Context, s *session) error {
@@ -52,15 +55,11 @@ func (c importCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	defer server.Close()
-	room, err := c.open(ctx, server, files.UniqueName)
+	room, present, err := c.open(ctx, server, files)
 	if err != nil {
 		return err
 	}
 	result := imported{Room: room.SID, Status: room.Status}
-	present, err := recordingsOf(ctx, server, room.SID)
-	if err != nil {
-		return err
-	}
 	bar := progress.New(s.stderr, "uploading")
 	defer bar.Close()
 	total, done := float64(files.Bytes()), int64(0)
@@ -78,7 +77,7 @@ func (c importCommand) Run(ctx context.Context, s *session) error {
 		done += recording.Size
 		bar.Set(float64(done) / total)
 	}
-	if c.Complete {
+	if c.Complete && room.Status != roomreel.RoomCompleted {
 		if room, err = server.CompleteRoom(ctx, room.SID); err != nil {
 			return fmt.Errorf("complete room %s: %w", result.Room, err)
 		}
@@ -96,25 +95,49 @@ func (c importCommand) Run(ctx context.Context, s *session) error {
 	return nil
 }
 
-// open finds the room to add to, or creates it.
-func (c importCommand) open(ctx context.Context, server *client.Client, uniqueName string) (client.Room, error) {
+// open finds the room to add to, or creates it, and returns what it has. A room that is not in progress is returned only if nothing is
+// to be added to it.
+func (c importCommand) open(ctx context.Context, server *client.Client, files *manifest.Room) (client.Room, presentRecordings, error) {
 	name := c.Into
 	if name == "" {
-		name = uniqueName
+		name = files.UniqueName
 	}
 	if name == "" {
-		return server.CreateRoom(ctx, "")
+		room, err := server.CreateRoom(ctx, "")
+		return room, nil, err
 	}
 	room, err := server.Room(ctx, name)
-	switch {
-	case roomreel.CodeOf(err) == roomreel.NotFound && c.Into == "":
-		return server.CreateRoom(ctx, uniqueName)
-	case err != nil:
-		return room, fmt.Errorf("room %s: %w", name, err)
-	case room.Status != roomreel.RoomInProgress:
-		return room, roomreel.InvalidParam(name, "the room is %s; recordings can be added only while it is in progress", room.Status)
+	if roomreel.CodeOf(err) == roomreel.NotFound && c.Into == "" {
+		return c.reopen(ctx, server, files)
 	}
-	return room, nil
+	if err != nil {
+		return room, nil, fmt.Errorf("room %s: %w", name, err)
+	}
+	present, err := recordingsOf(ctx, server, room.SID)
+	if err == nil && room.Status != roomreel.RoomInProgress && !present.hold(files.Recordings) {
+		err = roomreel.InvalidParam(name, "the room is %s; recordings can be added only while it is in progress", room.Status)
+	}
+	return room, present, err
+}
+
+// reopen is for a room of which none is in progress: it finds the completed room that an earlier run made of the same manifest, or
+// creates a new one. A unique name can be reused after its room was completed, so the recordings decide.
+func (c importCommand) reopen(ctx context.Context, server *client.Client, files *manifest.Room) (client.Room, presentRecordings, error) {
+	completed, err := server.CompletedRooms(ctx, files.UniqueName)
+	if err != nil {
+		return client.Room{}, nil, err
+	}
+	for _, room := range completed {
+		present, err := recordingsOf(ctx, server, room.SID)
+		if err != nil {
+			return room, nil, err
+		}
+		if present.count() == len(files.Recordings) && present.hold(files.Recordings) {
+			return room, present, nil
+		}
+	}
+	room, err := server.CreateRoom(ctx, files.UniqueName)
+	return room, nil, err
 }
 
 func upload(ctx context.Context, server *client.Client, room roomreel.RoomSID, files *manifest.Room, recording manifest.Recording, sent func(int64)) error {
@@ -167,6 +190,20 @@ func givenName(r client.Recording) string {
 		return ""
 	}
 	return r.TrackName
+}
+
+// count returns the number of recordings.
+func (p presentRecordings) count() (n int) {
+	for _, same := range p {
+		n += same
+	}
+	return n
+}
+
+// hold reports whether the room has all of the recordings.
+func (p presentRecordings) hold(recordings []manifest.Recording) bool {
+	left := maps.Clone(p)
+	return !slices.ContainsFunc(recordings, func(r manifest.Recording) bool { return !left.take(r) })
 }
 
 // take reports whether the room has the recording, and removes it from the count.

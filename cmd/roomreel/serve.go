@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -42,6 +44,10 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	log := newLog(settings.Log, s.stderr)
+	server, err := newServer(settings, log)
+	if err != nil {
+		return err
+	}
 	alone := settings.Database.URL.Reveal() == ""
 	if alone {
 		release, err := lockData(settings.Server.Data)
@@ -50,11 +56,20 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		}
 		defer release()
 	}
-	b, err := openBackend(ctx, settings, log)
+	// The address is bound before anything is changed: an account's token is shown once, so no start may fail after it.
+	if err := server.listen(settings.Server.Listen); err != nil {
+		return err
+	}
+	defer server.listener.Close()
+	b, err := openBackend(ctx, settings, false, log)
 	if err != nil {
 		return err
 	}
 	defer b.close()
+	if schema := b.store.Schema(); schema.Newer() {
+		log.Warn("a newer roomreel made the database's tables; this one can work with them until all nodes are updated",
+			"schema", schema.Database, "known", schema.Known)
+	}
 	works := settings.Server.Role != config.RoleAPI
 	var child render.Command
 	if works {
@@ -89,25 +104,18 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 	if err := worker.Prepare(ctx); err != nil {
 		return err
 	}
-	if err := firstAccount(ctx, s, b.app, log); err != nil {
-		return err
-	}
 	reads, writes := settings.Rates()
-	server := &httpServer{log: log, grace: settings.Server.ShutdownGrace.Std(), cert: settings.Server.TLSCert, key: settings.Server.TLSKey}
 	server.handler = api.New(api.Config{
 		App: b.app, Log: log, Ready: server.ready(b.app),
 		PublicURL: settings.Server.PublicURL, TrustForwarded: settings.Server.TrustForwarded,
 		Limits:         api.Limits{Reads: float64(orUnlimited(reads)), Writes: float64(orUnlimited(writes))},
 		SignInFailures: orUnlimited(settings.Limits.SignInFailures),
+		BodyTimeout:    settings.Server.BodyTimeout.Std(), UploadRate: int64(settings.Server.UploadRate),
 	})
 	if settings.Server.Role == config.RoleWorker {
 		server.handler = onlyHealth(server.handler)
 	}
-	if err := server.listen(settings.Server.Listen); err != nil {
-		return usageError{fmt.Errorf("server.listen: %w", err)}
-	}
 	if err := jobQueue.Start(ctx); err != nil {
-		server.listener.Close()
 		return err
 	}
 	if works {
@@ -117,7 +125,14 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		defer stop()
 		background.Go(func() { abortUnfinishedUploads(backgroundContext, b.media, log) })
 	}
-	return server.serve(ctx, jobQueue)
+	return server.serve(ctx, jobQueue, func() error {
+		if err := firstAccount(ctx, s, b.app, log); err != nil {
+			return err
+		}
+		// Of two nodes that start on an empty database with key files of their own, one finds the other's account.
+		_, err := openKeys(ctx, keyPath(settings), b.store)
+		return err
+	})
 }
 
 // orUnlimited converts a configured limit, of which 0 is none, to the API's, of which a negative number is none.
@@ -128,10 +143,19 @@ func orUnlimited(limit int) int {
 	return limit
 }
 
-// firstAccount creates an account when there is none, and prints it with its token on standard output.
+// firstAccount creates an account when there is none, and prints it with its token on standard output. If no client ever used a token,
+// it says how to make another account: the first start may have ended before its output was read.
 func firstAccount(ctx context.Context, s *session, a *app.App, log *slog.Logger) error {
 	accounts, err := a.Accounts(ctx, app.Page{Size: 1})
-	if err != nil || len(accounts.Items) > 0 {
+	if err != nil {
+		return err
+	}
+	if len(accounts.Items) > 0 {
+		used, err := a.EverUsed(ctx)
+		if err == nil && !used {
+			log.Warn("no client has signed in yet; if the token that the first start printed is lost, make another account on the same data: " +
+				"roomreel account create --name NAME")
+		}
 		return err
 	}
 	account, token, err := a.CreateAccount(ctx, "default")
@@ -144,12 +168,30 @@ func firstAccount(ctx context.Context, s *session, a *app.App, log *slog.Logger)
 
 // httpServer is the part of the service that answers requests.
 type httpServer struct {
-	log       *slog.Logger
-	handler   http.Handler
-	listener  net.Listener
-	grace     time.Duration
-	cert, key string
-	stopping  atomic.Bool
+	log      *slog.Logger
+	handler  http.Handler
+	listener net.Listener
+	grace    time.Duration
+	tls      *tls.Config // nil for plain HTTP
+	stopping atomic.Bool
+
+	connections *connections
+}
+
+// newServer reads the certificate and its key, if there are any.
+func newServer(settings config.Config, log *slog.Logger) (*httpServer, error) {
+	c := settings.Server
+	server := &httpServer{log: log, grace: c.ShutdownGrace.Std(), connections: newConnections(settings.Limits.Connections)}
+	if c.TLSCert == "" {
+		return server, nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("server.tls_key %s does not fit server.tls_cert %s, or one of them cannot be read: %w",
+			c.TLSKey, c.TLSCert, err)}
+	}
+	server.tls = &tls.Config{Certificates: []tls.Certificate{pair}}
+	return server, nil
 }
 
 var errStopping = errors.New("the service is stopping")
@@ -171,30 +213,44 @@ func onlyHealth(handler http.Handler) http.Handler {
 	return mux
 }
 
+// listen binds the address. Connections wait until serve is called.
 func (h *httpServer) listen(address string) (err error) {
 	h.listener, err = net.Listen("tcp", address)
-	return err
+	why := err
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		why = errors.New("another program listens there: stop it, or choose another address with --listen")
+	case errors.Is(err, syscall.EACCES):
+		why = errors.New("this user may not listen on so low a port: choose one from 1024 with --listen, or give the process the capability CAP_NET_BIND_SERVICE")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		why = errors.New("this machine does not have the address: choose one that it has with --listen, or only a port, as in :8080")
+	}
+	return usageError{fmt.Errorf("server.listen %s: %w", address, why)}
 }
 
 const (
-	// headerTimeout and idleTimeout bound how long a connection may stay open without a request. Bodies have no time limit:
-	// a recording may take an hour to arrive.
+	// headerTimeout and idleTimeout bound how long a connection may stay open without a request. Package api bounds bodies.
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 )
 
-// serve answers requests until ctx ends. Then readiness fails, and requests and jobs get the grace period to finish. After
+// serve calls begin and then answers requests until ctx ends. Then readiness fails, and requests and jobs get the grace period to finish. After
 // it, open connections are closed, and unfinished jobs go back to the queue.
-func (h *httpServer) serve(ctx context.Context, jobQueue *queue.Queue) error {
+func (h *httpServer) serve(ctx context.Context, jobQueue *queue.Queue, begin func() error) error {
 	inner := &http.Server{
-		Handler: h.handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
+		Handler: h.handler, TLSConfig: h.tls, ConnState: h.connections.changed, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug), // half-open connections and port scans
 	}
 	group, failed := errgroup.WithContext(context.WithoutCancel(ctx))
 	group.Go(func() error {
+		if err := begin(); err != nil {
+			return err
+		}
 		scheme, serve := "http", func() error { return inner.Serve(h.listener) }
-		if h.cert != "" {
-			scheme, serve = "https", func() error { return inner.ServeTLS(h.listener, h.cert, h.key) }
+		if h.tls != nil {
+			scheme, serve = "https", func() error { return inner.ServeTLS(h.listener, "", "") }
 		}
 		h.log.Info("listening", "url", scheme+"://"+h.listener.Addr().String())
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {

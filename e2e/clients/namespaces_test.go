@@ -1,27 +1,25 @@
 package clients
 
 import (
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"roomreel/e2e/fixture"
 )
 
 // TestUnchangedClients_FindTheServerByName runs programs with Twilio's own host names, in namespaces in which these names resolve
 // to the server. It shows that DNS and a private certificate authority are enough.
 func TestUnchangedClients_FindTheServerByName(t *testing.T) {
 	if os.Getenv(insideVariable) == "" {
-		rerunInNamespaces(t)
+		fixture.RunInNamespaces(t, insideVariable+"="+bin)
 		return
 	}
-	loopbackUp(t)
+	fixture.LoopbackUp(t)
 	ca := newAuthority(t)
-	privateMounts(t)
+	fixture.PrivateMounts(t)
 	overlayFile(t, "/etc/hosts", []byte("127.0.0.1 localhost video.twilio.com accounts.twilio.com\n"))
 	overlayFile(t, "/etc/ssl/certs/ca-certificates.crt", ca.pem)
 	cert, key := ca.certificate(t, "video.twilio.com", "accounts.twilio.com")
@@ -41,37 +39,6 @@ func TestUnchangedClients_FindTheServerByName(t *testing.T) {
 	}
 }
 
-// rerunInNamespaces runs the test again in a process with its own user, network and mount namespaces.
-func rerunInNamespaces(t *testing.T) {
-	t.Helper()
-	one := func(id int) []syscall.SysProcIDMap { return []syscall.SysProcIDMap{{HostID: id, Size: 1}} }
-	command := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1")
-	command.Env = append(os.Environ(), insideVariable+"="+bin)
-	command.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWNET,
-		UidMappings: one(os.Getuid()), GidMappings: one(os.Getgid()),
-		Pdeathsig: syscall.SIGKILL,
-	}
-	output, err := command.CombinedOutput()
-	var ended *exec.ExitError
-	switch {
-	case errors.As(err, &ended):
-		t.Fatalf("in the namespaces:\n%s", output)
-	case err != nil:
-		t.Skipf("optional: this machine does not allow user namespaces: %v", err)
-	case strings.Contains(string(output), "no tests to run"):
-		t.Fatal("no test ran in the namespaces")
-	}
-}
-
-// privateMounts makes later mounts visible to this process and its children only.
-func privateMounts(t *testing.T) {
-	t.Helper()
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // overlayFile mounts a file with another content over a file of the system.
 func overlayFile(t *testing.T, file string, text []byte) {
 	t.Helper()
@@ -83,22 +50,4 @@ func overlayFile(t *testing.T, file string, text []byte) {
 		t.Fatalf("mount over %s: %v", file, err)
 	}
 	t.Cleanup(func() { unix.Unmount(file, unix.MNT_DETACH) })
-}
-
-// loopbackUp enables the loopback interface of a new network namespace.
-func loopbackUp(t *testing.T) {
-	t.Helper()
-	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(socket)
-	lo, err := unix.NewIfreq("lo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	lo.SetUint16(unix.IFF_UP)
-	if err := unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, lo); err != nil {
-		t.Fatal(err)
-	}
 }

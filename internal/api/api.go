@@ -7,6 +7,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -34,6 +35,8 @@ type Config struct {
 	Limits         Limits                      // requests a second of one account; 80 reads, 20 writes
 	SignInFailures int                         // failed sign-ins a minute of one user name from one client address, ten times as many from the address; 0 for 60, negative for no limit
 	MaxForm        int64                       // bytes of a form; 1 MiB
+	BodyTimeout    time.Duration               // longest time that a form takes to arrive, and that an upload pauses; 1 min
+	UploadRate     int64                       // bytes a second that an upload must have on average; 4 KiB
 }
 
 const defaultMaxForm = 1 << 20
@@ -46,6 +49,8 @@ type API struct {
 	publicURL      string
 	trustForwarded bool
 	maxForm        int64
+	bodyTimeout    time.Duration
+	uploadRate     int64
 	limiter        *limiter
 	signIns        *signIns
 	pages          signer
@@ -61,7 +66,7 @@ func New(c Config) http.Handler {
 	a := &API{
 		app: c.App, log: c.Log, ready: c.Ready,
 		publicURL: strings.TrimRight(c.PublicURL, "/"), trustForwarded: c.TrustForwarded,
-		maxForm: c.MaxForm,
+		maxForm: c.MaxForm, bodyTimeout: cmp.Or(c.BodyTimeout, defaultBodyTimeout), uploadRate: cmp.Or(c.UploadRate, defaultUploadRate),
 		limiter: newLimiter(c.Limits), signIns: newSignIns(c.SignInFailures),
 		pages: signer{keys: c.App, purpose: "page token"},
 		media: signer{keys: c.App, purpose: "media link"},
@@ -86,12 +91,13 @@ func notFound() error { return roomreel.Errorf(roomreel.NotFound, "") }
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
 	id := "RQ" + randomHex()
-	out := &response{ResponseWriter: w}
+	body := newBody(w, r, a.bodyTimeout)
+	out := &response{ResponseWriter: w, settle: func(h http.Header) { body.settle(h, r.ProtoMajor) }}
 	out.Header().Set("Twilio-Request-Id", id)
 	out.Header().Set("X-Content-Type-Options", "nosniff")
 	setCORS(out.Header())
 	note := &logNote{}
-	r = r.WithContext(context.WithValue(r.Context(), logNoteKey{}, note))
+	r = withBody(r.WithContext(context.WithValue(r.Context(), logNoteKey{}, note)), body)
 	defer func() {
 		if crash := recover(); crash != nil {
 			if crash == http.ErrAbortHandler {
@@ -171,6 +177,7 @@ func (a *API) resource(route route) http.Handler {
 			return serve(w, r)
 		}()
 		if err != nil {
+			err = bodyOf(r).explain(err)
 			note.err = err
 			writeProblem(w, r, err)
 		}
@@ -193,6 +200,7 @@ type logNote struct {
 	route   string
 	account roomreel.AccountSID
 	err     error
+	attrs   []slog.Attr // of a sign-in that failed
 }
 
 type logNoteKey struct{}
@@ -209,6 +217,9 @@ func (a *API) logRequest(r *http.Request, out *response, note *logNote, id strin
 	}
 	if note.account != "" {
 		attrs = append(attrs, slog.String("account", string(note.account)))
+	}
+	if len(note.attrs) > 0 {
+		attrs, level = append(attrs, note.attrs...), slog.LevelWarn
 	}
 	if note.err != nil {
 		attrs = append(attrs, errorAttrs(note.err)...)
@@ -238,6 +249,7 @@ func errorAttrs(err error) []slog.Attr {
 // response counts what is sent.
 type response struct {
 	http.ResponseWriter
+	settle func(http.Header) // called before the header is sent
 	status int
 	bytes  int64
 }
@@ -245,13 +257,14 @@ type response struct {
 func (w *response) WriteHeader(status int) {
 	if w.status == 0 && status >= 200 {
 		w.status = status
+		w.settle(w.Header())
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *response) Write(p []byte) (int, error) {
 	if w.status == 0 {
-		w.status = http.StatusOK
+		w.WriteHeader(http.StatusOK)
 	}
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)

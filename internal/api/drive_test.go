@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -341,8 +342,67 @@ func TestSignIns_FailingTooOftenAreRefused(t *testing.T) {
 	if a := ask(s.other, "192.0.2.1"); a.Status != 200 {
 		t.Errorf("another account at the address: %d %s", a.Status, a.Body)
 	}
+
+	// Where others guess the token of an account that works there, they are refused, and the account is not.
+	guessing := s.other
+	guessing.password = "guess"
+	for i, status := range []int{401, 401, 429, 429} {
+		if a := ask(guessing, "192.0.2.1"); a.Status != status {
+			t.Errorf("guess %d: %d %s, want %d", i, a.Status, a.Body, status)
+		}
+		if a := ask(s.other, "192.0.2.1"); a.Status != 200 {
+			t.Errorf("the account beside guess %d: %d %s", i, a.Status, a.Body)
+		}
+	}
 	if a := ask(s.account, "192.0.2.2"); a.Status != 200 {
 		t.Errorf("the account at another address: %d %s", a.Status, a.Body)
+	}
+}
+
+// TestSignIns_FailuresAreLogged checks the one line of each failure. A password that was sent as the user name is not in it.
+func TestSignIns_FailuresAreLogged(t *testing.T) {
+	s := boot(t, Config{SignInFailures: 1})
+	wrong, misplaced := s.account, caller{service: s, user: "hunter2", password: "x"}
+	wrong.password = "guess"
+	s.log.Reset()
+	wrong.want(t, 401, "GET", "/v1/Rooms")
+	wrong.want(t, 429, "GET", "/v1/Rooms")
+	misplaced.want(t, 401, "GET", "/v1/Rooms")
+	s.Close() // waits for requests, and so for their lines
+	lines := strings.Split(strings.TrimSpace(s.log.String()), "\n")
+	if len(lines) != 3 {
+		t.Fatalf("%d lines:\n%s", len(lines), s.log)
+	}
+	for i, want := range []string{
+		"status=401 .*sign_in=failed address=127.0.0.1 user=" + s.account.user,
+		"status=429 .*sign_in=refused address=127.0.0.1 user=" + s.account.user,
+		"status=401 .*sign_in=failed address=127.0.0.1 code=unauthenticated",
+	} {
+		if !regexp.MustCompile("level=WARN .*" + want).MatchString(lines[i]) {
+			t.Errorf("line %d is %s, want %s", i, lines[i], want)
+		}
+	}
+	for _, secret := range []string{"guess", "hunter2"} {
+		if strings.Contains(s.log.String(), secret) {
+			t.Errorf("the log holds %q:\n%s", secret, s.log)
+		}
+	}
+}
+
+// TestSignIns_OfRevokedKeysAreForgotten revokes a key that has signed in: guesses with it are limited like all others.
+func TestSignIns_OfRevokedKeysAreForgotten(t *testing.T) {
+	s := boot(t, Config{SignInFailures: 2})
+	key, secret, err := s.app.CreateAPIKey(t.Context(), roomreel.AccountSID(s.account.user), "ci")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := caller{service: s, user: string(key.SID), password: secret}
+	client.want(t, 200, "GET", "/v1/Rooms")
+	if err := s.app.RevokeAPIKey(t.Context(), key.AccountSID, key.SID); err != nil {
+		t.Fatal(err)
+	}
+	for _, status := range []int{401, 401, 429} {
+		client.want(t, status, "GET", "/v1/Rooms")
 	}
 }
 

@@ -102,8 +102,12 @@ func (a *API) healthy(w http.ResponseWriter, r *http.Request) error {
 
 // readiness answers whether requests may be sent to this process.
 func (a *API) readiness(w http.ResponseWriter, r *http.Request) error {
-	if err := a.ready(r.Context()); err != nil {
-		return &roomreel.Error{Code: roomreel.Unavailable, Detail: "the service is not ready: it is starting or stopping, or its database does not answer", Err: err}
+	err := a.ready(r.Context())
+	if roomreel.CodeOf(err) == roomreel.Unavailable {
+		return err // says what is missing
+	}
+	if err != nil {
+		return &roomreel.Error{Code: roomreel.Unavailable, Detail: "the service is not ready: it is starting or stopping", Err: err}
 	}
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	return nil

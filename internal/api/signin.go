@@ -1,8 +1,12 @@
 package api
 
 import (
-	linked "container/list"
 	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
 	"math"
 	"net"
 	"net/http"
@@ -24,18 +28,22 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) (*http.Request, err
 		return nil, roomreel.Errorf(roomreel.Unauthenticated,
 			"authenticate with HTTP Basic: an account SID and its auth token, or an API key SID and its secret")
 	}
-	address := a.clientAddress(r)
-	if wait := a.signIns.wait(address, user, time.Now()); wait > 0 {
+	address, credentials := a.clientAddress(r), a.signIns.fingerprint(user, password)
+	if wait := a.signIns.wait(address, user, time.Now()); wait > 0 && !a.signIns.knows(credentials) {
+		noteOf(r).signIn("refused", address, user)
 		setRetryAfter(w, wait)
 		return nil, roomreel.Errorf(roomreel.TooMany, "too many sign-ins with wrong credentials came from your address; correct them, and try again later")
 	}
 	account, err := a.app.Authenticate(r.Context(), user, password)
 	if err != nil {
 		if roomreel.CodeOf(err) == roomreel.Unauthenticated {
+			noteOf(r).signIn("failed", address, user)
 			a.signIns.failed(address, user, time.Now())
+			a.signIns.forget(credentials)
 		}
 		return nil, err
 	}
+	a.signIns.remember(credentials)
 	noteOf(r).account = account
 	if retry, err := a.limiter.wait(r.Context(), account, r.Method); err != nil {
 		setRetryAfter(w, retry)
@@ -84,17 +92,52 @@ const (
 	defaultSignInFailures = 60 // a minute
 	addressFactor         = 10 // failures of one address in all, over those of one user name there
 	maxFailing            = 10_000
+	maxKnown              = 10_000
 )
 
 // signIns limits failed sign-ins: to a number a minute for each user name at each client address, and to ten times that for each
-// address. Addresses do not affect each other. The table is bounded: when it is full, the entry that has not failed for the
-// longest time is removed.
+// address. Addresses do not affect each other. Credentials that have signed in before are not refused, so that a client goes on
+// working whose address others use to guess, such as that of a proxy. Both tables are bounded: when one is full, the entry is removed
+// that was not used for the longest time.
 type signIns struct {
 	perMinute float64 // of one user name at one address; 0 for no limit
+	secret    []byte  // of this process, for fingerprints
 
 	mu     sync.Mutex
-	recent *linked.List // of *failing, the latest first
-	byKey  map[failingKey]*linked.Element
+	recent *lru[failingKey, *failing]
+	known  *lru[fingerprint, struct{}]
+}
+
+// fingerprint stands for a user name with its password. Memory holds no password by it.
+type fingerprint [sha256.Size]byte
+
+func (s *signIns) fingerprint(user, password string) (f fingerprint) {
+	mac := hmac.New(sha256.New, s.secret)
+	fmt.Fprintf(mac, "%d %s%s", len(user), user, password)
+	mac.Sum(f[:0])
+	return f
+}
+
+// remember notes credentials with which a client has signed in.
+func (s *signIns) remember(f fingerprint) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known.put(f, struct{}{})
+}
+
+// forget removes credentials that are not valid any more.
+func (s *signIns) forget(f fingerprint) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known.remove(f)
+}
+
+// knows reports whether a client has signed in with the credentials lately.
+func (s *signIns) knows(f fingerprint) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, known := s.known.get(f)
+	return known
 }
 
 // failingKey is a user name at a client address; or an address, with the user name "".
@@ -111,7 +154,6 @@ func keysOf(address, user string) [2]failingKey {
 }
 
 type failing struct {
-	key   failingKey
 	count float64 // failures, less those that were forgiven
 	at    time.Time
 }
@@ -123,7 +165,12 @@ func newSignIns(perMinute int) *signIns {
 	case perMinute < 0:
 		perMinute = 0
 	}
-	return &signIns{perMinute: float64(perMinute), recent: linked.New(), byKey: map[failingKey]*linked.Element{}}
+	secret := make([]byte, sha256.Size)
+	rand.Read(secret) // never fails, see crypto/rand
+	return &signIns{
+		perMinute: float64(perMinute), secret: secret,
+		recent: newLRU[failingKey, *failing](maxFailing), known: newLRU[fingerprint, struct{}](maxKnown),
+	}
 }
 
 // limit is the number of failures that key may have a minute.
@@ -140,8 +187,8 @@ func (s *signIns) wait(address, user string, now time.Time) time.Duration {
 	defer s.mu.Unlock()
 	var longest time.Duration
 	for _, key := range keysOf(address, user) {
-		if element := s.byKey[key]; element != nil {
-			f, limit := element.Value.(*failing), s.limit(key)
+		if f, found := s.recent.get(key); found {
+			limit := s.limit(key)
 			f.forgive(limit, now)
 			if over := f.count - (limit - 1); over > 0 {
 				longest = max(longest, time.Duration(over/limit*float64(time.Minute)))
@@ -159,18 +206,13 @@ func (s *signIns) failed(address, user string, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, key := range keysOf(address, user) {
-		element := s.byKey[key]
-		if element == nil {
-			element = s.recent.PushFront(&failing{key: key, at: now})
-			s.byKey[key] = element
+		f, found := s.recent.get(key)
+		if !found {
+			f = &failing{at: now}
 		}
-		s.recent.MoveToFront(element)
-		f := element.Value.(*failing)
 		f.forgive(s.limit(key), now)
 		f.count = min(f.count+1, s.limit(key))
-	}
-	for s.recent.Len() > maxFailing {
-		delete(s.byKey, s.recent.Remove(s.recent.Back()).(*failing).key)
+		s.recent.put(key, f)
 	}
 }
 
@@ -179,5 +221,16 @@ func (f *failing) forgive(limit float64, now time.Time) {
 	if spent := now.Sub(f.at); spent > 0 {
 		f.count = max(0, f.count-limit*spent.Minutes())
 		f.at = now
+	}
+}
+
+// signIn notes a sign-in that failed or was refused, for the request's line in the log. A text that is no SID may be a password in
+// the wrong place, so it is left out.
+func (n *logNote) signIn(result, address, user string) {
+	n.attrs = append(n.attrs, slog.String("sign_in", result), slog.String("address", address))
+	_, notAccount := roomreel.ParseSID[roomreel.AccountSID](user)
+	_, notKey := roomreel.ParseSID[roomreel.APIKeySID](user)
+	if notAccount == nil || notKey == nil {
+		n.attrs = append(n.attrs, slog.String("user", user))
 	}
 }

@@ -15,12 +15,9 @@ import (
 // uploadRecording is ours: a recorded track arrives as multipart/form-data with the file in Media, and the parameters
 // before or after it. Parameters before the file are checked before the file is read. The file is streamed to the app.
 func (a *API) uploadRecording(w http.ResponseWriter, r *http.Request) error {
+	bodyOf(r).asUpload(a.uploadRate)
 	rec, leftOut, err := a.receiveRecording(r)
 	if err != nil {
-		if r.ProtoMajor == 1 {
-			// The rest of the body is not read: the connection ends, rather than wait for it.
-			w.Header().Set("Connection", "close")
-		}
 		return numbered(err, uploadNumbers)
 	}
 	callback, err := a.callbackOf(r, rec)

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"strings"
 	"unicode"
 
@@ -28,27 +30,52 @@ func hash(secret string) []byte {
 }
 
 // Authenticate returns the account of user and password: an account's SID and auth token, or an API key's SID and secret.
-// Anything else is Unauthenticated.
+// Anything else is Unauthenticated. Each takes one look into the database and one comparison, so that the time does not tell
+// whether a user name is known.
 func (a *App) Authenticate(ctx context.Context, user, password string) (roomreel.AccountSID, error) {
 	var account roomreel.AccountSID
+	var secrets store.AccountSecrets
 	var want []byte
 	var err error
-	if sid, bad := roomreel.ParseSID[roomreel.AccountSID](user); bad == nil {
-		var secrets store.AccountSecrets
+	sid, notAccount := roomreel.ParseSID[roomreel.AccountSID](user)
+	if notAccount == nil {
 		_, secrets, err = a.store.Account(ctx, sid)
 		account, want = sid, secrets.Hash
-	} else if sid, bad := roomreel.ParseSID[roomreel.APIKeySID](user); bad == nil {
+	} else {
+		keySID, _ := roomreel.ParseSID[roomreel.APIKeySID](user) // "" for a text that is no SID: no key has it
 		var key roomreel.APIKey
-		key, want, err = a.store.APIKey(ctx, sid)
+		key, want, err = a.store.APIKey(ctx, keySID)
 		account = key.AccountSID
 	}
 	if err != nil && roomreel.CodeOf(err) != roomreel.NotFound {
 		return "", unavailable("the credentials cannot be checked now", err)
 	}
-	if subtle.ConstantTimeCompare(hash(password), want) != 1 {
+	known := err == nil
+	if !known {
+		want = make([]byte, sha256.Size)
+	}
+	if subtle.ConstantTimeCompare(hash(password), want) != 1 || !known {
 		return "", roomreel.Errorf(roomreel.Unauthenticated, "authenticate with an account SID and its auth token, or an API key SID and its secret")
 	}
+	if notAccount == nil {
+		a.noteSignIn(ctx, account, secrets, password)
+	}
 	return account, nil
+}
+
+// noteSignIn writes down an account's first sign-in with its token. If the encrypted token was lost with the key file, it stores
+// the token again. A failure does not concern the caller: the next sign-in tries again.
+func (a *App) noteSignIn(ctx context.Context, account roomreel.AccountSID, secrets store.AccountSecrets, token string) {
+	var err error
+	if secrets.SignedIn.IsZero() {
+		err = a.store.SignedIn(ctx, account)
+	}
+	if len(secrets.Token) == 0 {
+		err = errors.Join(err, a.store.RestoreToken(ctx, account, a.keys.Seal(string(account), []byte(token))))
+	}
+	if err != nil {
+		a.log.Warn("a first sign-in could not be written down", "account", account, "err", err)
+	}
 }
 
 // CreateAccount adds an account and returns its auth token, which is not shown again.
@@ -69,11 +96,20 @@ func (a *App) Accounts(ctx context.Context, page Page) (List[roomreel.Account], 
 	return a.store.Accounts(ctx, page)
 }
 
+// EverUsed reports whether anyone ever signed in with an account's token, or has made an API key.
+func (a *App) EverUsed(ctx context.Context) (bool, error) { return a.store.EverUsed(ctx) }
+
+// errForgotten is the error of a secret that the operator gave up with a lost key file.
+var errForgotten = errors.New("it was lost with the service's key file")
+
 // AuthToken returns an account's auth token, which signs its callbacks.
 func (a *App) AuthToken(ctx context.Context, acct roomreel.AccountSID) (string, error) {
 	_, secrets, err := a.store.Account(ctx, acct)
 	if err != nil {
 		return "", err
+	}
+	if len(secrets.Token) == 0 {
+		return "", fmt.Errorf("the token of account %s signs its callbacks, and %w; the account's next sign-in with it stores it again", acct, errForgotten)
 	}
 	token, err := a.keys.Open(string(acct), secrets.Token)
 	return string(token), err
@@ -106,7 +142,7 @@ func (a *App) RevokeAPIKey(ctx context.Context, acct roomreel.AccountSID, sid ro
 // keys may be removed from the key file.
 func (a *App) RotateSecrets(ctx context.Context) (int, error) {
 	return a.store.Reseal(ctx, func(sid string, sealed []byte) ([]byte, error) {
-		if a.keys.Current(sealed) {
+		if a.keys.Current(sealed) || len(sealed) == 0 { // an empty one was forgotten
 			return sealed, nil
 		}
 		secret, err := a.keys.Open(sid, sealed)
@@ -217,6 +253,9 @@ func (a *App) secret(ctx context.Context, acct roomreel.AccountSID, kind roomree
 	c, err := a.store.Credential(ctx, acct, kind, sid)
 	if err != nil {
 		return "", err
+	}
+	if len(c.Secret) == 0 {
+		return "", &roomreel.Error{Code: roomreel.NotFound, Detail: "the secret of credential " + string(sid) + " is gone; create the credential again", Err: errForgotten}
 	}
 	secret, err := a.keys.Open(string(c.SID), c.Secret)
 	return string(secret), err

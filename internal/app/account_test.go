@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	"roomreel"
 	"roomreel/internal/app"
@@ -47,6 +48,75 @@ func TestAuthenticate(t *testing.T) {
 		check(t, f.RevokeAPIKey(ctx, f.account, key.SID))
 		_, err = f.Authenticate(ctx, string(key.SID), secret)
 		wantError(t, err, roomreel.Unauthenticated, "")
+	})
+}
+
+// TestAuthenticate_TakesAsLongForUnknownUserNames compares the shortest times of many failed sign-ins, which depend little on what else
+// the machine does. A way that asks the database for one and not for another differs by more than ten times.
+func TestAuthenticate_TakesAsLongForUnknownUserNames(t *testing.T) {
+	f := onSQLite(t)
+	key, _, err := f.CreateAPIKey(t.Context(), f.account, "ci")
+	check(t, err)
+	users := map[string]string{
+		"account": string(f.account), "key": string(key.SID),
+		"unknown_account": string(roomreel.NewSID[roomreel.AccountSID]()), "unknown_key": string(roomreel.NewSID[roomreel.APIKeySID]()),
+		"no_sid": "admin", "empty": "",
+	}
+	shortest := map[string]time.Duration{}
+	for range 300 {
+		for name, user := range users {
+			begun := time.Now()
+			_, err := f.Authenticate(t.Context(), user, "guess")
+			took := time.Since(begun)
+			wantError(t, err, roomreel.Unauthenticated, "")
+			if least, measured := shortest[name]; !measured || took < least {
+				shortest[name] = took
+			}
+		}
+	}
+	for name, took := range shortest {
+		if took > 3*shortest["account"] || 3*took < shortest["account"] {
+			t.Errorf("%s: %v, and %v for an account that exists", name, took, shortest["account"])
+		}
+	}
+	t.Log(shortest)
+}
+
+// TestAuthenticate_StoresALostTokenAgain gives up all secrets, as the operator does after the key file was lost. A sign-in brings the
+// account's token back. A credential stays lost.
+func TestAuthenticate_StoresALostTokenAgain(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		credential, err := f.CreateCredential(ctx, f.account, roomreel.AWSCredential, app.CreateCredential{Credentials: "AKIA:se:cret"})
+		check(t, err)
+		_, err = f.store.Reseal(ctx, func(string, []byte) ([]byte, error) { return []byte{}, nil })
+		check(t, err)
+		if token, err := f.AuthToken(ctx, f.account); err == nil {
+			t.Errorf("a token that was given up is %q", token)
+		}
+		_, err = f.Authenticate(ctx, string(f.account), "wrong")
+		wantError(t, err, roomreel.Unauthenticated, "")
+		if _, err := f.AuthToken(ctx, f.account); err == nil {
+			t.Error("a sign-in that failed stored a token")
+		}
+		if used, err := f.EverUsed(ctx); err != nil || used {
+			t.Errorf("before the first sign-in: used %v, %v", used, err)
+		}
+		for range 2 {
+			_, err = f.Authenticate(ctx, string(f.account), f.token)
+			check(t, err)
+			token, err := f.AuthToken(ctx, f.account)
+			if check(t, err); token != f.token {
+				t.Errorf("after a sign-in the token is %q", token)
+			}
+		}
+		if used, err := f.EverUsed(ctx); err != nil || !used {
+			t.Errorf("after a sign-in: used %v, %v", used, err)
+		}
+		_, _, err = f.KeyPair(ctx, f.account, credential.SID)
+		wantError(t, err, roomreel.NotFound, "")
+		_, err = f.RotateSecrets(ctx)
+		check(t, err)
 	})
 }
 

@@ -32,7 +32,8 @@ type Config struct {
 
 	MaxUpload     int64               // bytes of one recording; 0 for DefaultMaxUpload
 	MaxUploads    int                 // recordings received at the same time; 0 for no limit
-	ScratchFloor  int64               // free bytes that uploads leave on the file system of Scratch; 0 for DefaultScratchFloor
+	ScratchFloor  int64               // free bytes that uploads and compositions leave on the disk; 0 for DefaultScratchFloor
+	MediaFolder   string              // folder of the media store; "" if it is a bucket
 	ComposeWindow time.Duration       // how long compositions may read what is sealed or external; 0: not at all
 	Limits        roomreel.FilmLimits // zero fields are the defaults
 	FPS           int                 // frames per second of films; 0 for DefaultFPS
@@ -57,6 +58,8 @@ type App struct {
 	buckets Buckets
 	scratch *scratch
 	log     *slog.Logger
+
+	mediaFolder string
 
 	composeWindow time.Duration
 	limits        roomreel.FilmLimits
@@ -84,8 +87,10 @@ func New(c Config) *App {
 		store: c.Store, keys: c.Keys, media: c.Media, working: c.Working, buckets: c.Buckets, log: c.Log,
 		scratch: &scratch{
 			folder: c.Scratch, maxUpload: c.MaxUpload, maxUploads: c.MaxUploads, floor: c.ScratchFloor,
-			free: func() (int64, error) { return freeSpace(c.Scratch) },
+			free:   func() (int64, error) { return FreeSpace(c.Scratch) },
+			copied: sameFileSystem(c.Scratch, c.MediaFolder),
 		},
+		mediaFolder:   c.MediaFolder,
 		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(), fps: c.FPS, keepRoomOpen: c.KeepRoomOpen, callbackNetworks: c.CallbackNetworks,
 	}
 }
@@ -131,7 +136,7 @@ func (a *App) Ready(ctx context.Context) error {
 	if err := a.store.Ping(ctx); err != nil {
 		return unavailable("the database does not answer", err)
 	}
-	return nil
+	return a.CheckSpace(0)
 }
 
 // Deliveries lists the attempts to deliver events of a room, recording, composition or hook, newest first.

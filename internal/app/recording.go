@@ -271,7 +271,7 @@ func (a *App) putRecording(ctx context.Context, target blob.Store, key string, u
 	}
 	options := blob.PutOptions{ContentType: twilio.RecordingContentType(u.Recording)}
 	if _, err := target.Put(ctx, key, arrived.file, arrived.size, options); err != nil {
-		return roomreel.Recording{}, false, unavailable("the recording cannot be stored now", err)
+		return roomreel.Recording{}, false, notStored(err)
 	}
 	if err := a.putIndex(ctx, u.Recording.Index, index); err != nil {
 		return roomreel.Recording{}, false, err
@@ -285,7 +285,7 @@ func (a *App) putIndex(ctx context.Context, key string, index *media.Index) erro
 		return err
 	}
 	if _, err := a.media.Put(ctx, key, bytes.NewReader(data), int64(len(data)), blob.PutOptions{ContentType: "application/octet-stream"}); err != nil {
-		return unavailable("the recording cannot be stored now", err)
+		return notStored(err)
 	}
 	return nil
 }

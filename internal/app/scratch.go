@@ -9,8 +9,6 @@ import (
 	"os"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"roomreel"
 	"roomreel/internal/blob"
 )
@@ -33,25 +31,12 @@ type scratch struct {
 	maxUpload  int64                 // bytes of one upload
 	maxUploads int                   // received at the same time; 0 for no limit
 	floor      int64                 // free bytes that uploads leave
+	copied     bool                  // an upload is copied to the media store on the same file system, where it needs its size once more
 	free       func() (int64, error) // bytes that the file system has for us
 
 	mu       sync.Mutex
 	uploads  int   // that are received
-	reserved int64 // bytes that they will still write, where that is known
-}
-
-// freeSpace returns the bytes that a user may still write to the file system of folder.
-func freeSpace(folder string) (int64, error) {
-	var stat unix.Statfs_t
-	for {
-		err := unix.Statfs(folder, &stat)
-		if err == nil {
-			return int64(stat.Bavail) * int64(stat.Bsize), nil
-		}
-		if err != unix.EINTR {
-			return 0, &os.PathError{Op: "statfs", Path: folder, Err: err}
-		}
-	}
+	reserved int64 // bytes that they and their copies will still need, where that is known
 }
 
 // arrival is an uploaded file in scratch. The file has no name there, so it is gone when it is closed.
@@ -93,7 +78,7 @@ func (s *scratch) receive(ctx context.Context, media io.Reader, size int64) (_ *
 		err = os.Remove(f.file.Name())
 	}
 	if err != nil {
-		return nil, unavailable("the upload cannot be stored now", err)
+		return nil, notStored(err)
 	}
 	source := &failingReader{r: blob.WithContext(ctx, io.LimitReader(media, s.maxUpload+1))}
 	sum := sha256.New()
@@ -106,12 +91,15 @@ func (s *scratch) receive(ctx context.Context, media io.Reader, size int64) (_ *
 		return nil, &roomreel.Error{Code: roomreel.Invalid, Param: "Media", Detail: "the upload ended early; send it again", Err: source.err}
 	case err != nil && errors.As(err, &known):
 		return nil, err
-	case err != nil: // writing failed: most likely the disk is full
-		return nil, unavailable("the upload cannot be stored now", err)
+	case err != nil:
+		return nil, notStored(err)
 	case f.size > s.maxUpload:
 		return nil, s.tooLarge()
 	case f.size == 0:
 		return nil, roomreel.InvalidParam("Media", "the file is empty")
+	}
+	if err := f.reserveCopy(); err != nil {
+		return nil, err
 	}
 	f.sum = sum.Sum(nil)
 	return f, nil
@@ -125,6 +113,9 @@ func (s *scratch) tooLarge() error {
 func (s *scratch) begin(size int64) (*arrival, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.copied {
+		size *= 2
+	}
 	if s.maxUploads > 0 && s.uploads >= s.maxUploads {
 		return nil, unavailable(fmt.Sprintf("this server is receiving %d recordings, as many as it takes at the same time", s.uploads), nil)
 	}
@@ -141,10 +132,10 @@ func (s *scratch) begin(size int64) (*arrival, error) {
 func (s *scratch) check(size int64) error {
 	free, err := s.free()
 	if err != nil {
-		return unavailable("the upload cannot be stored now", err)
+		return notStored(err)
 	}
 	if free-s.reserved-size < s.floor {
-		return unavailable("this server's scratch space is too full to receive the recording",
+		return unavailable("this server's disk has too little scratch space to receive the recording",
 			fmt.Errorf("%s has %d bytes free, uploads have reserved %d, this one needs %d more, and %d must stay free", s.folder, free, s.reserved, size, s.floor))
 	}
 	return nil
@@ -175,6 +166,22 @@ func (f *arrival) checkSpace() error {
 		return f.scratch.check(0) // its own bytes are among the reserved ones
 	}
 	return f.scratch.check(checkSpaceEvery)
+}
+
+// reserveCopy reserves the space of the copy in the media store, if the size of the upload was not known before.
+func (f *arrival) reserveCopy() error {
+	f.scratch.mu.Lock()
+	defer f.scratch.mu.Unlock()
+	more := f.size - f.pending
+	if !f.scratch.copied || more <= 0 {
+		return nil
+	}
+	if err := f.scratch.check(more); err != nil {
+		return err
+	}
+	f.pending += more
+	f.scratch.reserved += more
+	return nil
 }
 
 // written turns reserved bytes into used ones.

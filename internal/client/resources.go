@@ -64,6 +64,16 @@ func (c *Client) Room(ctx context.Context, sidOrName string) (Room, error) {
 	return room, c.get(ctx, twilio.RoomURI(sidOrName), &room)
 }
 
+// CompletedRooms lists the latest completed rooms that had a unique name, at most 20, the newest first.
+func (c *Client) CompletedRooms(ctx context.Context, uniqueName string) ([]Room, error) {
+	var page struct {
+		Rooms []Room `json:"rooms"`
+	}
+	query := url.Values{"UniqueName": {uniqueName}, "Status": {string(roomreel.RoomCompleted)}, "PageSize": {"20"}}
+	err := c.get(ctx, twilio.RoomsURI+"?"+query.Encode(), &page)
+	return page.Rooms, err
+}
+
 // CompleteRoom ends a room: its compositions start, and nothing can be added any more.
 func (c *Client) CompleteRoom(ctx context.Context, room roomreel.RoomSID) (Room, error) {
 	var after Room

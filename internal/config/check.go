@@ -30,6 +30,9 @@ func (c Config) check() []error {
 	if c.Server.MaxUpload == 0 {
 		say("server.max_upload must be more than 0")
 	}
+	if c.Server.BodyTimeout == 0 || c.Server.UploadRate == 0 {
+		say("server.body_timeout and server.upload_rate must be more than 0")
+	}
 	for _, file := range []struct{ key, path string }{
 		{"server.tls_cert", c.Server.TLSCert}, {"server.tls_key", c.Server.TLSKey}, {"vault.ca", c.Media.CA},
 	} {
@@ -95,6 +98,7 @@ func (l Limits) check() []error {
 		zero bool
 	}{
 		{"limits.uploads", l.Uploads == 0},
+		{"limits.free_space", l.FreeSpace == 0},
 		{"limits.tracks", l.Tracks == 0},
 		{"limits.film_length", l.FilmLength == 0},
 		{"limits.film_frames", l.FilmFrames == 0},

@@ -39,6 +39,8 @@ type Server struct {
 	TLSCert        string   `toml:"tls_cert" help:"PEM file with the certificate chain; together with tls_key it turns TLS on"`
 	TLSKey         string   `toml:"tls_key" help:"PEM file with the private key of tls_cert"`
 	MaxUpload      Bytes    `toml:"max_upload" help:"largest recording that is accepted"`
+	BodyTimeout    Duration `toml:"body_timeout" help:"longest time that the body of a request may take to arrive; an upload may pause for as long"`
+	UploadRate     Bytes    `toml:"upload_rate" help:"bytes a second that an upload must have on average"`
 	ShutdownGrace  Duration `toml:"shutdown_grace" help:"how long requests and running jobs may go on after a stop signal"`
 }
 
@@ -109,7 +111,9 @@ type Limits struct {
 	Reads          Rate     `toml:"reads_per_second" help:"GET requests per account and second; 0 is no limit; auto is 80, or 800 on a server that only this machine reaches"`
 	Writes         Rate     `toml:"writes_per_second" help:"other requests per account and second; 0 is no limit; auto is 20, or 200 on a server that only this machine reaches"`
 	SignInFailures int      `toml:"sign_in_failures" help:"failed sign-ins a minute of one user name from one client address, and ten times as many from the address; 0 is no limit"`
+	Connections    int      `toml:"connections" help:"clients that are connected at the same time; above it, connections without a request end; 0 is no limit"`
 	Uploads        int      `toml:"uploads" help:"recordings that are received at the same time; each needs its size in scratch space"`
+	FreeSpace      Bytes    `toml:"free_space" help:"space that uploads and compositions leave free on the disk; with less, uploads are refused and compositions wait"`
 	Tracks         int      `toml:"tracks" help:"recordings of one room that a composition reads"`
 	FilmLength     Duration `toml:"film_length" help:"longest film"`
 	FilmFrames     int      `toml:"film_frames" help:"most video frames of a film"`
@@ -163,6 +167,8 @@ func Default() Config {
 			Data: "./data", Listen: "127.0.0.1:8080", Role: RoleAll,
 			// Twilio limits the recordings of one composition to 40 GB together (error 53633).
 			MaxUpload:     40 << 30,
+			BodyTimeout:   Duration(time.Minute),
+			UploadRate:    4 << 10,
 			ShutdownGrace: Duration(30 * time.Second),
 		},
 		Render: Render{Sandbox: SandboxAuto, Memory: 2 << 30},
@@ -175,7 +181,7 @@ func Default() Config {
 		S3:         S3{Key: "{account}/{sid}.{ext}", GiveUp: Duration(24 * time.Hour)},
 		Limits: Limits{
 			Reads: RateAuto, Writes: RateAuto,
-			SignInFailures: 60, Uploads: 16,
+			SignInFailures: 60, Connections: 16384, Uploads: 16, FreeSpace: 256 << 20,
 			Tracks: film.Tracks, FilmLength: Duration(film.FilmLength), FilmFrames: film.Frames, OffsetSpread: Duration(film.OffsetSpread),
 		},
 		Retention: Retention{Metadata: Duration(30 * 24 * time.Hour)},

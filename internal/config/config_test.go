@@ -156,7 +156,7 @@ func TestLoad_KeepsRowsUntilTheLastAttempt(t *testing.T) {
 }
 
 func TestLoad_RefusesAFilmLimitOfZero(t *testing.T) {
-	keys := []string{"limits.uploads", "limits.tracks", "limits.film_length", "limits.film_frames", "limits.offset_spread"}
+	keys := []string{"limits.uploads", "limits.free_space", "limits.tracks", "limits.film_length", "limits.film_frames", "limits.offset_spread"}
 	flags := map[string]string{"limits.sign_in_failures": "0", "limits.reads_per_second": "0"} // these two are rates: 0 is no limit
 	for _, key := range keys {
 		flags[key] = "0"

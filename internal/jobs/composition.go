@@ -28,6 +28,9 @@ import (
 
 // plan decides the film, stores the plan and enqueues its tasks.
 func (w *Worker) plan(ctx context.Context, job queue.Job) error {
+	if err := w.awaitSpace(roomreel.CompositionSID(job.SID), 0); err != nil {
+		return err
+	}
 	c, attempt, err := w.Store.StartComposition(ctx, roomreel.CompositionSID(job.SID))
 	if err != nil {
 		return err
@@ -286,16 +289,21 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 		return err
 	}
 	var segments compose.Segments
+	var size int64 // of the film, about
 	for _, chunk := range saved.Chunks {
 		if !chunk.Done() {
 			return nil // the composition was planned again since this job was enqueued
 		}
 		segment := segmentOf(chunk)
+		size += chunk.Size
 		if chunk.Number == store.FilmAudio {
 			segments.Audio = segment
 		} else if chunk.Number >= 0 {
 			segments.Chunks = append(segments.Chunks, segment)
 		}
+	}
+	if err := w.awaitSpace(sid, 2*size); err != nil { // in scratch, and where it is kept
+		return err
 	}
 	report, err := w.report(ctx, film, sid)
 	if err != nil {

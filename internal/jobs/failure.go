@@ -75,7 +75,7 @@ func (w *Worker) classifyFailure(ctx context.Context, sid roomreel.CompositionSI
 		return queue.Snooze(staleRetry)
 	}
 	if wait := w.untilAvailable(err, c.Started); wait > 0 {
-		w.Log.Warn("the media store or the working store is unavailable; tried again later", "composition", sid, "err", err)
+		w.Log.Warn("a store is unavailable or a disk is full; tried again later", "composition", sid, "err", err)
 		return queue.Snooze(wait)
 	}
 	var known *roomreel.Error

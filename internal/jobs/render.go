@@ -51,6 +51,9 @@ type task struct {
 
 // renderTask carries out a task of a composition's plan.
 func (w *Worker) renderTask(ctx context.Context, job queue.Job) error {
+	if err := w.awaitSpace(roomreel.CompositionSID(job.SID), 0); err != nil {
+		return err
+	}
 	t, err := w.acquire(ctx, job)
 	if err != nil || t == nil {
 		return err

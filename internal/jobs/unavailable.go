@@ -6,7 +6,10 @@ import (
 	"io"
 	"time"
 
+	"roomreel"
+	"roomreel/internal/app"
 	"roomreel/internal/blob"
+	"roomreel/internal/queue"
 	"roomreel/internal/seal"
 )
 
@@ -113,13 +116,33 @@ func (o watchedObject) ReadAt(p []byte, off int64) (int, error) {
 // maxUnavailableWait is the longest pause between two looks at whether a store answers again.
 const maxUnavailableWait = time.Minute
 
-// untilAvailable returns when to try again because a store is unavailable, or 0 when err has another cause or the work began
-// too long ago.
+// spaceRetry is when work looks again whether a full disk has space.
+const spaceRetry = 10 * time.Second
+
+// untilAvailable returns when to try again because a store is unavailable or a disk is full, or 0 when err has another cause or the
+// work began too long ago. Work that could not begin waits for as long as it takes.
 func (w *Worker) untilAvailable(err error, began time.Time) time.Duration {
 	var unavailable *unavailableError
+	if !errors.As(err, &unavailable) && !app.IsFull(err) {
+		return 0
+	}
+	if began.IsZero() {
+		return spaceRetry
+	}
 	since := w.Store.Now().Sub(began)
-	if !errors.As(err, &unavailable) || since > w.DeliverFor {
+	if since > w.DeliverFor {
 		return 0
 	}
 	return min(backoff(since), maxUnavailableWait)
+}
+
+// awaitSpace returns a snooze while need more bytes would leave too little free space on the disk. The database is usually there too,
+// and must be able to write.
+func (w *Worker) awaitSpace(sid roomreel.CompositionSID, need int64) error {
+	err := w.App.CheckSpace(need)
+	if err == nil {
+		return nil
+	}
+	w.Log.Warn("a composition waits for free space on the disk", "composition", sid, "err", err)
+	return queue.Snooze(spaceRetry)
 }

@@ -83,15 +83,22 @@ func newKey(secret [keySize]byte) key {
 }
 
 // Open reads the key file at path. If it does not exist, Open creates it with a new key, readable by its owner only. Of
-// several processes that do so at the same time, all use the same key.
+// several processes that do so at the same time, all use the same key. A new key opens nothing that an earlier one encrypted:
+// Open is for an installation that holds no secrets yet, Read for all others.
 func Open(path string) (*Ring, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		if err := create(path, header+newLine()); err != nil && !errors.Is(err, os.ErrExist) {
-			return nil, fmt.Errorf("create key file: %w", err)
-		}
-		text, err = os.ReadFile(path)
+	ring, err := Read(path)
+	if !errors.Is(err, os.ErrNotExist) {
+		return ring, err
 	}
+	if err := create(path, header+newLine()); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("create key file: %w", err)
+	}
+	return Read(path)
+}
+
+// Read reads the key file at path. The error is os.ErrNotExist, wrapped, if there is none.
+func Read(path string) (*Ring, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read key file: %w", err)
 	}
@@ -185,6 +192,14 @@ func (r *Ring) Open(owner string, sealed []byte) ([]byte, error) {
 	}
 	return nil, ErrDamaged
 }
+
+// Has reports whether the ring holds the key that encrypted this.
+func (r *Ring) Has(sealed []byte) bool {
+	return len(sealed) >= 4 && slices.ContainsFunc(r.keys, func(k key) bool { return k.id == binary.BigEndian.Uint32(sealed) })
+}
+
+// Len returns the number of keys.
+func (r *Ring) Len() int { return len(r.keys) }
 
 // Current reports whether the newest key encrypted this.
 func (r *Ring) Current(sealed []byte) bool {

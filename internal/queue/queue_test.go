@@ -131,6 +131,20 @@ func check(t testing.TB, err error) {
 
 func never(context.Context, Job) error { return errors.New("this must not run") }
 
+func TestMigrate_RefusesTablesOfANewerRiver(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		migrate := func() error { return Migrate(t.Context(), s, slog.New(slog.DiscardHandler)) }
+		check(t, migrate())
+		check(t, s.InTx(t.Context(), func(tx *store.Tx) error {
+			_, err := tx.Exec(t.Context(), `INSERT INTO river_migration (line, version) VALUES ('main', 999)`)
+			return err
+		}))
+		if err := migrate(); !errors.Is(err, store.ErrNewer) {
+			t.Errorf("the queue's tables of a newer version: %v", err)
+		}
+	})
+}
+
 func TestMigrate_SeveralNodesAtTheSameTime(t *testing.T) {
 	for name, config := range map[string]func(testing.TB) store.Config{"sqlite": storetest.SQLite, "postgres": storetest.PostgreSQL} {
 		t.Run(name, func(t *testing.T) {

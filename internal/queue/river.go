@@ -60,14 +60,15 @@ func (c *riverClient[TTx]) waiting(ctx context.Context, queue string) (bool, err
 	return err == nil && len(found.Jobs) > 0, err
 }
 
-// Migrate brings the queue's tables up to date. Several nodes may call it at the same time.
+// Migrate brings the queue's tables up to date. Several nodes may call it at the same time. The error is store.ErrNewer if a newer
+// program made them.
 func Migrate(ctx context.Context, s *store.Store, log *slog.Logger) error {
 	log = slog.New(&minLevel{Handler: log.Handler(), level: slog.LevelWarn})
 	err := s.WithMigrationLock(ctx, func() error {
 		if pool := s.PostgreSQL(); pool != nil {
-			return migrate[pgx.Tx](ctx, riverpgxv5.New(pool), log)
+			return migrate[pgx.Tx](ctx, s, riverpgxv5.New(pool), log)
 		}
-		return migrate[*sql.Tx](ctx, riversqlite.New(s.SQLite()), log)
+		return migrate[*sql.Tx](ctx, s, riversqlite.New(s.SQLite()), log)
 	})
 	if err != nil {
 		return fmt.Errorf("bring the queue's tables up to date: %w", err)
@@ -75,11 +76,22 @@ func Migrate(ctx context.Context, s *store.Store, log *slog.Logger) error {
 	return nil
 }
 
-func migrate[TTx any](ctx context.Context, driver riverdriver.Driver[TTx], log *slog.Logger) error {
+// migrate refuses tables of a newer River: River does not say which of its versions work with them.
+func migrate[TTx any](ctx context.Context, s *store.Store, driver riverdriver.Driver[TTx], log *slog.Logger) error {
 	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: log})
 	if err != nil {
 		return err
 	}
-	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	if _, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return err
+	}
+	all := migrator.AllVersions()
+	known, found := all[len(all)-1].Version, 0
+	err = s.InTx(ctx, func(tx *store.Tx) error {
+		return tx.QueryRow(ctx, `SELECT MAX(version) FROM river_migration WHERE line = $1`, riverdriver.MigrationLineMain).Scan(&found)
+	})
+	if err == nil && found > known {
+		err = fmt.Errorf("%w: the queue's tables are of version %d, and this program knows versions up to %d", store.ErrNewer, found, known)
+	}
 	return err
 }

@@ -11,8 +11,9 @@ import (
 
 // AccountSecrets are what the database keeps of an account's token.
 type AccountSecrets struct {
-	Token []byte // encrypted under the keyring
-	Hash  []byte // SHA-256
+	Token    []byte    // encrypted under the keyring
+	Hash     []byte    // SHA-256
+	SignedIn time.Time // of the first sign-in with the token; zero if there was none
 }
 
 // CreateAccount adds an account.
@@ -24,12 +25,29 @@ func (s *Store) CreateAccount(ctx context.Context, account roomreel.Account, sec
 
 // Account returns an account and its secrets.
 func (s *Store) Account(ctx context.Context, sid roomreel.AccountSID) (account roomreel.Account, secrets AccountSecrets, err error) {
-	err = s.read().QueryRow(ctx, `SELECT sid, name, created, token, token_hash FROM account WHERE sid = $1`, sid).
-		Scan(&account.SID, &account.Name, instant{&account.Created}, &secrets.Token, &secrets.Hash)
+	err = s.read().QueryRow(ctx, `SELECT sid, name, created, token, token_hash, signed_in FROM account WHERE sid = $1`, sid).
+		Scan(&account.SID, &account.Name, instant{&account.Created}, &secrets.Token, &secrets.Hash, instant{&secrets.SignedIn})
 	if isNoRow(err) {
 		err = notFound("account", string(sid))
 	}
 	return account, secrets, err
+}
+
+// SignedIn writes down the first sign-in with an account's token.
+func (s *Store) SignedIn(ctx context.Context, sid roomreel.AccountSID) error {
+	_, err := s.read().Exec(ctx, `UPDATE account SET signed_in = $2 WHERE sid = $1 AND signed_in = 0`, sid, micros(s.now()))
+	return err
+}
+
+// RestoreToken stores the encrypted token of an account that has none.
+func (s *Store) RestoreToken(ctx context.Context, sid roomreel.AccountSID, token []byte) error {
+	_, err := s.read().Exec(ctx, `UPDATE account SET token = $2 WHERE sid = $1 AND length(token) = 0`, sid, token)
+	return err
+}
+
+// EverUsed reports whether anyone ever signed in with an account's token, or has made an API key.
+func (s *Store) EverUsed(ctx context.Context) (used bool, err error) {
+	return used, s.read().QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM account WHERE signed_in > 0) OR EXISTS (SELECT 1 FROM api_key)`).Scan(&used)
 }
 
 var accounts = table[roomreel.Account]{

@@ -2,7 +2,11 @@ package store_test
 
 import (
 	"database/sql"
+	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -116,5 +120,91 @@ func TestMigrate_KeepsWhatAnEarlierVersionWrote(t *testing.T) {
 				t.Errorf("acquired %v, event %+v", acquired, pending)
 			}
 		})
+	}
+}
+
+// TestOpen_RefusesTablesOfANewerProgram adds the row of a migration that this program does not know. Whether the program may work
+// with the tables is what that migration would have said.
+func TestOpen_RefusesTablesOfANewerProgram(t *testing.T) {
+	for name, config := range map[string]func(testing.TB) store.Config{"sqlite": storetest.SQLite, "postgres": storetest.PostgreSQL} {
+		t.Run(name, func(t *testing.T) {
+			config := config(t)
+			s := storetest.Open(t, config)
+			known := s.Schema().Known
+			change := func(statement string, args ...any) {
+				check(t, s.InTx(t.Context(), func(tx *store.Tx) error {
+					_, err := tx.Exec(t.Context(), statement, args...)
+					return err
+				}))
+			}
+			open := func(existing bool) (store.Schema, error) {
+				config := config
+				config.Existing = existing
+				again, err := store.Open(t.Context(), config)
+				if err != nil {
+					return store.Schema{}, err
+				}
+				defer again.Close()
+				return again.Schema(), nil
+			}
+			change(`INSERT INTO schema_version (version_id, is_applied) VALUES ($1, true)`, known+2)
+			for _, existing := range []bool{false, true} {
+				schema, err := open(existing)
+				if check(t, err); !schema.Newer() || schema.Database != known+2 {
+					t.Errorf("tables of a newer version that this program can use: %+v", schema)
+				}
+			}
+			change(`UPDATE schema_needs SET version = $1`, known+1)
+			for _, existing := range []bool{false, true} {
+				if _, err := open(existing); !errors.Is(err, store.ErrNewer) {
+					t.Errorf("tables of a newer version that this program cannot use: %v", err)
+				}
+			}
+			change(`DROP TABLE schema_needs`)
+			if _, err := open(false); !errors.Is(err, store.ErrNewer) {
+				t.Errorf("tables of a newer version that does not say who can use them: %v", err)
+			}
+		})
+	}
+}
+
+func TestOpen_ExistingCreatesNothing(t *testing.T) {
+	for name, config := range map[string]func(testing.TB) store.Config{"sqlite": storetest.SQLite, "postgres": storetest.PostgreSQL} {
+		t.Run(name, func(t *testing.T) {
+			config := config(t)
+			config.Existing = true
+			for range 2 {
+				if _, err := store.Open(t.Context(), config); !errors.Is(err, store.ErrNoDatabase) {
+					t.Fatalf("an absent database: %v", err)
+				}
+			}
+			if config.Path != "" {
+				if left, err := os.ReadDir(filepath.Dir(config.Path)); err != nil || len(left) > 0 {
+					t.Errorf("files were made: %v, %v", left, err)
+				}
+			}
+		})
+	}
+}
+
+// TestMigrations_SayWhetherOlderProgramsGoOnWorking reads the first line of each migration. A migration after which older programs
+// fail must set schema_needs, so that they refuse to start.
+func TestMigrations_SayWhetherOlderProgramsGoOnWorking(t *testing.T) {
+	files, err := filepath.Glob("migrations/*.sql")
+	check(t, err)
+	for _, file := range files {
+		number, err := strconv.Atoi(filepath.Base(file)[:5])
+		check(t, err)
+		if number < 7 { // no program that looks at schema_needs is older
+			continue
+		}
+		text, err := os.ReadFile(file)
+		check(t, err)
+		if strings.Contains(string(text), fmt.Sprintf("UPDATE schema_needs SET version = %d;", number)) {
+			continue
+		}
+		if !strings.HasPrefix(string(text), "-- Programs that know version ") {
+			t.Errorf("%s: begin with `-- Programs that know version N go on working with these tables.`, or say UPDATE schema_needs SET version = %d;", file, number)
+		}
 	}
 }

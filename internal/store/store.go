@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -28,8 +29,11 @@ import (
 // Config says which database to open.
 type Config struct {
 	URL  string           // postgres://…; "" for SQLite
-	Path string           // the SQLite file, created when it is not there; used when URL is ""
+	Path string           // the SQLite file; used when URL is ""
 	Now  func() time.Time // nil for time.Now
+
+	// Existing is for a database that must be there and up to date: Open changes nothing. Otherwise Open creates what is missing.
+	Existing bool
 
 	KeepDeleted time.Duration // how long the rows of deleted recordings and compositions stay; 0 for KeepDeleted
 }
@@ -41,6 +45,7 @@ type Store struct {
 	path      string        // of the SQLite file
 	forUpdate string        // locks the rows of a SELECT; empty on SQLite, whose transactions lock the whole file
 	clockNow  string        // the database's clock in microseconds since 1970, for leases and heartbeats
+	schema    Schema
 	queue     Queue
 	clock     func() time.Time
 	keep      time.Duration
@@ -54,7 +59,8 @@ const sqlitePragmas = "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=jou
 // ErrNotMigrated is returned, wrapped, by Open for a database whose tables could not be brought up to date.
 var ErrNotMigrated = errors.New("bring tables up to date")
 
-// Open opens the database and brings its tables up to date. Several nodes may open the same one at the same time.
+// Open opens the database and brings its tables up to date. Several nodes may open the same one at the same time. The error is
+// ErrNewer for tables of a newer program with which this one is not known to work.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	s := &Store{clock: config.Now, keep: config.KeepDeleted, queue: noQueue{}}
 	if s.clock == nil {
@@ -67,14 +73,14 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if config.URL != "" {
 		err = s.openPostgreSQL(ctx, config.URL)
 	} else {
-		err = s.openSQLite(config.Path)
+		err = s.openSQLite(config.Path, config.Existing)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	if err := s.migrate(ctx); err != nil {
+	if err := s.migrate(ctx, config.Existing); err != nil {
 		s.Close()
-		return nil, fmt.Errorf("open database: %w: %w", ErrNotMigrated, err)
+		return nil, fmt.Errorf("open database: %w", err)
 	}
 	return s, nil
 }
@@ -96,13 +102,16 @@ func (s *Store) openPostgreSQL(ctx context.Context, url string) error {
 	return nil
 }
 
-func (s *Store) openSQLite(path string) error {
+func (s *Store) openSQLite(path string, existing bool) error {
 	if path == "" {
 		return fmt.Errorf("neither a URL nor a file is given")
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return err
+	}
+	if _, err := os.Stat(path); existing && errors.Is(err, os.ErrNotExist) {
+		return ErrNoDatabase
 	}
 	s.path = path
 	s.clockNow = `CAST(unixepoch('now', 'subsec') * 1000000 AS BIGINT)`

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -13,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
+
+	"roomreel"
 )
 
 // querier runs statements: inside a transaction or on any connection of a database, of either kind.
@@ -46,7 +49,11 @@ func (tx *Tx) PGX() pgx.Tx { return tx.pg }
 
 // InTx runs do in a transaction, which is committed when do returns nil and rolled back otherwise. do must not reach
 // for the network, a codec or a blob, and must use no other connection.
-func (s *Store) InTx(ctx context.Context, do func(tx *Tx) error) error {
+//
+// The error is ErrFull, within a *roomreel.Error, if the disk of the database is full.
+func (s *Store) InTx(ctx context.Context, do func(tx *Tx) error) error { return full(s.inTx(ctx, do)) }
+
+func (s *Store) inTx(ctx context.Context, do func(tx *Tx) error) error {
 	if s.pool != nil {
 		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return do(&Tx{querier: onPGX{tx}, pg: tx}) })
 	}
@@ -80,7 +87,7 @@ type onSQL struct {
 func (q onSQL) Exec(ctx context.Context, text string, args ...any) (int64, error) {
 	result, err := q.db.ExecContext(ctx, text, args...)
 	if err != nil {
-		return 0, err
+		return 0, full(err)
 	}
 	return result.RowsAffected()
 }
@@ -91,7 +98,7 @@ func (q onSQL) Query(ctx context.Context, text string, args ...any) (rows, error
 }
 
 func (q onSQL) QueryRow(ctx context.Context, text string, args ...any) scanner {
-	return q.db.QueryRowContext(ctx, text, args...)
+	return rowOf{q.db.QueryRowContext(ctx, text, args...)}
 }
 
 type sqlRows struct{ *sql.Rows }
@@ -108,7 +115,7 @@ type onPGX struct {
 
 func (q onPGX) Exec(ctx context.Context, text string, args ...any) (int64, error) {
 	tag, err := q.db.Exec(ctx, text, args...)
-	return tag.RowsAffected(), err
+	return tag.RowsAffected(), full(err)
 }
 
 func (q onPGX) Query(ctx context.Context, text string, args ...any) (rows, error) {
@@ -116,8 +123,13 @@ func (q onPGX) Query(ctx context.Context, text string, args ...any) (rows, error
 }
 
 func (q onPGX) QueryRow(ctx context.Context, text string, args ...any) scanner {
-	return q.db.QueryRow(ctx, text, args...)
+	return rowOf{q.db.QueryRow(ctx, text, args...)}
 }
+
+// rowOf is the row of a statement, which may be one that writes.
+type rowOf struct{ scanner }
+
+func (r rowOf) Scan(dest ...any) error { return full(r.scanner.Scan(dest...)) }
 
 // isNoRow reports whether a QueryRow found nothing. pgx.ErrNoRows is sql.ErrNoRows to errors.Is.
 func isNoRow(err error) bool { return errors.Is(err, sql.ErrNoRows) }
@@ -134,6 +146,26 @@ func isTaken(err error) bool {
 		return lite.Code() == 1555 || lite.Code() == 2067
 	}
 	return false
+}
+
+// ErrFull means that the disk of the database is full.
+var ErrFull = errors.New("the disk of the database is full")
+
+// full marks the error of a statement that the disk had no space for: callers may try again later.
+func full(err error) error {
+	if err == nil || errors.Is(err, ErrFull) {
+		return err
+	}
+	var pg *pgconn.PgError
+	var lite *sqlite.Error
+	switch {
+	case errors.As(err, &pg) && pg.Code == "53100": // disk_full
+	// SQLITE_FULL, and SQLITE_IOERR_WRITE and SQLITE_IOERR_SHMSIZE, which a full disk also gives, sqlite.org/rescode.html
+	case errors.As(err, &lite) && slices.Contains([]int{13, 778, 4874}, lite.Code()):
+	default:
+		return err
+	}
+	return &roomreel.Error{Code: roomreel.Unavailable, Detail: ErrFull.Error() + "; try again later", Err: fmt.Errorf("%w: %w", ErrFull, err)}
 }
 
 // storable reports whether a text can be in a column. PostgreSQL refuses all other texts with an error, also where they
