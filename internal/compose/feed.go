@@ -60,13 +60,14 @@ func (f *feed) add(number int, shift time.Duration, clock timeline.Clock, record
 	f.advance(t)
 }
 
-// advance moves a track to its next packet, or takes it out of the feed after its last.
-func (f *feed) advance(t *feedTrack) {
+// advance moves a track to its next packet, or takes it out of the feed after its last. It reports whether there is a next one.
+func (f *feed) advance(t *feedTrack) bool {
 	var more bool
 	if t.packet, t.err, more = t.next(); !more {
 		t.stop()
 		f.tracks = slices.DeleteFunc(f.tracks, func(other *feedTrack) bool { return other == t })
 	}
+	return more
 }
 
 // Next returns the next packet, io.EOF after the last.
@@ -91,7 +92,7 @@ func (f *feed) Next() (protocol.Packet, error) {
 	result := protocol.Packet{
 		Track: first.number, Part: plan.PartOf(first.parts, first.packet.number), Time: first.clock.In(first.packet.Time) + first.shift, Need: earliest, Key: first.packet.Key, Data: data,
 	}
-	f.advance(first)
+	result.Last = !f.advance(first)
 	return result, nil
 }
 

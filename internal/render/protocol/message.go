@@ -140,12 +140,20 @@ func writePacket(w *bufio.Writer, p Packet) error {
 	for _, n := range [...]int64{int64(p.Track), int64(p.Part), int64(p.Time), int64(p.Need), p.PTS, p.Len} {
 		head = binary.AppendVarint(head, n)
 	}
-	key := byte(0)
+	flags := byte(0)
 	if p.Key {
-		key = 1
+		flags |= flagKey
 	}
-	return writeMessage(w, kindPacket, append(head, key), p.Data)
+	if p.Last {
+		flags |= flagLast
+	}
+	return writeMessage(w, kindPacket, append(head, flags), p.Data)
 }
+
+const (
+	flagKey = 1 << iota
+	flagLast
+)
 
 // parsePacket takes body over: the packet's data is a part of it.
 func parsePacket(body []byte) (Packet, error) {
@@ -157,7 +165,7 @@ func parsePacket(body []byte) (Packet, error) {
 		}
 		n[i], body = v, body[used:]
 	}
-	if len(body) == 0 || body[0] > 1 {
+	if len(body) == 0 || body[0] > flagKey|flagLast {
 		return Packet{}, errors.New("protocol: malformed packet")
 	}
 	if n[0] < 0 || n[0] > maxTracks || n[1] < 0 || n[1] > maxTracks {
@@ -167,8 +175,8 @@ func parsePacket(body []byte) (Packet, error) {
 		return Packet{}, fmt.Errorf("protocol: packet of %d bytes, at most %d are allowed", len(body)-1, MaxData)
 	}
 	return Packet{
-		Track: int(n[0]), Part: int(n[1]), Time: time.Duration(n[2]), Need: time.Duration(n[3]), PTS: n[4], Len: n[5], Key: body[0] == 1,
-		Data: body[1:],
+		Track: int(n[0]), Part: int(n[1]), Time: time.Duration(n[2]), Need: time.Duration(n[3]), PTS: n[4], Len: n[5],
+		Key: body[0]&flagKey != 0, Last: body[0]&flagLast != 0, Data: body[1:],
 	}, nil
 }
 

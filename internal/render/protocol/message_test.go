@@ -17,7 +17,7 @@ import (
 func FuzzMessage(f *testing.F) {
 	var b bytes.Buffer
 	w := bufio.NewWriter(&b)
-	writePacket(w, Packet{Track: 3, Time: -time.Second, Need: -2 * time.Second, PTS: 7, Len: 1, Key: true, Data: []byte("data")})
+	writePacket(w, Packet{Track: 3, Time: -time.Second, Need: -2 * time.Second, PTS: 7, Len: 1, Key: true, Last: true, Data: []byte("data")})
 	writeHeader(w, Header{Private: []byte("private"), Delay: 1024})
 	writeNumber(w, kindProgress, 1<<40)
 	writeMessage(w, kindEnd, nil, nil)

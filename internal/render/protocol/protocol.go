@@ -166,6 +166,7 @@ type Packet struct {
 	PTS   int64         // from the child: frames from the chunk's beginning, or samples from AudioPlan.From
 	Len   int64         // from the child: how many frames or samples it lasts
 	Key   bool
+	Last  bool // to the child: no more packets of the track come
 	Data  []byte
 }
 

@@ -171,6 +171,9 @@ func (c *composer) ready(need time.Duration) bool {
 func (c *composer) decode(p protocol.Packet) {
 	c.conn.WorkingOn(p.Track)
 	c.tracks[p.Track].decode(p)
+	if p.Last {
+		c.tracks[p.Track].drain()
+	}
 	c.conn.WorkingOn(-1)
 	c.tracks[p.Track].advance(c.at) // frees what is older than the next frame shows
 }

@@ -546,3 +546,18 @@ func BenchmarkRun(b *testing.B) {
 	}
 	b.ReportMetric(seconds*float64(b.N)/b.Elapsed().Seconds(), "x-realtime")
 }
+
+// The frames that a decoder holds back at the end of its track are shown at their time, also while another track goes on.
+func TestRun_ShowsTheLastFramesOfATrackThatEndsEarly(t *testing.T) {
+	codectest.NoLeaks(t)
+	plan := onePlan(75)
+	early := add(&plan, footage(t, 64, 48, "25", 1, h264), 0)
+	early[len(early)-1].Last = true
+	other := add(&plan, footage(t, 64, 48, "25", 3, vp8), 0)
+	f := compose(t, plan, merge(early, other))
+	for n := range f.frames {
+		if got, want := f.luma(n, 64, 48), level(min(n, 24)); !near(got, want) {
+			t.Errorf("frame %d is %d, want %d", n, got, want)
+		}
+	}
+}
