@@ -5,7 +5,6 @@ import (
 	"image"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,53 +152,41 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-var refusal = regexp.MustCompile(`(?m)^roomreel: (\d+-\S+): \S.*\S`)
-
-// try composes the damaged recordings with the good ones, without those that are refused. It returns what is wrong with the
-// program or the film.
+// try composes the damaged recordings with the good ones. It returns what is wrong with the program or the film.
 func (r *room) try(t *testing.T, list []damaged, arguments ...string) error {
 	t.Helper()
 	out := filepath.Join(r.dir, "film.mp4")
-	var run run
-	for pass := range 2 {
-		recordings := slices.Clone(r.good)
-		var cameras []string
-		for _, d := range list {
-			recordings = append(recordings, d.Recording)
-			if d.Kind == roomreel.Video {
-				cameras = append(cameras, d.Name)
-			}
-		}
-		layout, _ := grid(t, r.dir, append([]string{r.camera.name}, cameras...)...)
-		os.Remove(out)
-		run = tryCompose(t, fixture.Room{Recordings: recordings}.WriteManifest(t, r.dir), out, 2*hangLimit, nil, append(arguments, layout...)...)
-		r.memory, r.slowest = max(r.memory, run.memory), max(r.slowest, run.took)
-		if run.code != 2 || saysPanic(run.stderr) || pass == 1 {
-			break
-		}
-		refused := map[string]bool{}
-		for _, match := range refusal.FindAllStringSubmatch(run.stderr, -1) {
-			refused[match[1]] = true
-		}
-		list = slices.DeleteFunc(slices.Clone(list), func(d damaged) bool { return refused[d.File] })
-		r.refused += len(refused)
-		if len(refused) == 0 {
-			break
+	recordings := slices.Clone(r.good)
+	cameras := []string{r.camera.name}
+	for _, d := range list {
+		recordings = append(recordings, d.Recording)
+		if d.Kind == roomreel.Video {
+			cameras = append(cameras, d.Name)
 		}
 	}
+	layout, _ := grid(t, r.dir, cameras...)
+	os.Remove(out)
+	run := tryCompose(t, fixture.Room{Recordings: recordings}.WriteManifest(t, r.dir), out, 2*hangLimit, nil, append(arguments, layout...)...)
+	r.memory, r.slowest = max(r.memory, run.memory), max(r.slowest, run.took)
 	if run.code != 0 && run.code != 3 || saysPanic(run.stderr) || run.took > hangLimit || run.memory > processMemory {
 		return fmt.Errorf("compose ended with %d after %v, with %d MB: %v\n%.3000s", run.code, run.took, run.memory>>20, list, run.stderr)
 	}
 	for _, d := range list {
-		lost := false
+		lost, warned, refused := false, false, false
 		for _, k := range run.line.Tracks {
 			lost = lost || k.Name == d.Name && k.Lost
 		}
+		for _, w := range run.line.Warnings {
+			ours := strings.HasPrefix(w, d.Name+": ")
+			warned, refused = warned || ours, refused || ours && strings.HasSuffix(w, "; it is left out")
+		}
 		switch {
+		case refused:
+			r.refused++
 		case lost:
 			r.lost++
 			t.Logf("the decoder died: %v\n%.1000s", d, run.stderr)
-		case slices.ContainsFunc(run.line.Warnings, func(w string) bool { return strings.HasPrefix(w, d.Name+": ") }):
+		case warned:
 			r.warned++
 		default:
 			r.composed++

@@ -16,7 +16,7 @@ import (
 )
 
 // cycle is the distance of two events of a track. An event is a flash and a burst of a tone. Packets of all codecs fit in a
-// cycle without a rest: 20 ms of Opus and PCM, 1024 samples of AAC, 80 ms of video.
+// cycle without a rest: 20 ms of Opus and PCM, 1024 samples of AAC, 80 ms of video. Those of Vorbis do not.
 var cycle = sized(1920*time.Millisecond, 20480*time.Millisecond)
 
 const (
@@ -34,7 +34,7 @@ type codec struct {
 	kind    roomreel.TrackKind
 	encoder []string
 	rate    int           // Hz
-	step    time.Duration // of a packet
+	step    time.Duration // of a packet; 0 for packets of several lengths, of which the first cycle is recorded
 	lead    int           // packets before the first sample
 	unit    string        // ending of the file of one cycle
 	files   []string      // endings of files that can hold it
@@ -54,6 +54,14 @@ var codecs = map[string]codec{
 		kind: roomreel.Video, step: frameStep, unit: "mkv", files: []string{"mkv", "mp4", "frag.mp4"},
 		encoder: []string{"-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "100000", "-threads", "1", "-pix_fmt", "yuv420p"},
 	},
+	"av1": {
+		kind: roomreel.Video, step: frameStep, unit: "mkv", files: []string{"webm", "mkv", "mp4"},
+		encoder: []string{"-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "8", "-lag-in-frames", "0", "-b:v", "200k", "-g", "100000", "-threads", "1", "-pix_fmt", "yuv420p"},
+	},
+	"hevc": {
+		kind: roomreel.Video, step: frameStep, unit: "mkv", files: []string{"mkv", "mp4", "frag.mp4"},
+		encoder: []string{"-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=0:bframes=0:keyint=100000:pools=1", "-pix_fmt", "yuv420p"},
+	},
 	"opus": {
 		kind: roomreel.Audio, step: packetStep, rate: 48000, unit: "mka", files: []string{"webm", "mka", "ogg", "mp4"},
 		encoder: []string{"-c:a", "libopus", "-b:a", "32k", "-application", "voip"},
@@ -62,6 +70,10 @@ var codecs = map[string]codec{
 		kind: roomreel.Audio, step: 1024 * time.Second / 48000, rate: 48000, lead: 1, unit: "aac", files: []string{"mka", "mp4", "frag.mp4"},
 		encoder: []string{"-c:a", "aac", "-b:a", "96k"},
 	},
+	"vorbis": {
+		kind: roomreel.Audio, rate: 48000, files: []string{"webm", "mka", "ogg"}, encoder: []string{"-c:a", "libvorbis", "-q:a", "4"},
+	},
+	"g722": {kind: roomreel.Audio, step: packetStep, rate: 16000, unit: "mka", files: []string{"mka"}, encoder: []string{"-c:a", "g722"}},
 	"pcmu": {kind: roomreel.Audio, step: packetStep, rate: 8000, unit: "mka", files: []string{"mka"}, encoder: []string{"-c:a", "pcm_mulaw"}},
 	"pcma": {kind: roomreel.Audio, step: packetStep, rate: 8000, unit: "mka", files: []string{"mka"}, encoder: []string{"-c:a", "pcm_alaw"}},
 }
@@ -99,6 +111,15 @@ func (k track) kind() roomreel.TrackKind { return codecs[k.codec].kind }
 func (k *track) make(tb testing.TB, dir string) fixture.Recording {
 	tb.Helper()
 	c := codecs[k.codec]
+	recording := fixture.Recording{
+		File: k.name + "." + k.ending, Name: k.name, Participant: strings.SplitN(k.name, "-", 2)[0], Kind: c.kind, Offset: k.offset,
+		Length: time.Duration(k.cycles) * cycle,
+	}
+	if c.step == 0 {
+		fixture.FFmpeg(tb, slices.Concat([]string{"-f", "lavfi", "-i", k.toneFilter(c.rate), "-t", fmt.Sprint(cycle.Seconds())}, c.encoder, muxers[k.ending],
+			[]string{filepath.Join(dir, recording.File)})...)
+		return recording
+	}
 	packets := int(math.Round(cycle.Seconds() / c.step.Seconds()))
 	sizes := k.sizes
 	if len(sizes) == 0 {
@@ -125,10 +146,6 @@ func (k *track) make(tb testing.TB, dir string) fixture.Recording {
 	parts := filepath.Join(dir, k.name+".list")
 	if err := os.WriteFile(parts, []byte(list.String()), 0o644); err != nil {
 		tb.Fatal(err)
-	}
-	recording := fixture.Recording{
-		File: k.name + "." + k.ending, Name: k.name, Participant: strings.SplitN(k.name, "-", 2)[0], Kind: c.kind, Offset: k.offset,
-		Length: time.Duration(k.cycles) * cycle,
 	}
 	// The timestamp of packet N is that of the sender's clock, as the room's clock sees it, in units of the container.
 	second := 1000.0
