@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"image"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -26,12 +28,16 @@ func TestCompose_LeavesOutBrokenFiles(t *testing.T) {
 		must(t, 0, os.WriteFile(filepath.Join(dir, name), text, 0o644))
 	}
 	out := filepath.Join(dir, "film.mp4")
-	said := composeFails(t, 3, manifest, out)
+	said := composeFails(t, 3, manifest, out, "--report", out+".json")
+	told, err := exec.Command(filepath.Join(bin, "roomreel"), "report", out+".json").Output()
+	if want := regexp.MustCompile(`(?s)Missing from the film.*bob \(bob-camera\) +bob-camera.mkv: .*carol \(carol-camera\) .*Warnings`); !want.Match(must(t, told, err)) {
+		t.Errorf("the report says %s", told)
+	}
 	for _, want := range []string{
 		"warning: bob-camera.mkv: cannot be used as a video recording: the file is empty; it is left out",
 		"warning: bob-microphone.mka: cannot be used as an audio recording: ",
 		"warning: carol-camera.mkv: cannot be used as a video recording: ",
-		"done in part: bob-camera.mkv, bob-microphone.mka, carol-camera.mkv is missing from the film",
+		"done in part: bob-camera, bob-microphone, carol-camera is missing from the film",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("got %q, want %q", said, want)

@@ -272,9 +272,9 @@ func turnClockwise(t *testing.T, path string) {
 }
 
 // composeFails runs compose, which must end with the given code, and returns what it says on standard error.
-func composeFails(t *testing.T, code int, manifest, out string) string {
+func composeFails(t *testing.T, code int, manifest, out string, arguments ...string) string {
 	t.Helper()
-	command := exec.Command(filepath.Join(bin, "roomreel"), "compose", "--room", manifest, "-o", out)
+	command := exec.Command(filepath.Join(bin, "roomreel"), append([]string{"compose", "--room", manifest, "-o", out}, arguments...)...)
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 	if command.Run(); command.ProcessState.ExitCode() != code {

@@ -102,6 +102,7 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 	took := time.Since(began)
 	for _, u := range broken {
 		result.Report.Warnings = append(result.Report.Warnings, u.warning())
+		result.Report.Tracks = append(result.Report.Tracks, u.line())
 	}
 	if c.Report != "" {
 		if err := writeReport(c.Report, localReport{
@@ -111,11 +112,11 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 			return err
 		}
 	}
-	return c.tell(s, request.Format, result, broken, took)
+	return c.tell(s, request.Format, result, took)
 }
 
 // tell prints the result on standard output and what is missing from the film on standard error.
-func (c composeCommand) tell(s *session, format roomreel.Format, result compose.LocalResult, broken []unusable, took time.Duration) error {
+func (c composeCommand) tell(s *session, format roomreel.Format, result compose.LocalResult, took time.Duration) error {
 	report := result.Report
 	line := composed{
 		File: c.Output, Format: format, Streams: report.Streams, Width: report.Width, Height: report.Height, FPS: report.FPS,
@@ -130,11 +131,7 @@ func (c composeCommand) tell(s *session, format roomreel.Format, result compose.
 	for _, warning := range report.Warnings {
 		fmt.Fprintln(s.stderr, "roomreel: warning: "+warning)
 	}
-	missing := report.Missing()
-	for _, u := range broken {
-		missing = append(missing, u.file)
-	}
-	if len(missing) > 0 {
+	if missing := report.Missing(); len(missing) > 0 {
 		return fmt.Errorf("%w: %s is missing from the film", errPartial, strings.Join(missing, ", "))
 	}
 	return nil

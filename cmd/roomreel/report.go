@@ -264,8 +264,11 @@ func (r localReport) places() []string {
 
 // trackLines describes one recording: a heading, and a line for each thing that is to be said of it.
 func trackLines(t compose.ReportTrack) []string {
-	head := fmt.Sprintf("%s: %s, %s", trackName(t), t.Kind, t.Codec)
-	if !t.Used {
+	head := fmt.Sprintf("%s: %s, %s", trackName(t), t.Kind, cmp.Or(t.Codec, "no codec known"))
+	switch {
+	case t.Missing && t.Packets == 0:
+		return []string{head, "  its file is broken"}
+	case !t.Used:
 		return []string{head, "  not asked for"}
 	}
 	lines := []string{fmt.Sprintf("%s, from %s to %s", head, clock(t.Start), clock(t.Start+t.Length))}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"slices"
 	"sync"
 
 	"roomreel"
+	"roomreel/internal/compose"
 	"roomreel/internal/manifest"
 	"roomreel/internal/media"
 	"roomreel/internal/media/demux"
@@ -14,12 +16,20 @@ import (
 
 // unusable is a file of a room of which nothing can be used.
 type unusable struct {
-	file string
-	why  *roomreel.Error
+	recording manifest.Recording
+	why       *roomreel.Error
 }
 
 func (u unusable) warning() string {
 	return sentence(u.why) + "; it is left out"
+}
+
+// line is what the report says of it.
+func (u unusable) line() compose.ReportTrack {
+	return compose.ReportTrack{
+		Participant: u.recording.Participant, Name: cmp.Or(u.recording.TrackName, u.recording.File), Kind: string(u.recording.Kind),
+		Missing: true, Why: sentence(u.why),
+	}
 }
 
 // readRoom reads a manifest and looks into every file it names, so that a mistake is found before anything is written
@@ -41,7 +51,7 @@ func readRoom(path string) (*manifest.Room, []*media.Index, []unusable, error) {
 				Detail: "cannot be used as " + article(recording.Kind) + " recording", Err: err,
 			}
 			if reason, ok := err.(*roomreel.Error); ok && reason.Param == "Media" {
-				broken = append(broken, unusable{recording.File, mistake})
+				broken = append(broken, unusable{recording, mistake})
 			} else {
 				mistakes = append(mistakes, mistake)
 			}
