@@ -27,21 +27,25 @@ func TestCaptures_AreServed(t *testing.T) {
 	for _, name := range captured {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			text, err := os.ReadFile(filepath.Join("testdata", name+".json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var c capture
-			if err := json.Unmarshal(text, &c); err != nil {
-				t.Fatal(err)
-			}
 			host := strings.TrimPrefix(s.url, "http://")
 			known := newNames(t, s.account(t, name), host, receive(t).host, files)
-			for _, step := range c.Steps {
+			for _, step := range readCapture(t, name).Steps {
 				step.replay(t, host, known)
 			}
 		})
 	}
+}
+
+func readCapture(t *testing.T, name string) (c capture) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &c); err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // replay sends a request and compares the answer.

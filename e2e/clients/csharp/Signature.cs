@@ -2,6 +2,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using Newtonsoft.Json;
 using Newtonsoft.Json.Linq;
 using Twilio.Security;
 
@@ -10,7 +11,8 @@ static class Signature
     static void Main(string[] arguments)
     {
         var validator = new RequestValidator(Environment.GetEnvironmentVariable("TWILIO_AUTH_TOKEN"));
-        foreach (var delivery in JArray.Parse(File.ReadAllText(arguments[0])))
+        var reader = new JsonTextReader(File.OpenText(arguments[0])) { DateParseHandling = DateParseHandling.None };
+        foreach (var delivery in JArray.Load(reader))
         {
             var parameters = delivery["params"].ToObject<Dictionary<string, string>>();
             Console.WriteLine(validator.Validate((string)delivery["url"], parameters, (string)delivery["signature"]));

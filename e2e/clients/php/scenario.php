@@ -60,7 +60,7 @@ function upload(string $room, array $track): string
         CURLOPT_RETURNTRANSFER => true,
         CURLOPT_POSTFIELDS => [
             'ParticipantIdentity' => $identity, 'TrackName' => $name, 'OffsetMillis' => $offset,
-            'Media' => new CURLFile(getenv('ROOM_FILES') . "/$file"),
+            'Media' => new CURLFile(getenv('ROOM_FILES') . "/$file", null, $file),
         ],
     ]);
     $answer = curl_exec($curl);
