@@ -65,7 +65,7 @@ func (s step) replay(t *testing.T, host string, known *names) {
 			checkShape(t, s.Request[0], host, body)
 			return
 		}
-		if method != http.MethodGet || time.Now().After(until) {
+		if method != http.MethodGet || got.Status != s.Status || time.Now().After(until) {
 			t.Fatalf("%s (-want +got):\n%s\n%s", strings.Join(s.Request, "\n"), diff, body)
 		}
 	}
