@@ -22,7 +22,7 @@ type delivery struct {
 
 // receiver records callbacks.
 type receiver struct {
-	url string
+	url, host string
 
 	mu         sync.Mutex
 	deliveries []delivery
@@ -36,6 +36,7 @@ func receive(t *testing.T) *receiver {
 	server := httptest.NewServer(http.HandlerFunc(r.take))
 	t.Cleanup(server.Close)
 	// The password is in no URL that the receiver sees, and the space arrives as %20.
+	r.host = server.Listener.Addr().String()
 	r.url = strings.Replace(server.URL, "://", "://app:secret@", 1) + "/callbacks?of=an+application&caf%C3%A9&to='a b'"
 	return r
 }

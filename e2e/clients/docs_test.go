@@ -35,7 +35,7 @@ func TestDocs_QuoteTheTestedFiles(t *testing.T) {
 			t.Errorf("the quotation in %s differs from %s", page, found[1])
 		}
 	}
-	for _, name := range []string{"go/connect.go", "node/connect.js", "python/connect.py", "cli/redirect.cjs"} {
+	for _, name := range []string{"go/connect.go", "node/connect.js", "python/connect.py", "cli/redirect.cjs", "php/connect.php", "ruby/connect.rb", "java/Connect.java", "csharp/Connect.cs"} {
 		if !quoted[name] {
 			t.Errorf("%s does not quote %s under a link to it", page, name)
 		}
@@ -81,6 +81,12 @@ func TestDocs_NameTheTestedVersions(t *testing.T) {
 	goVersion, err := exec.Command("go", "list", "-m", "-f", "{{.Version}}", "github.com/twilio/twilio-go").Output()
 	if err != nil {
 		t.Error(err)
+	}
+	for _, name := range captured {
+		version := regexp.MustCompile(`^twilio-\w+/(\S+)`).FindStringSubmatch(readCapture(t, name).Library)[1]
+		if row := regexp.MustCompile(`\| requests of [^|]* ` + regexp.QuoteMeta(version) + ` \|`); !row.Match(text) {
+			t.Errorf("%s has no row %s", page, row)
+		}
 	}
 	for _, row := range []string{
 		"| twilio-go " + strings.TrimSpace(string(goVersion)) + " |",
