@@ -88,6 +88,11 @@ var rawJSON = map[string]object{
 	"report":       orNullSchema(obj("$ref", "#/components/schemas/FilmReport")),
 }
 
+// wider are the fields that hold more words than their Go type names: participants may subscribe to data.
+var wider = map[string]object{
+	"recordingRuleBody.kind": obj("type", "string", "enum", []string{"audio", "video", "data"}),
+}
+
 func orNullSchema(schema object) object {
 	if schema[0].name == "type" {
 		if kind, is := schema[0].value.(string); is {
@@ -188,6 +193,9 @@ func (s *schemas) fields(value reflect.Value, properties *object, required *[]st
 		} else {
 			schema = s.of(value.Field(i))
 			schema = append(schema, obj("format", format(name))...)
+		}
+		if other := wider[value.Type().Name()+"."+name]; other != nil {
+			schema = other
 		}
 		schema = append(schema, obj("description", s.source.comments[value.Type().Name()+"."+name])...)
 		*properties = append(*properties, member{name, schema})

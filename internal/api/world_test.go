@@ -149,7 +149,7 @@ func aReport(t testing.TB) string {
 	t.Helper()
 	text, err := json.Marshal(compose.MakeReport(&plan.Summary{
 		Format: roomreel.MP4, Length: 38 * time.Second, Samples: 38 * 48000, AudioEncoder: protocol.Encoder{Codec: "aac"},
-		Tracks: []plan.TrackSummary{{Identity: "alice", Name: "alice-microphone", Kind: roomreel.Audio, Codec: "opus", Used: true}},
+		Tracks: []plan.TrackSummary{{Recording: testRecording, Identity: "alice", Name: "alice-microphone", Kind: roomreel.Audio, Codec: "opus", Used: true}},
 	}))
 	if err != nil {
 		t.Fatal(err)
