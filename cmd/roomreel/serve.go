@@ -111,6 +111,7 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		Limits:         api.Limits{Reads: float64(orUnlimited(reads)), Writes: float64(orUnlimited(writes))},
 		SignInFailures: orUnlimited(settings.Limits.SignInFailures),
 		BodyTimeout:    settings.Server.BodyTimeout.Std(), UploadRate: int64(settings.Server.UploadRate),
+		Version: version,
 	})
 	if settings.Server.Role == config.RoleWorker {
 		server.handler = onlyHealth(server.handler)

@@ -37,6 +37,7 @@ type Config struct {
 	MaxForm        int64                       // bytes of a form; 1 MiB
 	BodyTimeout    time.Duration               // longest time that a form takes to arrive, and that an upload pauses; 1 min
 	UploadRate     int64                       // bytes a second that an upload must have on average; 4 KiB
+	Version        string                      // of the program, for the description of the API; 0.0.0
 }
 
 const defaultMaxForm = 1 << 20
@@ -55,6 +56,7 @@ type API struct {
 	signIns        *signIns
 	pages          signer
 	media          signer
+	openAPI        openAPI
 	mux            *http.ServeMux
 }
 
@@ -69,8 +71,8 @@ func New(c Config) http.Handler {
 		maxForm: c.MaxForm, bodyTimeout: cmp.Or(c.BodyTimeout, defaultBodyTimeout), uploadRate: cmp.Or(c.UploadRate, defaultUploadRate),
 		limiter: newLimiter(c.Limits), signIns: newSignIns(c.SignInFailures),
 		pages: signer{keys: c.App, purpose: "page token"},
-		media: signer{keys: c.App, purpose: "media link"},
-		mux:   http.NewServeMux(),
+		media: signer{keys: c.App, purpose: "media link"}, openAPI: newOpenAPI(c.Version),
+		mux: http.NewServeMux(),
 	}
 	if a.ready == nil {
 		a.ready = c.App.Ready

@@ -123,11 +123,7 @@ func (a *API) compositionReport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, struct {
-		CompositionSID roomreel.CompositionSID `json:"composition_sid"`
-		Report         json.RawMessage         `json:"report"`
-		Failure        *failureBody            `json:"failure"`
-	}{sid, json.RawMessage(cmp.Or(report, "null")), failureShape(failure)})
+	writeJSON(w, http.StatusOK, compositionReportBody{sid, json.RawMessage(cmp.Or(report, "null")), failureShape(failure)})
 	return nil
 }
 

@@ -122,7 +122,7 @@ func TestEveryEndpoint(t *testing.T) {
 	as.want(t, 202, "POST", "/v1/Rooms/"+sid, "Status", "completed")
 	get("/v1/Rooms", "Status", "completed")
 	get("/v1/Rooms/"+sid+"/Participants", "Status", "disconnected")
-	s.finish(t, composition, []byte("a film"), roomreel.Media{Key: as.user + "/" + composition + ".mp4", Size: 6})
+	s.finish(t, composition, []byte("a film"), filmOf(as.user, composition))
 	if done := get("/v1/Compositions", "Status", "completed").rows("compositions"); len(done) != 1 || done[0]["bitrate"] != 841.0 {
 		t.Errorf("completed compositions: %v", done)
 	}

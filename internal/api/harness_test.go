@@ -63,7 +63,7 @@ type caller struct {
 	header         string // Authorization instead, as it is
 }
 
-// do sends a request as it is and checks the answer against Twilio's descriptions.
+// do sends a request as it is and checks the answer against Twilio's descriptions and ours.
 func (c caller) do(t testing.TB, r *http.Request) answer {
 	t.Helper()
 	if c.user != "" {
@@ -86,6 +86,7 @@ func (c caller) do(t testing.TB, r *http.Request) answer {
 		}
 	}
 	c.contract.check(t, r, a.Status, a.Header, body)
+	c.description.check(t, c.service, r, a)
 	return a
 }
 
@@ -201,6 +202,7 @@ type service struct {
 	media          *dir.Store
 	account, other caller
 	contract       *contract
+	description    *description
 	log            *logText
 	ready          error // what /readyz hears
 	panics         bool  // or how it dies
@@ -214,6 +216,9 @@ func boot(t *testing.T, config Config) *service {
 	s := &service{log: &logText{}}
 	var err error
 	if s.contract, err = openContract(); err != nil {
+		t.Fatal(err)
+	}
+	if s.description, err = openDescription(); err != nil {
 		t.Fatal(err)
 	}
 	if s.store, err = store.Open(ctx, store.Config{Path: filepath.Join(folder, "roomreel.db")}); err != nil {

@@ -192,9 +192,6 @@ func (a *API) recordingReport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, struct {
-		RecordingSID roomreel.RecordingSID `json:"recording_sid"`
-		Failure      *failureBody          `json:"failure"`
-	}{sid, failureShape(recording.Failure)})
+	writeJSON(w, http.StatusOK, recordingReportBody{sid, failureShape(recording.Failure)})
 	return nil
 }

@@ -107,6 +107,7 @@ func (a *API) routes() []route {
 		{Path: "/roomreel/v1/AuditLog", Methods: methods{get: a.listAudit}},
 		{Path: "/roomreel/v1/Layouts", Methods: methods{post: a.previewLayout}},
 		{Path: mediaPath + "{Token}", Open: true, Methods: methods{get: a.serveMedia}},
+		{Path: openAPIPath, Open: true, Methods: methods{get: a.fetchOpenAPI}},
 		{Path: "/healthz", Open: true, Methods: methods{get: a.healthy}},
 		{Path: "/readyz", Open: true, Methods: methods{get: a.readiness}},
 	}

@@ -494,3 +494,16 @@ func failureShape(f roomreel.Failure) *failureBody {
 	}
 	return &failureBody{f.Code, f.Operation, f.Message, moreInfo(f.Code)}
 }
+
+// recordingReportBody is ours: why a recording failed.
+type recordingReportBody struct {
+	RecordingSID roomreel.RecordingSID `json:"recording_sid"`
+	Failure      *failureBody          `json:"failure"` // null when it did not fail
+}
+
+// compositionReportBody is ours: a film's report, or why there is no film.
+type compositionReportBody struct {
+	CompositionSID roomreel.CompositionSID `json:"composition_sid"`
+	Report         json.RawMessage         `json:"report"`  // null when there is no film yet
+	Failure        *failureBody            `json:"failure"` // null when it did not fail
+}

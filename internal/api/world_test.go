@@ -16,6 +16,9 @@ import (
 
 	"roomreel"
 	"roomreel/internal/blob"
+	"roomreel/internal/compose"
+	"roomreel/internal/plan"
+	"roomreel/internal/render/protocol"
 	"roomreel/internal/store"
 )
 
@@ -129,11 +132,29 @@ func (s *service) finish(t testing.TB, sid string, film []byte, media roomreel.M
 		t.Fatal(err)
 	}
 	_, err := s.store.CompleteComposition(ctx, roomreel.CompositionSID(sid), store.FilmResult{
-		Size: int64(len(film)), Duration: 38 * time.Second, Bitrate: 841, Media: media, Report: `{"tracks":[]}`,
+		Size: int64(len(film)), Duration: 38 * time.Second, Bitrate: 841, Media: media, Report: aReport(t),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// filmOf is where the film of a composition is stored.
+func filmOf(account, sid string) roomreel.Media {
+	return roomreel.Media{Key: account + "/" + sid + ".mp4", Size: 6}
+}
+
+// aReport is the report of a film with one track.
+func aReport(t testing.TB) string {
+	t.Helper()
+	text, err := json.Marshal(compose.MakeReport(&plan.Summary{
+		Format: roomreel.MP4, Length: 38 * time.Second, Samples: 38 * 48000, AudioEncoder: protocol.Encoder{Codec: "aac"},
+		Tracks: []plan.TrackSummary{{Recording: testRecording, Identity: "alice", Name: "alice-microphone", Kind: roomreel.Audio, Codec: "opus", Used: true}},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func publicKey(t testing.TB, bits int) string {

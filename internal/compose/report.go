@@ -81,7 +81,7 @@ type ReportInterval struct {
 
 // ReportPlace says where a recording is in the film, and when: in seconds of the film and pixels of the canvas.
 type ReportPlace struct {
-	Track  int     `json:"track"` // index into Tracks
+	Track  int     `json:"track"` // index into tracks
 	From   float64 `json:"from"`
 	To     float64 `json:"to"`
 	X      int     `json:"x"`
@@ -106,12 +106,12 @@ type ReportTrack struct {
 	Shown       int      `json:"frames_shown,omitempty"`  // frames of the film in which a decoded frame was shown
 	Audible     float64  `json:"heard_seconds,omitempty"` // of samples that a decoder made
 	Sizes       int      `json:"size_changes,omitempty"`
-	Off         int      `json:"camera_off,omitempty"`         // how often no frame came for longer than the last one is held, and
-	OffSeconds  float64  `json:"camera_off_seconds,omitempty"` // for how long in all
+	Off         int      `json:"camera_off,omitempty"`         // how often no frame came for longer than the last one is held
+	OffSeconds  float64  `json:"camera_off_seconds,omitempty"` // for how long no such frame came, in all
 	DriftMillis float64  `json:"drift_ms,omitempty"`
 	KnownLater  float64  `json:"known_end_later_seconds,omitempty"` // by how much its known end is later than that of its last packet
 	StallAt     float64  `json:"stall_at,omitempty"`                // what follows in the recording is later by known_end_later_seconds
-	Stall       string   `json:"stall_evidence,omitempty"`          // what shows that; see timeline.Evidence
+	Stall       string   `json:"stall_evidence,omitempty"`          // what shows that time is missing there
 	Truncated   bool     `json:"truncated,omitempty"`
 	LeftOut     []string `json:"left_out,omitempty"` // tracks of its file that no recording is made of
 	Parts       []string `json:"parts,omitempty"`    // when codec, size or rate change in its file: "vp8 from 0.000 s (640x480)", in the recording's time
@@ -123,7 +123,7 @@ type ReportTrack struct {
 
 	Samples      int64          `json:"samples_used,omitempty"` // at 48 kHz, that a decoder made
 	Concealed    float64        `json:"concealed_ms,omitempty"` // packets that could not be decoded were silence, or the last frame was held
-	Seen         []ReportSize   `json:"sizes,omitempty"`        // of decoded frames, where they change: protocol.MaxSeen at most
+	Seen         []ReportSize   `json:"sizes,omitempty"`        // of decoded frames, where they change; the first of them
 	Gaps         *ReportGaps    `json:"gaps,omitempty"`         // none for films that earlier versions of the program planned
 	Repairs      []ReportRepair `json:"repairs,omitempty"`      // the first places where timestamps were corrected
 	DriftRefused bool           `json:"drift_refused,omitempty"`
