@@ -57,13 +57,13 @@ for release in "${releases[@]}"; do
 			depends=$(in_root "$release" sh -c 'cd "$(mktemp -d)" && mkdir debian && echo "Source: roomreel" >debian/control && dpkg-shlibdeps -O /build/roomreel-render' |
 				sed -n 's/^shlibs:Depends=//p')
 			# shellcheck disable=SC2016 # the variables are those of the inner shell
-			in_root "$release" sh -c 'ldd /build/roomreel-render | sed -n "s|.*=> \(/[^ ]*\) .*|\1|p" | xargs -n1 realpath | xargs dpkg -S |
-				sed "s/: .*//; s/:.*//" | sort -u' >"$work/$release.libraries"
+			in_root "$release" sh -c 'ldd /build/roomreel-render | sed -n "s|.*=> \(/[^ ]*\) .*|\1|p" | xargs -n1 realpath |
+				while read -r file; do dpkg -S "$file" 2>/dev/null || dpkg -S "${file#/usr}"; done | sed "s/:.*//" | sort -u' >"$work/$release.libraries"
 		fi
 		install -m755 "$work/roomreel.$arch" "$stage/usr/bin/roomreel"
 		common "$stage"
 		# shellcheck disable=SC2046 # the list is words
-		in_root "$release" dpkg-query -W -f '${Package} ${Version} ${Architecture}\n' $(sed "s/\$/:$arch/" "$work/$release.libraries") >"$work/packages"
+		in_root "$release" dpkg-query -W -f '${Package} ${Version} ${Architecture}\n' $(sed "s/\$/:$arch/" "$work/$release.libraries") >"$work/packages" 2>/dev/null || true # libmfx1 is on amd64 alone
 		name=roomreel_$version~deb${number}_$arch
 		"$work/parts" -version "$version" -packages "$work/packages" -sbom "dist/$name.cdx.json" \
 			-licenses "$stage/usr/share/doc/roomreel/THIRD-PARTY-LICENSES" "$stage/usr/bin/roomreel" "$stage/usr/bin/roomreel-render"

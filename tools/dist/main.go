@@ -30,7 +30,8 @@ var allowed = []struct{ id, sentence string }{
 	{"ISC", "permission to use, copy, modify, and/or distribute this software for any purpose with or without fee"},
 	{"ISC", "permission to use, copy, modify, and distribute this software for any purpose with or without fee"},
 	{"MPL-2.0", "mozilla public license version 2.0"},
-	{"BSD", "redistribution and use in source and binary forms, with or without modification, are permitted"},
+	{"BSD", "with or without modification, are permitted provided that the following conditions are met"},
+	{"blessing", "dedicated to the public domain by the authors"}, // SQLite
 }
 
 // endorse is in BSD's licence of three clauses, and not in that of two.
