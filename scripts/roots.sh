@@ -1,4 +1,4 @@
-# roots.sh: folder trees of Debian releases, in which others scripts build and test. They are made with mmdebstrap, as root.
+# roots.sh: folder trees of Debian releases, in which other scripts build and test. They are made with mmdebstrap, as root.
 # shellcheck shell=bash
 roots=$PWD/.cache/dist
 

@@ -53,6 +53,6 @@ for release in "${releases[@]}"; do
 	cat "$work/log" || tail -20 "$work/console"
 	[ "$(cat "$work/result")" = 0 ] || { echo "test-distributions.sh: the service of $release failed" >&2; exit 1; }
 	ffprobe -v error -show_entries stream=codec_name,width,nb_frames -of compact "$work/film.mp4"
-	[ "$(ffprobe -v error -select_streams v -count_frames -show_entries stream=nb_read_frames -of csv=p=0 "$work/film.mp4")" = 100 ]
+	[ "$(ffprobe -v error -select_streams v -count_frames -show_entries stream=nb_read_frames -of csv=p=0 "$work/film.mp4")" -ge 100 ]
 done
 echo "passed for ${releases[*]}"
