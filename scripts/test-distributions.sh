@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 . scripts/roots.sh
 scripts/setup.sh distributions
 releases=("$@")
+failed=()
 [ $# -gt 0 ] || releases=(bookworm trixie)
 [ -n "${ROOMREEL_DIST_BUILT:-}" ] || scripts/dist.sh "${releases[@]}"
 work=$PWD/.cache/dist/test
@@ -30,7 +31,7 @@ for release in "${releases[@]}"; do
 	fi
 	printf '\n== %s: tests against %s\n' "$release" "$(in_root "$release" ffmpeg -version | head -1)"
 	# shellcheck disable=SC2016
-	in_root "$release" sh -c 'cd /src && ROOMREEL_TEST_REQUIRE=ffmpeg go test -count=1 ./internal/codec/... ./internal/render/video'
+	in_root "$release" sh -c 'cd /src && ROOMREEL_TEST_REQUIRE=ffmpeg go test -count=1 ./internal/codec/... ./internal/render/video' || failed+=("the tests of $release")
 
 	printf '\n== %s: the package, installed and started\n' "$release"
 	rm -rf "$roots/$release.installed" # a fresh machine each time
@@ -55,4 +56,8 @@ for release in "${releases[@]}"; do
 	ffprobe -v error -show_entries stream=codec_name,width,nb_frames -of compact "$work/film.mp4"
 	[ "$(ffprobe -v error -select_streams v -count_frames -show_entries stream=nb_read_frames -of csv=p=0 "$work/film.mp4")" -ge 100 ]
 done
+if [ ${#failed[@]} -gt 0 ]; then
+	printf 'failed: %s\n' "${failed[@]}" >&2
+	exit 1
+fi
 echo "passed for ${releases[*]}"
