@@ -1,12 +1,12 @@
 # `make help` lists the targets. Each runs one command.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test quick lint fuzz e2e bench bench-lists bench-plan fidelity golden run clean
+.PHONY: help demo build dist test test-distributions quick lint fuzz e2e bench bench-lists bench-plan fidelity golden run clean
 
 SOURCES := $(shell find cmd internal *.go go.mod go.sum -name '*.go' -o -name 'go.*' -o -name '*.[ch]' -o -name '*.sql' 2>/dev/null)
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## install missing packages, make a room, compose it through the API into demo/composition.mp4
 	@scripts/setup.sh demo
@@ -24,6 +24,12 @@ bin/roomreel-render: $(SOURCES)
 
 test: ## install missing packages, then run lint, all tests, the tests with -race, and every fuzz target
 	@scripts/test.sh
+
+dist: ## as root: packages (.deb, .tar.gz) for Debian 12 and 13, amd64 and arm64, in dist/
+	@scripts/dist.sh
+
+test-distributions: ## as root: make dist, then test on Debian 12 and 13 with their FFmpeg, and compose with the installed service
+	@scripts/test-distributions.sh
 
 quick: build ## run the tests with the installed tools; skip tests whose tools are missing
 	go test ./...
@@ -57,4 +63,4 @@ run: build ## start the service with its defaults: ./data, 127.0.0.1:8080
 	bin/roomreel serve
 
 clean: ## remove the binaries and the files of the demo
-	rm -rf bin demo
+	rm -rf bin demo dist

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# setup.sh demo|test: installs missing packages on a Debian machine that has Go and git.
+# setup.sh demo|test|dist|distributions: installs missing packages on a Debian machine that has Go and git.
 # It uses apt as root or through sudo. If neither is possible, it prints the packages to install and exits with 1.
 # Without a network, it succeeds if everything is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-what=${1:?usage: setup.sh demo|test}
+what=${1:?usage: setup.sh demo|test|dist|distributions}
 cache=$PWD/.cache/bin
 missing=()
 
@@ -28,7 +28,7 @@ tool() {
 	fi
 }
 
-case $what in demo | test) ;; *) echo "setup.sh: unknown argument $what; use demo or test" >&2; exit 2 ;; esac
+case $what in demo | test | dist | distributions) ;; *) echo "setup.sh: unknown argument $what; use demo, test, dist or distributions" >&2; exit 2 ;; esac
 
 has go >/dev/null || { echo "setup.sh: Go is missing; go.mod names the version, go.dev/dl has it" >&2; exit 1; }
 
@@ -55,6 +55,13 @@ if [ "$what" = test ]; then
 	need util-linux has flock
 	need chromium has chromium
 fi
+
+if [ "$what" = dist ] || [ "$what" = distributions ]; then
+	[ "$(id -u)" = 0 ] || { echo "setup.sh: make this as root, because it makes folder trees of Debian releases" >&2; exit 1; }
+	need mmdebstrap has mmdebstrap
+	need dpkg has dpkg-deb
+fi
+[ "$what" != distributions ] || need systemd-container has systemd-nspawn
 
 if [ ${#missing[@]} -gt 0 ]; then
 	if [ "$(id -u)" = 0 ]; then

@@ -40,6 +40,8 @@ type commands struct {
 	Doctor  doctorCommand  `cmd:"" help:"Check what the service needs on this machine."`
 	Config  configCommand  `cmd:"" help:"Show the effective configuration and where each value comes from."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+
+	Generate generateCommand `cmd:"" help:"Print a man page or a completion script."`
 }
 
 // session is what a command gets besides its flags.
@@ -110,8 +112,8 @@ func repeatListFlags(args []string) []string {
 	return result
 }
 
-// version is that of the newest entry of CHANGELOG.md.
-const version = "0.1.0"
+// version is that of the newest entry of CHANGELOG.md. scripts/dist.sh sets that of a package.
+var version = "0.1.0"
 
 type versionCommand struct{}
 

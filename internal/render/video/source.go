@@ -151,7 +151,7 @@ func (s *source) follow(p protocol.Packet, err error) {
 		s.keyed, s.broken = true, false
 	case s.broken && s.keyed && p.Time > s.since+maxBroken:
 		s.broken = false
-	case !s.broken && (lost || err != nil && s.track.Codec == "av1"):
+	case !s.broken && p.Time >= s.whole && (lost || err != nil && s.track.Codec == "av1"):
 		s.broken, s.since = true, p.Time
 	}
 	if s.broken || p.Time < s.whole {
