@@ -177,7 +177,7 @@ func findLibrary(t *testing.T, name string) library {
 	variable := "ROOMREEL_TEST_" + strings.ToUpper(name)
 	where := os.Getenv(variable)
 	if where == "" {
-		t.Skipf("%s does not say where the library is", variable)
+		t.Skipf("optional: %s does not say where the library is", variable)
 	}
 	switch name {
 	case "php":
