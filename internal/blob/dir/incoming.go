@@ -60,6 +60,9 @@ func sweep(root *os.Root) error {
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			continue // its process lives
 		}
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // its process has just removed it
+		}
 		if err != nil {
 			return err
 		}
