@@ -39,7 +39,7 @@ func TestAnonymize_LeavesNoNameInTheDatabase(t *testing.T) {
 		finished := compose(app.FilmParams{AudioSources: []string{"*", "wanda@example.com-screen", "*wanda@example.com"}})
 		running := compose(app.FilmParams{AudioSources: []string{string(wanda.TrackSID)}})
 		delivering := compose(app.FilmParams{AudioSources: []string{"*"}})
-		report := fmt.Sprintf(`{"frames":0,"tracks":[{"recording_sid":%q,"participant":"wanda@example.com","track_name":"wanda-camera","packets":50},{"recording_sid":%q,"participant":"bob","track_name":"camera"}],"warnings":[]}`, wanda.SID, bob.SID)
+		report := fmt.Sprintf(`{"frames":0,"tracks":[{"recording_sid":%q,"participant":"wanda@example.com","track_name":"wanda-camera","packets":50},{"recording_sid":%q,"participant":"bob","track_name":"camera"}],"visits":[{"participant":"wanda@example.com","from":0,"to":2},{"participant":"bob","from":1,"to":2}],"warnings":[]}`, wanda.SID, bob.SID)
 		attempts := map[roomreel.CompositionSID]int{}
 		for _, c := range []roomreel.CompositionSID{finished, running, delivering} {
 			_, attempts[c], err = f.store.StartComposition(ctx, c)
@@ -94,7 +94,8 @@ func TestAnonymize_LeavesNoNameInTheDatabase(t *testing.T) {
 		for _, sid := range []roomreel.CompositionSID{finished, running} {
 			text, _, err := f.CompositionReport(ctx, f.account, sid)
 			check(t, err)
-			if !strings.Contains(text, `"participant":"`+string(wanda.ParticipantSID)+`"`) || !strings.Contains(text, `"participant":"bob"`) || !strings.Contains(text, `"packets":50`) {
+			if !strings.Contains(text, `"participant":"`+string(wanda.ParticipantSID)+`"`) || !strings.Contains(text, `"participant":"bob"`) || !strings.Contains(text, `"packets":50`) ||
+				!strings.Contains(text, fmt.Sprintf(`{"from":0,"participant":%q,"to":2}`, wanda.ParticipantSID)) || !strings.Contains(text, `"participant":"bob","to":2}`) {
 				t.Errorf("report %s", text)
 			}
 		}

@@ -147,9 +147,13 @@ func (s *Store) renameInCompositions(ctx context.Context, tx *Tx, room roomreel.
 	if err != nil {
 		return err
 	}
+	recordings, err := anonymousOf(ctx, tx, room.SID)
+	if err != nil {
+		return err
+	}
 	for _, c := range all {
 		spec := rename(names, c)
-		report, err := currentNames(ctx, tx, room.SID, c.Report)
+		report, err := withNames(c.Report, recordings)
 		if err != nil {
 			return err
 		}
@@ -164,7 +168,7 @@ func (s *Store) renameInCompositions(ctx context.Context, tx *Tx, room roomreel.
 		if err != nil {
 			return err
 		}
-		if plan.Film.Report, err = currentNames(ctx, tx, room.SID, plan.Film.Report); err != nil {
+		if plan.Film.Report, err = withNames(plan.Film.Report, recordings); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, `UPDATE composition_plan SET film = $2 WHERE composition_sid = $1`, c.SID, text(plan.Film)); err != nil {
@@ -174,40 +178,73 @@ func (s *Store) renameInCompositions(ctx context.Context, tx *Tx, room roomreel.
 	return nil
 }
 
-// currentNames returns a report with the SIDs of anonymized participants and their tracks in the place of names that the plan knew.
+// anonymous is a recording of an anonymized participant, by the names that it has now.
+type anonymous struct{ recording, participant, track string }
+
+// anonymousOf returns the recordings of a room's anonymized participants by their SIDs.
+func anonymousOf(ctx context.Context, q querier, room roomreel.RoomSID) (map[string]anonymous, error) {
+	all, err := collect(ctx, q, func(row scanner) (r anonymous, err error) {
+		err = row.Scan(&r.recording, &r.participant, &r.track)
+		return r, err
+	}, `SELECT sid, participant_sid, track_sid FROM recording WHERE room_sid = $1 AND identity = participant_sid`, room)
+	bySID := map[string]anonymous{}
+	for _, r := range all {
+		bySID[r.recording] = r
+	}
+	return bySID, err
+}
+
+// currentNames is withNames for a room's anonymized participants.
 func currentNames(ctx context.Context, q querier, room roomreel.RoomSID, report string) (string, error) {
 	if report == "" {
 		return "", nil
 	}
-	type recording struct{ sid, participant, track string }
-	anonymous, err := collect(ctx, q, func(row scanner) (r recording, err error) {
-		err = row.Scan(&r.sid, &r.participant, &r.track)
-		return r, err
-	}, `SELECT sid, participant_sid, track_sid FROM recording WHERE room_sid = $1 AND identity = participant_sid`, room)
-	if err != nil || len(anonymous) == 0 {
-		return report, err
+	recordings, err := anonymousOf(ctx, q, room)
+	if err != nil {
+		return "", err
 	}
-	bySID := map[string]recording{}
-	for _, r := range anonymous {
-		bySID[r.sid] = r
+	return withNames(report, recordings)
+}
+
+// withNames returns a report with the SIDs of anonymized participants and their tracks in the place of names that the plan knew.
+// recordings are theirs.
+func withNames(report string, recordings map[string]anonymous) (string, error) {
+	if report == "" || len(recordings) == 0 {
+		return report, nil
 	}
-	var fields map[string]json.RawMessage
-	var tracks []map[string]json.RawMessage
+	type object = map[string]json.RawMessage
+	var fields object
+	var tracks, visits []object
 	if err := json.Unmarshal([]byte(report), &fields); err != nil {
 		return "", fmt.Errorf("read report: %w", err)
 	}
 	if err := json.Unmarshal(fields["tracks"], &tracks); err != nil {
 		return "", fmt.Errorf("read tracks of report: %w", err)
 	}
+	if fields["visits"] != nil { // reports of earlier versions of the program have none
+		if err := json.Unmarshal(fields["visits"], &visits); err != nil {
+			return "", fmt.Errorf("read visits of report: %w", err)
+		}
+	}
+	sids := map[string]string{} // by identity, as JSON
 	for _, track := range tracks {
 		var sid string
 		if err := json.Unmarshal(track["recording_sid"], &sid); err != nil {
 			return "", fmt.Errorf("read track of report: %w", err)
 		}
-		if r, found := bySID[sid]; found {
+		if r, found := recordings[sid]; found {
+			sids[string(track["participant"])] = r.participant
 			track["participant"], track["track_name"] = json.RawMessage(text(r.participant)), json.RawMessage(text(r.track))
 		}
 	}
 	fields["tracks"] = json.RawMessage(text(tracks))
+	for _, visit := range visits {
+		if sid, found := sids[string(visit["participant"])]; found {
+			visit["participant"] = json.RawMessage(text(sid))
+		}
+	}
+	if visits != nil {
+		fields["visits"] = json.RawMessage(text(visits))
+	}
 	return text(fields), nil
 }
