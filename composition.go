@@ -13,6 +13,11 @@ const (
 	CompositionDeleted    CompositionStatus = "deleted"
 )
 
+// InProgress reports whether there may be work to do.
+func (s CompositionStatus) InProgress() bool {
+	return s == CompositionEnqueued || s == CompositionProcessing
+}
+
 // CanBecome reports whether the API promises this transition. The store refuses all others.
 func (s CompositionStatus) CanBecome(next CompositionStatus) bool {
 	switch s {

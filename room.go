@@ -45,6 +45,9 @@ type Room struct {
 	StatusCallback               Callback
 }
 
+// TakesRecordings reports whether recordings may still be added.
+func (r Room) TakesRecordings() bool { return r.Status == RoomInProgress || r.TimedOut }
+
 // RecordingRule includes or excludes tracks from recording. An empty filter matches everything. All excludes other filters.
 type RecordingRule struct {
 	Type      string // include or exclude

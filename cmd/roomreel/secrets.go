@@ -33,9 +33,6 @@ func (c secretCount) lost() int { return c.LostTokens + c.LostCredentials }
 // countSecrets reads all secrets of the database. ring is nil if there is no key file.
 func countSecrets(ctx context.Context, db *store.Store, ring *keyring.Ring) (c secretCount, err error) {
 	_, err = db.Reseal(ctx, func(sid string, sealed []byte) ([]byte, error) {
-		if len(sealed) == 0 { // forgotten
-			return sealed, nil
-		}
 		all, lost := &c.Credentials, &c.LostCredentials
 		if _, err := roomreel.ParseSID[roomreel.AccountSID](sid); err == nil {
 			all, lost = &c.Tokens, &c.LostTokens

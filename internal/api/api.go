@@ -99,7 +99,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out.Header().Set("X-Content-Type-Options", "nosniff")
 	setCORS(out.Header())
 	note := &logNote{}
-	r = withBody(r.WithContext(context.WithValue(r.Context(), logNoteKey{}, note)), body)
+	r = r.WithContext(context.WithValue(r.Context(), logNoteKey{}, note))
+	r.Body = body
 	defer func() {
 		if crash := recover(); crash != nil {
 			if crash == http.ErrAbortHandler {

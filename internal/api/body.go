@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -46,20 +45,12 @@ func newBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) *bod
 	}
 }
 
-type bodyKey struct{}
-
-// bodyOf returns the body of a request that withBody returned.
-func bodyOf(r *http.Request) *body { return r.Context().Value(bodyKey{}).(*body) }
+// bodyOf returns the body of a request, which ServeHTTP has put there.
+func bodyOf(r *http.Request) *body { return r.Body.(*body) }
 
 // asUpload has a body take as long as it needs, if it arrives at a rate of at least so many bytes a second, with pauses of at most the
 // timeout for other bodies.
 func (b *body) asUpload(rate int64) { b.rate = rate }
-
-func withBody(r *http.Request, b *body) *http.Request {
-	r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, b))
-	r.Body = b
-	return r
-}
 
 // left is how long the next read may wait.
 func (b *body) left() time.Duration {

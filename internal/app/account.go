@@ -142,7 +142,7 @@ func (a *App) RevokeAPIKey(ctx context.Context, acct roomreel.AccountSID, sid ro
 // keys may be removed from the key file.
 func (a *App) RotateSecrets(ctx context.Context) (int, error) {
 	return a.store.Reseal(ctx, func(sid string, sealed []byte) ([]byte, error) {
-		if a.keys.Current(sealed) || len(sealed) == 0 { // an empty one was forgotten
+		if a.keys.Current(sealed) {
 			return sealed, nil
 		}
 		secret, err := a.keys.Open(sid, sealed)

@@ -21,7 +21,7 @@ func (a *App) Anonymize(ctx context.Context, acct roomreel.AccountSID, room, sid
 		return p, err
 	}
 	return a.store.AnonymizeParticipant(ctx, r, p.SID, func(names store.Names, c roomreel.Composition) roomreel.FilmSpec {
-		n := anonymizer{Names: names, sid: string(p.SID), inProgress: c.Status == roomreel.CompositionEnqueued || c.Status == roomreel.CompositionProcessing}
+		n := anonymizer{Names: names, sid: string(p.SID), inProgress: c.Status.InProgress()}
 		return n.spec(c.Spec)
 	})
 }

@@ -200,7 +200,7 @@ func (a *App) UploadRecording(ctx context.Context, acct roomreel.AccountSID, roo
 // admit refuses a recording that the room does not take: the room is completed or full, or the recording lies too far from
 // the others. length is 0, and offsetUnknown is true, while they are not known.
 func (a *App) admit(r roomreel.Room, others []roomreel.Recording, offset, length time.Duration, offsetUnknown bool) error {
-	if r.Status != roomreel.RoomInProgress && !r.TimedOut {
+	if !r.TakesRecordings() {
 		return &roomreel.Error{Code: roomreel.Conflict, Twilio: twilio.RoomCompleted, Detail: "the room is completed; recordings are added while it is in progress, or after it has ended by itself"}
 	}
 	others = slices.DeleteFunc(others, func(r roomreel.Recording) bool { return r.Status == roomreel.RecordingFailed })

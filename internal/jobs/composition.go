@@ -275,19 +275,6 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 	if err := w.decline(saved.PlanRef, sid); err != nil {
 		return err
 	}
-	c, err := w.Store.CompositionBySID(ctx, sid)
-	if err != nil {
-		return err
-	}
-	opened, err := w.openPlan(ctx, saved.PlanRef)
-	if err != nil {
-		return err
-	}
-	film, err := opened.Summary()
-	opened.close()
-	if err != nil {
-		return err
-	}
 	var segments compose.Segments
 	var size int64 // of the film, about
 	for _, chunk := range saved.Chunks {
@@ -303,6 +290,19 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 		}
 	}
 	if err := w.awaitSpace(sid, 2*size); err != nil { // in scratch, and where it is kept
+		return err
+	}
+	c, err := w.Store.CompositionBySID(ctx, sid)
+	if err != nil {
+		return err
+	}
+	opened, err := w.openPlan(ctx, saved.PlanRef)
+	if err != nil {
+		return err
+	}
+	film, err := opened.Summary()
+	opened.close()
+	if err != nil {
 		return err
 	}
 	report, err := w.report(ctx, film, sid)

@@ -68,7 +68,7 @@ func (w *Worker) classifyFailure(ctx context.Context, sid roomreel.CompositionSI
 		return nil
 	case lookErr != nil:
 		return errors.Join(err, lookErr)
-	case !inProgress(c):
+	case !c.Status.InProgress():
 		return nil
 	case errors.Is(err, store.ErrLeaseLost):
 		// Another attempt has the lease. When it dies, its job may already be marked as done by the end of this one.
@@ -111,11 +111,6 @@ func (w *Worker) fail(ctx context.Context, sid roomreel.CompositionSID, failure 
 	return ignoreSettled(err)
 }
 
-// inProgress reports whether there may be work to do.
-func inProgress(c roomreel.Composition) bool {
-	return c.Status == roomreel.CompositionEnqueued || c.Status == roomreel.CompositionProcessing
-}
-
 // errNotInProgress is the cause with which work is stopped on a composition that is no longer in progress.
 var errNotInProgress = errors.New("the composition is not in progress any more")
 
@@ -138,7 +133,7 @@ func (w *Worker) whileInProgress(ctx context.Context, sid roomreel.CompositionSI
 			case <-ticker.C:
 			}
 			c, err := w.Store.CompositionBySID(ctx, sid)
-			if err == nil && !inProgress(c) || roomreel.CodeOf(err) == roomreel.NotFound {
+			if err == nil && !c.Status.InProgress() || roomreel.CodeOf(err) == roomreel.NotFound {
 				cancel(errNotInProgress)
 			}
 		}

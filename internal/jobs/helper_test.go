@@ -186,7 +186,7 @@ func (w *world) ended(t *testing.T, sid roomreel.CompositionSID) roomreel.Compos
 		var err error
 		c, err = w.store.CompositionBySID(t.Context(), sid)
 		check(t, err)
-		return !inProgress(c)
+		return !c.Status.InProgress()
 	})
 	return c
 }

@@ -176,26 +176,33 @@ func (r *Ring) Seal(owner string, secret []byte) []byte {
 
 // Open decrypts a ciphertext that Seal returned for the same owner. The error is ErrDamaged.
 func (r *Ring) Open(owner string, sealed []byte) ([]byte, error) {
-	if len(sealed) < 4 {
+	k, has := r.of(sealed)
+	if !has {
 		return nil, ErrDamaged
 	}
-	id := binary.BigEndian.Uint32(sealed)
-	for _, k := range r.keys {
-		if k.id != id {
-			continue
-		}
-		secret, err := k.aead.Open(nil, nil, sealed[4:], []byte(owner))
-		if err != nil {
-			return nil, ErrDamaged
-		}
-		return secret, nil
+	secret, err := k.aead.Open(nil, nil, sealed[4:], []byte(owner))
+	if err != nil {
+		return nil, ErrDamaged
 	}
-	return nil, ErrDamaged
+	return secret, nil
 }
 
 // Has reports whether the ring holds the key that encrypted this.
 func (r *Ring) Has(sealed []byte) bool {
-	return len(sealed) >= 4 && slices.ContainsFunc(r.keys, func(k key) bool { return k.id == binary.BigEndian.Uint32(sealed) })
+	_, has := r.of(sealed)
+	return has
+}
+
+// of returns the key that encrypted this.
+func (r *Ring) of(sealed []byte) (key, bool) {
+	if len(sealed) < 4 {
+		return key{}, false
+	}
+	i := slices.IndexFunc(r.keys, func(k key) bool { return k.id == binary.BigEndian.Uint32(sealed) })
+	if i < 0 {
+		return key{}, false
+	}
+	return r.keys[i], true
 }
 
 // Len returns the number of keys.

@@ -206,8 +206,6 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 			Codec: index.Codec, Packets: x.Count(), Truncated: index.Truncated,
 			Repaired: index.Repaired, Repairs: index.Repairs, Parts: index.Outline(MaxParts), Omitted: index.Omitted,
 		}
-	}
-	for i, t := range tracks {
 		if p.Tracks[i].Ending != timeline.EndsRight {
 			p.Tracks[i].KnownLater = t.Known - t.Length
 		}

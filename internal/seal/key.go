@@ -26,26 +26,26 @@ const (
 // The error is a *roomreel.Error for the parameter PublicKey. The error for a private key does not contain it.
 func ParsePublicKey(text []byte) (*rsa.PublicKey, error) {
 	key, err := parsePublicKey(text)
+	if err == nil {
+		return key, nil
+	}
 	for _, repaired := range repairs(text) {
-		if err == nil {
-			break
-		}
 		again, wrong := parsePublicKey(repaired)
-		switch {
-		case wrong == nil:
-			key, err = again, nil
-		case errors.Is(err, errNotPEM):
+		if wrong == nil {
+			return again, nil
+		}
+		if errors.Is(err, errNotPEM) {
 			err = wrong
 		}
 	}
-	return key, err
+	return nil, err
 }
 
 // errNotPEM is the cause of the error for a text in which there is no PEM.
 var errNotPEM = errors.New("no PEM block")
 
 // armored matches one PEM block whose line breaks may be missing.
-var armored = regexp.MustCompile(`(?s)^(.*-----BEGIN ([A-Z ]+)-----)(.*)-----END [A-Z ]+-----.*$`)
+var armored = regexp.MustCompile(`(?s)-----BEGIN ([A-Z ]+)-----(.*)-----END [A-Z ]+-----`)
 
 // repairs returns what a PEM block may have been before it came through an environment variable, which loses line breaks or makes
 // "\n" of them, or through a form that was not percent-encoded, which makes spaces of plus signs. Only one of them can hold a key:
@@ -55,7 +55,7 @@ func repairs(text []byte) [][]byte {
 	if parts == nil || strings.Count(string(text), "-----BEGIN ") > 1 {
 		return nil
 	}
-	kind, body := parts[2], strings.NewReplacer(`\r`, "\n", `\n`, "\n", "\r", "\n").Replace(parts[3])
+	kind, body := parts[1], strings.NewReplacer(`\r`, "\n", `\n`, "\n", "\r", "\n").Replace(parts[2])
 	block := func(body string) []byte {
 		return []byte("-----BEGIN " + kind + "-----\n" + body + "\n-----END " + kind + "-----\n")
 	}

@@ -83,7 +83,7 @@ var secretColumns = []struct{ table, column string }{
 }
 
 // Reseal gives every encrypted secret to do, with the SID of its row, and stores what do
-// returns where that is something else; changed counts those. It is how keys are
+// returns where that is something else; changed counts those. Secrets that were forgotten are left out. It is how keys are
 // rotated: it may be interrupted and repeated, and the service may run meanwhile.
 func (s *Store) Reseal(ctx context.Context, do func(sid string, secret []byte) ([]byte, error)) (changed int, err error) {
 	type row struct {
@@ -95,7 +95,7 @@ func (s *Store) Reseal(ctx context.Context, do func(sid string, secret []byte) (
 			found, err := collect(ctx, s.read(), func(r scanner) (v row, err error) {
 				err = r.Scan(&v.sid, &v.secret)
 				return v, err
-			}, `SELECT sid, `+in.column+` FROM `+in.table+` WHERE sid > $1 ORDER BY sid LIMIT 100`, after)
+			}, `SELECT sid, `+in.column+` FROM `+in.table+` WHERE sid > $1 AND length(`+in.column+`) > 0 ORDER BY sid LIMIT 100`, after)
 			if err != nil {
 				return changed, err
 			}

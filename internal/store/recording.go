@@ -41,8 +41,8 @@ func findUpload(ctx context.Context, q querier, room roomreel.RoomSID, digest st
 	return r, err == nil, err
 }
 
-// AddRecording adds a recording to a room in progress, or to one that timed out, with its participant and track. When the room has one of the same
-// digest already, that one is returned and added is false. What has no destination of its own is completed at once;
+// AddRecording adds a recording to a room in progress, or to one that timed out, with its participant and track. When the room has
+// one of the same digest already, that one is returned and added is false. What has no destination of its own is completed at once;
 // for the others a delivery is enqueued.
 func (s *Store) AddRecording(ctx context.Context, u Upload) (r roomreel.Recording, added bool, err error) {
 	r = u.Recording
@@ -55,7 +55,7 @@ func (s *Store) AddRecording(ctx context.Context, u Upload) (r roomreel.Recordin
 			r = same
 			return err
 		}
-		if room.Status != roomreel.RoomInProgress && !room.TimedOut {
+		if !room.TakesRecordings() {
 			return errRoomCompleted()
 		}
 		if err := s.endAfter(ctx, tx, room.SID, room.EmptyRoomTimeout); err != nil {

@@ -172,12 +172,11 @@ func (s *Store) endRoom(ctx context.Context, tx *Tx, r *roomreel.Room, timedOut 
 			return err
 		}
 	}
-	var recordings int
-	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM recording WHERE room_sid = $1`, r.SID).Scan(&recordings); err != nil {
-		return err
-	}
-	if timedOut && recordings == 0 {
-		return nil // there is nothing for hooks either
+	if timedOut {
+		var recordings int
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM recording WHERE room_sid = $1`, r.SID).Scan(&recordings); err != nil || recordings == 0 {
+			return err // there is nothing for hooks either
+		}
 	}
 	waiting, err := collect(ctx, tx, scanText[roomreel.CompositionSID],
 		`SELECT sid FROM composition WHERE account_sid = $1 AND room_sid = $2 AND status = 'enqueued' ORDER BY created, sid`,
@@ -209,20 +208,21 @@ func (s *Store) EndIdleRooms(ctx context.Context) (ended int, err error) {
 	}
 	var failures []error
 	for _, found := range idle {
+		var stillDue bool // something may have arrived since
 		err := s.InTx(ctx, func(tx *Tx) error {
 			r, err := s.lockRoom(ctx, tx, found.AccountSID, found.SID)
 			if err != nil {
 				return err
 			}
-			var stillDue bool // something may have arrived since
 			if err := tx.QueryRow(ctx, `SELECT `+roomDue+s.clockNow+` FROM room WHERE sid = $1`, r.SID).Scan(&stillDue); err != nil || !stillDue {
 				return err
 			}
-			ended++
 			return s.endRoom(ctx, tx, &r, true)
 		})
 		if err != nil {
 			failures = append(failures, fmt.Errorf("end room %s: %w", found.SID, err))
+		} else if stillDue {
+			ended++
 		}
 	}
 	return ended, errors.Join(failures...)
