@@ -144,13 +144,13 @@ func (a *App) CompleteRoom(ctx context.Context, acct roomreel.AccountSID, sidOrN
 	return a.store.CompleteRoom(ctx, acct, room.SID)
 }
 
-// keepOpen keeps a room from ending by itself while something arrives for it, until stop is called.
+// keepOpen keeps a room from ending by itself while something arrives for it, until stop is called. stop waits for a write that is
+// under way: cancelled, PostgreSQL could still carry it out later.
 func (a *App) keepOpen(ctx context.Context, r roomreel.Room) (stop func(), err error) {
 	if err := a.store.KeepRoomOpen(ctx, r); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
+	stopped, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		ticks := time.NewTicker(a.keepRoomOpen)
@@ -159,6 +159,8 @@ func (a *App) keepOpen(ctx context.Context, r roomreel.Room) (stop func(), err e
 			select {
 			case <-ctx.Done():
 				return
+			case <-stopped:
+				return
 			case <-ticks.C:
 			}
 			if err := a.store.KeepRoomOpen(ctx, r); err != nil && ctx.Err() == nil {
@@ -166,7 +168,7 @@ func (a *App) keepOpen(ctx context.Context, r roomreel.Room) (stop func(), err e
 			}
 		}
 	}()
-	return func() { cancel(); <-ended }, nil
+	return func() { close(stopped); <-ended }, nil
 }
 
 // Participants lists the participants of a room who were recorded.
