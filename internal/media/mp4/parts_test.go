@@ -1,9 +1,11 @@
 package mp4
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"roomreel"
 )
@@ -82,5 +84,30 @@ func TestReadIndex_ReadsATableOfAnAppendedFile(t *testing.T) {
 	}
 	if video.Truncated || audio.Truncated || len(video.Packets) != 75 {
 		t.Errorf("truncated: %v and %v; %d frames", video.Truncated, audio.Truncated, len(video.Packets))
+	}
+}
+
+// A single damaged stamp does not move where the next file begins: a packet far from the others counts when the next bears it out.
+func TestReadIndex_DoesNotBelieveASingleStamp(t *testing.T) {
+	for name, stamps := range map[string][]uint32{"good": {0, 40, 80, 120}, "damaged": {0, 40, 3_600_080, 120}, "damaged at the end": {0, 40, 80, 120, 3_600_160}} {
+		t.Run(name, func(t *testing.T) {
+			file := join(ftyp, moov(trak(1, 1000, "vide", nil, visual("avc1", avcC), stts(), stsc(), stsz(), stco()),
+				newBox("mvex", newFullBox("trex", 0, 0, u32(1, 1, 40, 6, 0)))))
+			for i, at := range stamps {
+				moof := func(data uint32) []byte {
+					return newBox("moof", newFullBox("mfhd", 0, 0, u32(uint32(i+1))),
+						newBox("traf", newFullBox("tfhd", 0, 0x20000, u32(1)), newFullBox("tfdt", 0, 0, u32(at)), newFullBox("trun", 0, 1, u32(1, data))))
+				}
+				file = join(file, moof(uint32(len(moof(0))+8)), newBox("mdat", idr(byte(i))))
+			}
+			f := reader{source: source{r: bytes.NewReader(file), size: int64(len(file))}, kind: roomreel.Video}
+			if err := f.all(); err != nil {
+				t.Fatal(err)
+			}
+			f.joiner.Border()
+			if at := f.joiner.At(1, 0, 0); at != 160*time.Millisecond {
+				t.Errorf("the next file begins at %v", at)
+			}
+		})
 	}
 }

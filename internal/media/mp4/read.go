@@ -295,6 +295,9 @@ func (f *reader) readTables() error {
 	whole := b.each(func(i int, s sample) bool {
 		f.track.next = s.decode + int64(s.length)
 		if i >= first {
+			if f.movie.duration == 0 { // else the header says how long the movie lasts
+				f.joiner.At(uint64(f.track.id), f.movie.time(f.track, s), 0)
+			}
 			err = f.add(s)
 		}
 		return err == nil
@@ -360,11 +363,7 @@ func (f *reader) add(s sample) error {
 		return err
 	}
 	f.end, f.last = max(f.end, s.pos+int64(s.size)), media.Samples(int64(s.length), int64(t.scale))
-	at := f.movie.time(t, s)
-	if f.movie.duration == 0 {
-		f.joiner.At(uint64(t.id), at, 0)
-	}
-	p := media.Packet{Time: f.joiner.Join(at) + f.delay, Pos: s.pos, Size: int(s.size), Key: s.key}
+	p := media.Packet{Time: f.joiner.Join(f.movie.time(t, s)) + f.delay, Pos: s.pos, Size: int(s.size), Key: s.key}
 	if !t.index.Video {
 		p.Duration = f.last
 	}
