@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"roomreel"
+	"roomreel/internal/media"
 )
 
 // bigAvcC is a decoder configuration that differs from avcC in its profile.
@@ -62,6 +63,29 @@ func TestReadIndex_FollowsSampleDescriptions(t *testing.T) {
 				t.Errorf("omitted %v", x.Omitted)
 			}
 		})
+	}
+}
+
+// Sample descriptions are bounded for a movie, not for each of its tracks.
+func TestReadIndex_BoundsSampleDescriptions(t *testing.T) {
+	var tracks [][]byte
+	for id := range uint32(20) {
+		tracks = append(tracks, trak(id+1, 1000, "vide", nil, bytes.Repeat(newBox("avc1"), 400)))
+	}
+	file := moov(tracks...)
+	s := source{r: bytes.NewReader(file), size: int64(len(file))}
+	for range 2 { // each movie of a file has its own
+		m, err := s.movie(box{kind: "moov", body: 8, end: s.size})
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := 0
+		for _, t := range m.tracks {
+			count += len(t.others)
+		}
+		if len(m.tracks) != 20 || count != media.MaxParts {
+			t.Errorf("%d tracks have %d descriptions beyond their first", len(m.tracks), count)
+		}
 	}
 }
 

@@ -29,6 +29,8 @@ type source struct {
 	at   int64 // where buf begins in the file
 	work int64 // bytes of boxes that were looked at or decoded
 
+	descriptions int // of the current movie's tracks, beyond the first of each; at most media.MaxParts
+
 	strict bool // a damaged box is an error, as it should be in a film of our own; else it is left out
 }
 

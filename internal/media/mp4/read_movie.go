@@ -56,6 +56,7 @@ var trackBoxes = map[string]bool{
 // movie reads a moov box.
 func (s *source) movie(moov box) (*movie, error) {
 	m := &movie{scale: 1}
+	s.descriptions = 0
 	defaults := map[uint32]mp4ff.TrexBox{}
 	err := s.each(moov, func(b box) error {
 		switch b.kind {
@@ -174,7 +175,8 @@ func (s *source) track(t *track) error {
 	parts(stsd[8:], func(kind string, body []byte) {
 		if first {
 			t.entry(kind, body)
-		} else if len(t.others) < media.MaxParts {
+		} else if s.descriptions < media.MaxParts {
+			s.descriptions++
 			other := blank
 			other.entry(kind, body)
 			t.others = append(t.others, &other)
