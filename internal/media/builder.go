@@ -195,9 +195,7 @@ func (b *Builder) Duration(front []byte, size int64) time.Duration {
 
 // again makes the next packet begin a part with the same headers, unless it begins one already or there are too many.
 func (b *Builder) again() {
-	n, parts := len(b.Index.Packets), b.Index.Parts
-	begun := n == 0 || len(parts) > 0 && parts[len(parts)-1].First == n
-	if !begun && len(parts) < MaxParts && b.bytes+b.part.size() <= MaxPartBytes {
+	if b.first() != len(b.Index.Packets) && len(b.Index.Parts) < MaxParts && b.bytes+b.part.size() <= MaxPartBytes {
 		b.endPart()
 		b.begin(newPart(b.part.headers))
 	}
@@ -219,6 +217,7 @@ func (b *Builder) Unadd(n int) {
 	for i := range b.restarts {
 		b.restarts[i] = min(b.restarts[i], n)
 	}
+	b.omitted = slices.DeleteFunc(b.omitted, func(o omitted) bool { return o.part && o.first >= n })
 	for i := range b.omitted {
 		b.omitted[i].first = min(b.omitted[i].first, n)
 	}
@@ -311,27 +310,23 @@ func (x *Index) end(n int, step time.Duration) time.Duration {
 	return last.Time + step
 }
 
-// size sets the size of each part to that of its largest keyframe, and that of the index to the largest of all.
+// size sets the size of each part to that of its largest keyframe.
 func (x *Index) size() {
-	largest := func(to *Index, packets []Packet) {
+	for part, packet := range x.Ranges(len(x.Packets)) {
 		w, h := 0, 0
-		for _, p := range packets {
+		for _, p := range x.Packets[packet[0]:packet[1]] {
 			if p.Width*p.Height > w*h {
 				w, h = p.Width, p.Height
 			}
+		}
+		to := x
+		if part > 0 {
+			to = &x.Parts[part-1].Index
 		}
 		if w > 0 {
 			to.Width, to.Height = w, h
 		}
 	}
-	for i := range x.Parts {
-		end := len(x.Packets)
-		if i+1 < len(x.Parts) {
-			end = x.Parts[i+1].First
-		}
-		largest(&x.Parts[i].Index, x.Packets[x.Parts[i].First:end])
-	}
-	largest(x, x.Packets)
 }
 
 // reordered reports whether frames are stored in another order than they are shown in, in some part. A clock that steps back a few

@@ -5,13 +5,15 @@ import (
 	"testing"
 )
 
+// vp8Key is the front of a keyframe of VP8.
+func vp8Key(w, h int) []byte {
+	return []byte{0x10, 0, 0, 0x9d, 0x01, 0x2a, byte(w), byte(w >> 8), byte(h), byte(h >> 8)}
+}
+
 // Each of these was taken once and became silence or black.
 func TestBuilder_RefusesWhatNoDecoderTakes(t *testing.T) {
 	opus := func(channels, family byte, table string) []byte {
 		return []byte("OpusHead\x01" + string(channels) + "\x38\x01\x80\xbb\x00\x00\x00\x00" + string([]byte{family}) + table)
-	}
-	vp8 := func(w, h int) []byte {
-		return []byte{0x10, 0, 0, 0x9d, 0x01, 0x2a, byte(w), byte(w >> 8), byte(h), byte(h >> 8)}
 	}
 	const (
 		sps   = "\x00\x00\x00\x01\x67\x42\xc0\x0a\xd9\x07\x11\x10\x00\x00\x03\x00\x10\x00\x00\x03\x03\x20\xf1\x22\x6a"
@@ -34,11 +36,11 @@ func TestBuilder_RefusesWhatNoDecoderTakes(t *testing.T) {
 		"aac_xhe":             {Index{Codec: "aac", Private: []byte{0xf9, 0x46, 0x40}, Channels: 2, Rate: 48000}, [][]byte{{1, 2}}, "audio object type 42"},
 		"pcmu":                {Index{Codec: "pcmu", Channels: 1, Rate: 8000}, [][]byte{{1, 2}}, ""},
 		"pcmu_surround":       {Index{Codec: "pcmu", Channels: 6, Rate: 8000}, [][]byte{{1, 2}}, "6 channels at 8000 Hz"},
-		"vp8_4k":              {Index{Codec: "vp8", Video: true}, [][]byte{vp8(4096, 2304)}, ""},
-		"vp8_upright":         {Index{Codec: "vp8", Video: true}, [][]byte{vp8(2304, 4096)}, ""},
-		"vp8_8k":              {Index{Codec: "vp8", Video: true}, [][]byte{vp8(7680, 4320)}, "7680x4320 pixels"},
-		"vp8_wide":            {Index{Codec: "vp8", Video: true}, [][]byte{vp8(5000, 16)}, "5000x16 pixels"},
-		"vp8_once_8k":         {Index{Codec: "vp8", Video: true}, [][]byte{vp8(7680, 4320), vp8(640, 480)}, ""},
+		"vp8_4k":              {Index{Codec: "vp8", Video: true}, [][]byte{vp8Key(4096, 2304)}, ""},
+		"vp8_upright":         {Index{Codec: "vp8", Video: true}, [][]byte{vp8Key(2304, 4096)}, ""},
+		"vp8_8k":              {Index{Codec: "vp8", Video: true}, [][]byte{vp8Key(7680, 4320)}, "7680x4320 pixels"},
+		"vp8_wide":            {Index{Codec: "vp8", Video: true}, [][]byte{vp8Key(5000, 16)}, "5000x16 pixels"},
+		"vp8_once_8k":         {Index{Codec: "vp8", Video: true}, [][]byte{vp8Key(7680, 4320), vp8Key(640, 480)}, ""},
 		"h264":                {Index{Codec: "h264", Video: true}, [][]byte{[]byte(sps + idr), []byte(slice)}, ""},
 		"h264_late":           {Index{Codec: "h264", Video: true}, [][]byte{[]byte(slice), []byte(sps + idr)}, ""},
 		"h264_in_header":      {Index{Codec: "h264", Video: true, Private: []byte(sps)}, [][]byte{[]byte(idr), []byte(slice)}, ""},

@@ -39,7 +39,7 @@ type Index struct {
 	Start      time.Duration // when the track begins in its file, from the file's earliest track; at most MaxStart
 	Rate       int           // audio
 	Channels   int           // audio
-	Width      int           // video: largest frame seen at a keyframe, else the header's
+	Width      int           // video: largest frame seen at a keyframe before Parts, else the header's
 	Height     int
 	Display    Display     `json:",omitzero"` // video: how the frames are shown
 	Colour     Colour      `json:",omitzero"` // video: what the container says of the samples

@@ -11,8 +11,8 @@ import (
 // track. Packets that follow other headers are a part of the recording. A decoder that took an earlier part knows nothing of
 // the next: its reference frames, parameter sets and sample rate may be others.
 
-// Part is the packets from First on, up to the next part. Of its Index only what headers say is set: Codec, Private,
-// CodecDelay, Rate, Channels, Width, Height, Display and Prefix.
+// Part is the packets from First on, up to the next part. Of its Index only what headers say is set: Codec, Video, Private,
+// CodecDelay, Rate, Channels, Width, Height, Display, Colour and Prefix.
 type Part struct {
 	First int           // packet
 	At    time.Duration // its time
@@ -65,7 +65,7 @@ func (x *Index) Headers(part int) Index {
 type Outline struct {
 	At            time.Duration // from the recording's first packet
 	Codec         string
-	Width, Height int `json:",omitempty"` // of video: the largest frame
+	Width, Height int `json:",omitempty"` // of video: the part's largest frame
 	Rate          int `json:",omitempty"` // of audio
 	Channels      int `json:",omitempty"`
 }

@@ -45,6 +45,38 @@ func TestBuilder_TakesPacketsOutAgain(t *testing.T) {
 	}
 }
 
+// addKeyframes adds keyframes of VP8, each of which follows headers of its own.
+func addKeyframes(t *testing.T, b *Builder, sizes ...[2]int) {
+	t.Helper()
+	for _, size := range sizes {
+		b.Describe(Index{Codec: "vp8", Video: true, Width: len(b.Index.Packets) + 1})
+		front := vp8Key(size[0], size[1])
+		if err := b.Add(Packet{Time: 40 * ms * Samples(int64(len(b.Index.Packets)), 1) / 1e9, Size: len(front)}, front); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Each part has the size of its own frames, the first too.
+func TestBuilder_GivesEachPartItsSize(t *testing.T) {
+	b := NewBuilder(Index{Codec: "vp8", Video: true})
+	addKeyframes(t, b, [2]int{320, 180}, [2]int{640, 360}, [2]int{160, 90})
+	x := finish(t, b)
+	if got := fmt.Sprint(x.Outline(MaxParts)); got != "[vp8 from 0.000 s (320x180) vp8 from 0.040 s (640x360) vp8 from 0.080 s (160x90)]" {
+		t.Error(got)
+	}
+}
+
+// A part that cannot be decoded counts only as long as its packets are there.
+func TestBuilder_ForgetsPartsThatAreTakenOut(t *testing.T) {
+	b := NewBuilder(Index{Codec: "vp8", Video: true})
+	addKeyframes(t, b, [2]int{320, 180}, [2]int{7680, 4320}, [2]int{7680, 4320}, [2]int{320, 180})
+	b.Unadd(1)
+	if x := finish(t, b); len(x.Packets) != 1 || len(x.Parts) != 0 || len(x.Omitted) != 0 {
+		t.Errorf("%d packets, parts %v, omitted %v", len(x.Packets), x.Parts, x.Omitted)
+	}
+}
+
 // The clocks of segments are put one after another for all tracks alike, unless a clock goes on by itself.
 func TestJoiner_KeepsTracksAtTheirDistance(t *testing.T) {
 	var j Joiner

@@ -148,7 +148,11 @@ func (v *videoPlanner) readTimes(placements []layout.Placement) error {
 			gaps.reach(track.Start + track.Length)
 			k.gaps = gaps.found
 		}
-		k.megapixels = float64(x.Track().Width*x.Track().Height) / 1e6
+		recording := x.Track()
+		for part := range len(recording.Parts) + 1 {
+			h := recording.Headers(part)
+			k.megapixels = max(k.megapixels, float64(h.Width*h.Height)/1e6)
+		}
 		if x.Length() > 0 {
 			k.perSecond = float64(x.Count()) / x.Length().Seconds()
 		}
