@@ -80,7 +80,7 @@ static int reserve(uint8_t **scratch, int *size, int bytes)
 	return 0;
 }
 
-// rr_canvas_draw scales what v shows of a frame into an even rectangle of the canvas, one plane at a time: whatever the
+// draw scales what v shows of a frame into an even rectangle of the canvas, one plane at a time: whatever the
 // frame's chroma subsampling, each plane ends at the canvas's. libyuv's box filter is bilinear by itself until a side
 // shrinks to less than half. The rectangle is then converted to the canvas's matrix and range, where the frame's are others.
 // scratch grows to hold one plane of a frame with more than 8 bits, and one plane of the rectangle before it is turned.

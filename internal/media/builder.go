@@ -19,7 +19,7 @@ type Builder struct {
 	omitted  []omitted
 	border   bool // a segment of the file begins with the next packet
 	skip     bool // packets of the headers that were described last are left out
-	bytes    int  // of Private and Prefix in Index.Parts
+	bytes    int  // of Private and Prefix in Index.Parts when they begin; AnnexB may replace Private by a longer one
 	part     partBuilder
 }
 

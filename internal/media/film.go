@@ -1,6 +1,10 @@
 package media
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"time"
+)
 
 // Film is what a finished film says about itself. It is read back to be compared with its plan, so its readers are strict:
 // what breaks a rule of the container is an error, and nothing is corrected.
@@ -34,3 +38,16 @@ type FilmPacket struct {
 
 // FilmVisitor is called for each packet of a film. Its error ends the reading and is returned.
 type FilmVisitor func(track *FilmTrack, packet FilmPacket) error
+
+// errFilm is wrapped by every error that is about the film and not about reading it.
+var errFilm = errors.New("film is damaged")
+
+// Damaged returns an error of a reader of films that is about the film and not about reading it.
+func Damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errFilm, fmt.Sprintf(format, args...))
+}
+
+// Rescale converts n units, of which from are a second, to the nearest number of units of which to are a second. n is at least 0.
+func Rescale(n, from, to int64) int64 {
+	return n/from*to + (n%from*to+from/2)/from
+}

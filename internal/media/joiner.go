@@ -28,6 +28,9 @@ const (
 	interlace = 150 * time.Millisecond // by which tracks are written in another order than that of time
 )
 
+// clamp bounds a time, so that sums do not overflow.
+func clamp(at time.Duration) time.Duration { return min(max(at, -maxJoined), maxJoined) }
+
 // Border says that a segment of the file begins.
 func (j *Joiner) Border() {
 	if j.border {
@@ -42,14 +45,14 @@ func (j *Joiner) Border() {
 
 // Extend says that the current segment lasts at least so long, by its own clock.
 func (j *Joiner) Extend(length time.Duration) {
-	j.ended = max(j.ended, min(max(j.base+length, -maxJoined), maxJoined))
+	j.ended = max(j.ended, clamp(j.base+length))
 }
 
 // Begin says that the first packet of a segment would be at the given time. It is needed where packets tell otherwise.
 func (j *Joiner) Begin(at time.Duration) {
-	at = min(max(at, -maxJoined), maxJoined)
+	at = clamp(at)
 	if j.border && (at+j.base < j.ended-interlace || at+j.base <= j.began) {
-		j.base = min(max(j.ended-at, -maxJoined), maxJoined)
+		j.base = clamp(j.ended - at)
 	}
 	if j.border || j.tails == nil {
 		j.began = at + j.base
@@ -59,7 +62,7 @@ func (j *Joiner) Begin(at time.Duration) {
 
 // Join returns the time on the joined clock without noting it.
 func (j *Joiner) Join(at time.Duration) time.Duration {
-	return min(max(at, -maxJoined), maxJoined) + j.base
+	return clamp(at) + j.base
 }
 
 // At notes a packet of a track at a time of its segment's clock, and returns its time on the joined clock. early is how much

@@ -3,7 +3,6 @@ package matroska
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -12,13 +11,6 @@ import (
 	"roomreel/internal/media"
 	"roomreel/internal/media/bitstream"
 )
-
-// errFilm is wrapped by every error that is about the film and not about reading it.
-var errFilm = errors.New("film is damaged")
-
-func damaged(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", errFilm, fmt.Sprintf(format, args...))
-}
 
 const (
 	maxFilmTable = 64 << 20 // bytes of an element that is read whole
@@ -77,7 +69,7 @@ func (f *filmReader) child(end int64) (id uint32, until int64, err error) {
 		size, m = parseSize(head[n:])
 	}
 	if n == 0 || m == 0 || size > end-f.pos-int64(n+m) {
-		return 0, 0, damaged("the element at byte %d does not fit into its parent", f.pos)
+		return 0, 0, media.Damaged("the element at byte %d does not fit into its parent", f.pos)
 	}
 	err = f.skip(int64(n + m))
 	return id, f.pos + size, err
@@ -90,7 +82,7 @@ func (f *filmReader) skip(n int64) error {
 		f.pos += int64(d)
 		n -= int64(d)
 		if err == io.EOF {
-			return damaged("it ends at byte %d", f.pos)
+			return media.Damaged("it ends at byte %d", f.pos)
 		}
 		if err != nil {
 			return fmt.Errorf("read film: %w", err)
@@ -102,13 +94,13 @@ func (f *filmReader) skip(n int64) error {
 // load reads the rest of an element.
 func (f *filmReader) load(until int64) ([]byte, error) {
 	if until-f.pos > maxFilmTable {
-		return nil, damaged("an element of %d bytes at byte %d is too large", until-f.pos, f.pos)
+		return nil, media.Damaged("an element of %d bytes at byte %d is too large", until-f.pos, f.pos)
 	}
 	b := make([]byte, until-f.pos)
 	n, err := io.ReadFull(f.r, b)
 	f.pos += int64(n)
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return nil, damaged("it ends at byte %d", f.pos)
+		return nil, media.Damaged("it ends at byte %d", f.pos)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read film: %w", err)
@@ -122,7 +114,7 @@ func (f *filmReader) all() error {
 		return err
 	}
 	if id != idEBML {
-		return damaged("it does not begin with an EBML header")
+		return media.Damaged("it does not begin with an EBML header")
 	}
 	header, err := f.load(until)
 	if err != nil {
@@ -131,13 +123,13 @@ func (f *filmReader) all() error {
 	webm := false
 	children(header, func(id uint32, data []byte) { webm = webm || id == idDocType && string(data) == "webm" })
 	if !webm {
-		return damaged("its header does not say that it is WebM")
+		return media.Damaged("its header does not say that it is WebM")
 	}
 	if id, until, err = f.child(f.size); err != nil {
 		return err
 	}
 	if id != idSegment || until != f.size {
-		return damaged("its segment does not reach to the end of the file")
+		return media.Damaged("its segment does not reach to the end of the file")
 	}
 	f.body = f.pos
 	for f.pos < f.size {
@@ -159,7 +151,7 @@ func (f *filmReader) top() error {
 		return f.cluster(start, until)
 	}
 	if f.at[start] = id; len(f.at) > maxClusters {
-		return damaged("it has more than %d elements", maxClusters)
+		return media.Damaged("it has more than %d elements", maxClusters)
 	}
 	switch id {
 	case idSeekHead, idInfo, idTracks, idCues:
@@ -183,10 +175,10 @@ func (f *filmReader) top() error {
 			}
 		})
 		if f.scale < 1 || time.Second%f.scale != 0 {
-			return damaged("one tick lasts %d ns", f.scale)
+			return media.Damaged("one tick lasts %d ns", f.scale)
 		}
 		if !(f.duration > 0 && f.duration*float64(f.scale) < 1<<62) {
-			return damaged("it has no duration")
+			return media.Damaged("it has no duration")
 		}
 		f.film.Duration = time.Duration(f.duration*float64(f.scale) + 0.5)
 	case idTracks:
@@ -243,17 +235,17 @@ func (f *filmReader) readCues(body []byte) {
 
 func (f *filmReader) trackList(body []byte) error {
 	if len(f.tracks) > 0 {
-		return damaged("it has two track lists")
+		return media.Damaged("it has two track lists")
 	}
 	for _, t := range parseTracks(body) {
 		if t.Unreadable != "" {
-			return damaged("track %d: %s", t.number, t.Unreadable)
+			return media.Damaged("track %d: %s", t.number, t.Unreadable)
 		}
 		if f.tracks[t.number] != nil || t.Kind == "" {
-			return damaged("track %d is there twice, or neither audio nor video", t.number)
+			return media.Damaged("track %d is there twice, or neither audio nor video", t.number)
 		}
 		if !t.inWebM() {
-			return damaged("track %d is %s, which WebM does not have", t.number, t.Name)
+			return media.Damaged("track %d is %s, which WebM does not have", t.number, t.Name)
 		}
 		video := t.Kind == roomreel.Video
 		track := &media.FilmTrack{
@@ -271,22 +263,20 @@ func (f *filmReader) trackList(body []byte) error {
 
 // samplesOf converts a time that is rounded to a nanosecond to samples at 48 kHz.
 func samplesOf(d time.Duration) int64 {
-	const rate = bitstream.OpusRate
-	whole, rest := int64(d/time.Second), int64(d%time.Second)
-	return whole*rate + (rest*rate+int64(time.Second)/2)/int64(time.Second)
+	return media.Rescale(int64(d), int64(time.Second), bitstream.OpusRate)
 }
 
 // cluster reads a cluster that begins start bytes into the segment.
 func (f *filmReader) cluster(start, end int64) error {
 	if f.count++; f.count > maxClusters {
-		return damaged("it has more than %d clusters", maxClusters)
+		return media.Damaged("it has more than %d clusters", maxClusters)
 	}
 	id, until, err := f.child(end)
 	if err != nil {
 		return err
 	}
 	if id != idTimestamp || until-f.pos > 8 {
-		return damaged("the cluster at byte %d does not begin with its time", f.body+start)
+		return media.Damaged("the cluster at byte %d does not begin with its time", f.body+start)
 	}
 	b, err := f.load(until)
 	if err != nil {
@@ -351,7 +341,7 @@ func (f *filmReader) group(at, end int64) (number uint64, packet media.FilmPacke
 func (f *filmReader) tell(number uint64, packet media.FilmPacket) error {
 	t := f.tracks[number]
 	if t == nil {
-		return damaged("the block at byte %d is of track %d, which is not in the track list", packet.Pos, number)
+		return media.Damaged("the block at byte %d is of track %d, which is not in the track list", packet.Pos, number)
 	}
 	if f.visit == nil {
 		return nil
@@ -363,11 +353,11 @@ func (f *filmReader) tell(number uint64, packet media.FilmPacket) error {
 func (f *filmReader) block(at, until int64, simple bool) (number uint64, packet media.FilmPacket, err error) {
 	head, err := f.r.Peek(int(min(until-f.pos, 8+10))) // track, time and flags, and the front of a VP8 frame
 	if err != nil {
-		return 0, packet, damaged("it ends at byte %d", f.pos)
+		return 0, packet, media.Damaged("it ends at byte %d", f.pos)
 	}
 	number, n := parseVint(head)
 	if n == 0 || len(head) < n+3 || head[n+2]&laceMask != 0 {
-		return 0, packet, damaged("the block at byte %d has no header, or laces", f.pos)
+		return 0, packet, media.Damaged("the block at byte %d has no header, or laces", f.pos)
 	}
 	front := head[n+3:]
 	packet = media.FilmPacket{
@@ -379,7 +369,7 @@ func (f *filmReader) block(at, until int64, simple bool) (number uint64, packet 
 		switch t.Codec {
 		case "vp8":
 			if packet.Key && !bitstream.ParseVP8(front).Key {
-				return 0, packet, damaged("the packet at byte %d is flagged as a keyframe and is none", packet.Pos)
+				return 0, packet, media.Damaged("the packet at byte %d is flagged as a keyframe and is none", packet.Pos)
 			}
 		case "opus":
 			packet.Samples = samplesOf(bitstream.OpusDuration(front))
@@ -393,21 +383,21 @@ func (f *filmReader) finish() error {
 	found := map[uint32]bool{}
 	for _, s := range f.seeks {
 		if f.at[s.at] != s.id {
-			return damaged("its seek head names an element that is not there")
+			return media.Damaged("its seek head names an element that is not there")
 		}
 		found[s.id] = true
 	}
 	if !found[idInfo] || !found[idTracks] || !found[idCues] {
-		return damaged("its seek head does not name its header, its tracks and its cues")
+		return media.Damaged("its seek head does not name its header, its tracks and its cues")
 	}
 	last := int64(-1)
 	for _, c := range f.cues {
 		at, ok := f.clusters[c.at]
 		if !ok || uint64(at.time) != c.time || uint64(at.cue) != c.track {
-			return damaged("its cue of tick %d does not point at a cluster that begins with a keyframe then", c.time)
+			return media.Damaged("its cue of tick %d does not point at a cluster that begins with a keyframe then", c.time)
 		}
 		if c.at <= last {
-			return damaged("its cues are out of order")
+			return media.Damaged("its cues are out of order")
 		}
 		last = c.at
 	}
@@ -422,7 +412,7 @@ func (f *filmReader) finish() error {
 		}
 	}
 	if len(f.cues) != needed || needed == 0 {
-		return damaged("%d of its clusters begin with a keyframe, and %d have a cue", needed, len(f.cues))
+		return media.Damaged("%d of its clusters begin with a keyframe, and %d have a cue", needed, len(f.cues))
 	}
 	return nil
 }

@@ -132,13 +132,12 @@ func planTrack(t media.OutputTrack) (webmTrack, error) {
 
 // millis converts ticks to milliseconds, rounded.
 func (t *webmTrack) millis(ticks int64) int64 {
-	return (2*ticks*t.TickNum*1000 + t.TickDen) / (2 * t.TickDen)
+	return media.Rescale(ticks*t.TickNum, t.TickDen, 1000)
 }
 
 // nanos converts ticks to nanoseconds, rounded.
 func (t *webmTrack) nanos(ticks int64) int64 {
-	whole, rest := ticks*t.TickNum/t.TickDen, ticks*t.TickNum%t.TickDen
-	return whole*int64(time.Second) + (rest*int64(time.Second)+t.TickDen/2)/t.TickDen
+	return media.Rescale(ticks*t.TickNum, t.TickDen, int64(time.Second))
 }
 
 // blocks calls do for every sample of all tracks in the order of their times, video before audio.

@@ -1,7 +1,6 @@
 package mp4
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -10,13 +9,6 @@ import (
 	"roomreel/internal/media/bitstream"
 	"roomreel/internal/media/h264"
 )
-
-// errFilm is wrapped by every error that is about the film and not about reading it.
-var errFilm = errors.New("film is damaged")
-
-func damaged(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", errFilm, fmt.Sprintf(format, args...))
-}
 
 // ReadFilm reads back the film that r holds in size bytes and calls visit for each packet, track by track. It fails when boxes do not
 // fit into each other, when tables or durations contradict each other, when packets do not fill the film's mdat, or when
@@ -33,12 +25,12 @@ func ReadFilm(r io.ReaderAt, size int64, visit media.FilmVisitor) (media.Film, e
 			return film, err
 		}
 		if b.kind == "" || b.end > size {
-			return film, damaged("the box at byte %d does not fit into the file's %d bytes", pos, size)
+			return film, media.Damaged("the box at byte %d does not fit into the file's %d bytes", pos, size)
 		}
 		switch b.kind {
 		case "moov":
 			if moov.kind != "" {
-				return film, damaged("it has two movie headers")
+				return film, media.Damaged("it has two movie headers")
 			}
 			moov, film.Front = b, len(payload) == 0
 		case "mdat":
@@ -48,11 +40,11 @@ func ReadFilm(r io.ReaderAt, size int64, visit media.FilmVisitor) (media.Film, e
 		pos = b.end
 	}
 	if moov.kind == "" {
-		return film, damaged("it has no movie header")
+		return film, media.Damaged("it has no movie header")
 	}
 	m, err := s.movie(moov)
 	if err == errBox {
-		return film, damaged("a box of its movie header does not fit or cannot be decoded")
+		return film, media.Damaged("a box of its movie header does not fit or cannot be decoded")
 	}
 	if err != nil {
 		return film, err
@@ -63,7 +55,7 @@ func ReadFilm(r io.ReaderAt, size int64, visit media.FilmVisitor) (media.Film, e
 		f := filmTrack{source: &s, movie: m, track: t, payload: payload, visit: visit}
 		err := f.read()
 		if err == errBox {
-			err = damaged("a table cannot be decoded")
+			err = media.Damaged("a table cannot be decoded")
 		}
 		if err != nil {
 			return film, fmt.Errorf("track %d: %w", i+1, err)
@@ -73,10 +65,10 @@ func ReadFilm(r io.ReaderAt, size int64, visit media.FilmVisitor) (media.Film, e
 		room -= f.bytes
 	}
 	if film.Duration != longest {
-		return film, damaged("its header says that it lasts %v, and its longest track lasts %v", film.Duration, longest)
+		return film, media.Damaged("its header says that it lasts %v, and its longest track lasts %v", film.Duration, longest)
 	}
 	if room != 0 {
-		return film, damaged("packets and payload differ by %d bytes", room)
+		return film, media.Damaged("packets and payload differ by %d bytes", room)
 	}
 	return film, nil
 }
@@ -105,14 +97,14 @@ func (f *filmTrack) read() error {
 	}
 	switch {
 	case t.Unreadable != "":
-		return damaged("%s", t.Unreadable)
+		return media.Damaged("%s", t.Unreadable)
 	case t.edits > 1 || t.edits == 1 && !t.edited:
-		return damaged("its edit list has not exactly one entry")
+		return media.Damaged("its edit list has not exactly one entry")
 	case t.Codec == "":
 		f.film.Codec = t.Name
 	}
 	// Nothing is lost here: writers choose the movie's scale as a multiple of each track's.
-	f.film.Length = int64(min(t.length, uint64(maxUnits))/f.movie.scale*uint64(t.scale) + t.length%f.movie.scale*uint64(t.scale)/f.movie.scale)
+	f.film.Length = media.Rescale(int64(min(t.length, uint64(maxUnits))), int64(f.movie.scale), int64(t.scale))
 	if !x.Video {
 		f.film.Delay = f.samples(t.shown)
 	}
@@ -130,7 +122,7 @@ func (f *filmTrack) read() error {
 			in++
 		}
 		if in == len(f.payload) || p.pos < f.payload[in].body {
-			err = damaged("packet %d lies outside the payload", i)
+			err = media.Damaged("packet %d lies outside the payload", i)
 			return false
 		}
 		if x.Video && p.key && t.Codec == "h264" {
@@ -139,7 +131,7 @@ func (f *filmTrack) read() error {
 				return false
 			}
 			if !frame.Key {
-				err = damaged("packet %d is flagged as a keyframe and is none", i)
+				err = media.Damaged("packet %d is flagged as a keyframe and is none", i)
 				return false
 			}
 		}
@@ -161,11 +153,11 @@ func (f *filmTrack) read() error {
 	case err != nil:
 		return err
 	case !whole:
-		return damaged("%d packets have a size, %d a place", b.sizes.SampleNumber, count)
+		return media.Damaged("%d packets have a size, %d a place", b.sizes.SampleNumber, count)
 	case uint64(units) != t.media:
-		return damaged("its media header says that it lasts %d units, and its packets last %d", t.media, units)
+		return media.Damaged("its media header says that it lasts %d units, and its packets last %d", t.media, units)
 	case t.header != t.length:
-		return damaged("its track header says that it lasts %d units, and its edit list %d", t.header, t.length)
+		return media.Damaged("its track header says that it lasts %d units, and its edit list %d", t.header, t.length)
 	}
 	return nil
 }
@@ -173,20 +165,16 @@ func (f *filmTrack) read() error {
 // front reads the first bytes of a packet, as far as they may be needed to tell what frame it is.
 func (f *filmTrack) front(framing h264.Framing, p sample) (bitstream.Frame, error) {
 	const enough = 4096 // parameter sets and the encoder's SEI fit
-	front := make([]byte, min(p.size, enough))
-	if _, err := io.ReadFull(io.NewSectionReader(f.r, p.pos, int64(len(front))), front); err != nil {
-		return bitstream.Frame{}, fmt.Errorf("read film: %w", err)
-	}
-	return framing.Inspect(front), nil
+	front, err := f.source.bytes(p.pos, int(min(p.size, enough)))
+	return framing.Inspect(front), err
 }
 
 // samples converts units of an audio track.
 func (f *filmTrack) samples(units int64) int64 {
-	if f.film.Rate == 0 || int64(f.film.Rate) == f.film.Scale {
+	if f.film.Rate == 0 {
 		return units
 	}
-	scale := f.film.Scale
-	return units/scale*int64(f.film.Rate) + (units%scale*int64(f.film.Rate)+scale/2)/scale
+	return media.Rescale(units, f.film.Scale, int64(f.film.Rate))
 }
 
 // check compares the tables with each other.
@@ -203,7 +191,7 @@ func (b *tables) check() error {
 			next = b.chunks.Entries[i+1].FirstChunk
 		}
 		if i == 0 && e.FirstChunk != 1 || next <= e.FirstChunk || next > chunks {
-			return damaged("its chunks are out of order")
+			return media.Damaged("its chunks are out of order")
 		}
 		placed += uint64(next-e.FirstChunk) * uint64(e.SamplesPerChunk)
 	}
@@ -212,12 +200,12 @@ func (b *tables) check() error {
 		shifted = uint64(b.shifts.EndSampleNr[n-1])
 	}
 	if timed != count || placed != count || shifted != count {
-		return damaged("%d samples have a size, %d a duration, %d a place and %d a time of presentation", count, timed, placed, shifted)
+		return media.Damaged("%d samples have a size, %d a duration, %d a place and %d a time of presentation", count, timed, placed, shifted)
 	}
 	last := uint32(0)
 	for _, key := range b.keys.SampleNumber {
 		if key <= last || uint64(key) > count {
-			return damaged("its keyframes are out of order")
+			return media.Damaged("its keyframes are out of order")
 		}
 		last = key
 	}

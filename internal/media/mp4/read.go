@@ -53,8 +53,7 @@ type reader struct {
 	movie      *movie // the last
 	first      *movie
 	track      *track            // of movie; nil when that does not hold the track
-	indexed    *track            // of first:
-	chosen     int               // its place there
+	chosen     int               // which track of first is indexed
 	candidates []media.Candidate // the tracks of first
 	joiner     media.Joiner
 	omitted    string        // what the movie goes on with instead of the track
@@ -229,7 +228,7 @@ func (f *reader) readMovie(b box) error {
 			return nil
 		}
 		f.track, f.first = m.tracks[i], m
-		f.indexed, f.candidates, f.chosen = f.track, candidates, i
+		f.candidates, f.chosen = candidates, i
 		x := f.track.index
 		x.Tracks, x.Track = media.ListTracks(candidates, i)
 		f.build = media.NewBuilder(x)
@@ -322,7 +321,7 @@ func (f *reader) describe(d *track) {
 	f.described = d
 	x := d.index
 	t := f.track
-	if first := d == t; first && t.edited && !x.Video {
+	if d == t && t.edited && !x.Video {
 		x.CodecDelay = min(max(media.Samples(t.shown-t.start, int64(t.scale)), x.CodecDelay), media.MaxDelay)
 	}
 	one := []media.Candidate{d.Candidate}
@@ -477,7 +476,7 @@ func (f *reader) finish() (*media.Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	start := f.first.begins(f.indexed)
+	start := f.first.begins(f.first.tracks[f.chosen])
 	earliest := start
 	for _, t := range f.first.tracks {
 		if t.begun {

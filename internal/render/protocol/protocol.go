@@ -213,10 +213,15 @@ func (s *TrackStats) Add(next TrackStats) {
 	s.Samples += next.Samples
 	s.Concealed += next.Concealed
 	s.Sizes += next.Sizes
-	for _, size := range next.Seen {
-		if n := len(s.Seen); n > 0 && s.Seen[n-1].Width == size.Width && s.Seen[n-1].Height == size.Height {
+	for i, size := range next.Seen {
+		n := len(s.Seen)
+		if n > 0 && s.Seen[n-1].Width == size.Width && s.Seen[n-1].Height == size.Height {
 			continue
-		} else if n < MaxSeen {
+		}
+		if i == 0 && n > 0 && n < MaxSeen { // no child saw the change; of MaxSeen sizes, the last need not be the last seen
+			s.Sizes++
+		}
+		if n < MaxSeen {
 			s.Seen = append(slices.Clip(s.Seen), size)
 		}
 	}
