@@ -175,8 +175,8 @@ func TestSignIns_CountUserNamesAndAddresses(t *testing.T) {
 
 	off := newSignIns(-1)
 	off.failed("a", "AC1", now)
-	if wait := off.wait("a", "AC1", now); wait != 0 || off.recent.len() != 0 {
-		t.Errorf("without a limit: wait %v, %d entries", wait, off.recent.len())
+	if wait := off.wait("a", "AC1", now); wait != 0 || off.recent.Len() != 0 {
+		t.Errorf("without a limit: wait %v, %d entries", wait, off.recent.Len())
 	}
 }
 
@@ -188,13 +188,13 @@ func TestSignIns_ForgetTheOldest(t *testing.T) {
 	for i := range maxFailing {
 		s.failed("a", fmt.Sprint("AC", i), now.Add(time.Millisecond))
 	}
-	if n := s.recent.len(); n != maxFailing || len(s.recent.byKey) != n {
-		t.Errorf("%d entries and %d keys, want %d", n, len(s.recent.byKey), maxFailing)
+	if n := s.recent.Len(); n != maxFailing {
+		t.Errorf("%d entries, want %d", n, maxFailing)
 	}
 	for i := range maxKnown + 10 {
 		s.remember(s.fingerprint("AC1", fmt.Sprint(i)))
 	}
-	if n := s.known.len(); n != maxKnown || s.knows(s.fingerprint("AC1", "9")) || !s.knows(s.fingerprint("AC1", "10")) {
+	if n := s.known.Len(); n != maxKnown || s.knows(s.fingerprint("AC1", "9")) || !s.knows(s.fingerprint("AC1", "10")) {
 		t.Errorf("%d credentials are remembered, want the last %d", n, maxKnown)
 	}
 	if s.wait("b", "AC1", now) != 0 {

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
 	"roomreel"
 	"roomreel/internal/app"
 )
@@ -104,8 +106,8 @@ type signIns struct {
 	secret    []byte  // of this process, for fingerprints
 
 	mu     sync.Mutex
-	recent *lru[failingKey, *failing]
-	known  *lru[fingerprint, struct{}]
+	recent *simplelru.LRU[failingKey, *failing]
+	known  *simplelru.LRU[fingerprint, struct{}]
 }
 
 // fingerprint stands for a user name with its password. Memory holds no password by it.
@@ -122,22 +124,21 @@ func (s *signIns) fingerprint(user, password string) (f fingerprint) {
 func (s *signIns) remember(f fingerprint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.known.put(f, struct{}{})
+	s.known.Add(f, struct{}{})
 }
 
 // forget removes credentials that are not valid any more.
 func (s *signIns) forget(f fingerprint) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.known.remove(f)
+	s.known.Remove(f)
 }
 
 // knows reports whether a client has signed in with the credentials lately.
 func (s *signIns) knows(f fingerprint) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, known := s.known.get(f)
-	return known
+	return s.known.Contains(f)
 }
 
 // failingKey is a user name at a client address; or an address, with the user name "".
@@ -166,11 +167,10 @@ func newSignIns(perMinute int) *signIns {
 		perMinute = 0
 	}
 	secret := make([]byte, sha256.Size)
-	rand.Read(secret) // never fails, see crypto/rand
-	return &signIns{
-		perMinute: float64(perMinute), secret: secret,
-		recent: newLRU[failingKey, *failing](maxFailing), known: newLRU[fingerprint, struct{}](maxKnown),
-	}
+	rand.Read(secret)                                                    // never fails, see crypto/rand
+	recent, _ := simplelru.NewLRU[failingKey, *failing](maxFailing, nil) // never fails for a size above 0
+	known, _ := simplelru.NewLRU[fingerprint, struct{}](maxKnown, nil)
+	return &signIns{perMinute: float64(perMinute), secret: secret, recent: recent, known: known}
 }
 
 // limit is the number of failures that key may have a minute.
@@ -187,7 +187,7 @@ func (s *signIns) wait(address, user string, now time.Time) time.Duration {
 	defer s.mu.Unlock()
 	var longest time.Duration
 	for _, key := range keysOf(address, user) {
-		if f, found := s.recent.get(key); found {
+		if f, found := s.recent.Peek(key); found {
 			limit := s.limit(key)
 			f.forgive(limit, now)
 			if over := f.count - (limit - 1); over > 0 {
@@ -206,13 +206,13 @@ func (s *signIns) failed(address, user string, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, key := range keysOf(address, user) {
-		f, found := s.recent.get(key)
+		f, found := s.recent.Peek(key)
 		if !found {
 			f = &failing{at: now}
 		}
 		f.forgive(s.limit(key), now)
 		f.count = min(f.count+1, s.limit(key))
-		s.recent.put(key, f)
+		s.recent.Add(key, f)
 	}
 }
 
