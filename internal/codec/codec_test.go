@@ -92,7 +92,10 @@ func TestVideoDecoder_DrawsEveryPlanarFormatInItsColours(t *testing.T) {
 		"-c:v libx265 -x265-params log-level=0 -pix_fmt gbrp",
 	} {
 		t.Run(output, func(t *testing.T) {
-			track := codectest.Make(t, "-f lavfi -i color=red:s=162x90:r=10:d=0.3 "+output)
+			// The source draws in the format itself. FFmpeg 7.1's conversion to gbrp gets the last two columns wrong.
+			_, format, _ := strings.Cut(output, "-pix_fmt ")
+			format, _, _ = strings.Cut(format, " ")
+			track := codectest.Make(t, "-f lavfi -i color=red:s=162x90:r=10:d=0.3,format="+format+" "+output)
 			canvas, err := codec.NewCanvas(128, 128)
 			if err != nil {
 				t.Fatal(err)

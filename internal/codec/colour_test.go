@@ -21,7 +21,11 @@ func patched(matrix, span, format, encoder string) string {
 // shownBy returns the first frame of a file as ffmpeg shows it, by the file's tags or those given: rows of R, G, B.
 func shownBy(t *testing.T, file, tags string, w, h int) []byte {
 	t.Helper()
-	rgb, err := exec.Command("ffmpeg", "-v", "error", "-i", file, "-vf", "scale=flags=accurate_rnd+full_chroma_int"+tags, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-").Output()
+	filter := "scale=flags=accurate_rnd+full_chroma_int" + tags
+	if tags != "" {
+		filter = "setparams=colorspace=unknown," + filter // FFmpeg 7.1's scale refuses a tag that it does not know
+	}
+	rgb, err := exec.Command("ffmpeg", "-v", "error", "-i", file, "-vf", filter, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-").Output()
 	if err != nil || len(rgb) != 3*w*h {
 		t.Fatalf("%d bytes, %v", len(rgb), err)
 	}
