@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 
 	"roomreel"
 )
@@ -206,8 +208,11 @@ func currentNames(ctx context.Context, q querier, room roomreel.RoomSID, report 
 	return withNames(report, recordings)
 }
 
+// title is that of a file's track in a report, as media.FileTrack.String quotes it.
+var title = regexp.MustCompile(`, "(?:[^"\\]|\\.)*"`)
+
 // withNames returns a report with the SIDs of anonymized participants and their tracks in the place of names that the plan knew.
-// recordings are theirs.
+// recordings are theirs. The titles of the tracks of all files are left out: recorders write names into them.
 func withNames(report string, recordings map[string]anonymous) (string, error) {
 	if report == "" || len(recordings) == 0 {
 		return report, nil
@@ -227,7 +232,19 @@ func withNames(report string, recordings map[string]anonymous) (string, error) {
 		}
 	}
 	sids := map[string]string{} // by identity, as JSON
+	var titled []string         // texts of tracks with their titles, and without
 	for _, track := range tracks {
+		if track["left_out"] != nil {
+			var list []string
+			if err := json.Unmarshal(track["left_out"], &list); err != nil {
+				return "", fmt.Errorf("read track of report: %w", err)
+			}
+			for i, with := range list {
+				list[i] = title.ReplaceAllString(with, "")
+				titled = append(titled, with, list[i])
+			}
+			track["left_out"] = json.RawMessage(text(list))
+		}
 		var sid string
 		if err := json.Unmarshal(track["recording_sid"], &sid); err != nil {
 			return "", fmt.Errorf("read track of report: %w", err)
@@ -238,6 +255,16 @@ func withNames(report string, recordings map[string]anonymous) (string, error) {
 		}
 	}
 	fields["tracks"] = json.RawMessage(text(tracks))
+	if len(titled) > 0 {
+		var warnings []string
+		if err := json.Unmarshal(fields["warnings"], &warnings); err != nil {
+			return "", fmt.Errorf("read warnings of report: %w", err)
+		}
+		for i := range warnings {
+			warnings[i] = strings.NewReplacer(titled...).Replace(warnings[i])
+		}
+		fields["warnings"] = json.RawMessage(text(warnings))
+	}
 	for _, visit := range visits {
 		if sid, found := sids[string(visit["participant"])]; found {
 			visit["participant"] = json.RawMessage(text(sid))
