@@ -155,17 +155,21 @@ func (b *bench) command(arguments ...string) []string {
 	return line
 }
 
-// writeProfile writes what perf recorded as text: how much of the time was spent in each function of each process.
+// writeProfile writes what perf recorded as text: the share of each library in the time of each process, then of each function.
 func writeProfile(ctx context.Context, recorded string) error {
 	if _, err := os.Stat(recorded); err != nil {
 		return nil // the row did not run roomreel
 	}
-	text, err := exec.CommandContext(ctx, "perf", "report", "--stdio", "--no-children", "--call-graph", "none", "--percent-limit", "0.3",
-		"--sort", "comm,dso,symbol", "--input", recorded).Output()
-	if err != nil {
-		return fmt.Errorf("perf report: %w", err)
+	var all []byte
+	for _, fields := range []string{"overhead,comm,dso", "overhead,comm,dso,symbol"} {
+		text, err := exec.CommandContext(ctx, "perf", "report", "--stdio", "--no-children", "--call-graph", "none", "--percent-limit", "0.3",
+			"--fields", fields, "--input", recorded).Output()
+		if err != nil {
+			return fmt.Errorf("perf report: %w", err)
+		}
+		all = append(all, text...)
 	}
-	return os.WriteFile(recorded+".txt", text, 0o644)
+	return os.WriteFile(recorded+".txt", all, 0o644)
 }
 
 // describe names what the figures depend on.

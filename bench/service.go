@@ -202,7 +202,7 @@ func preview(ctx context.Context, b *bench) (figure, error) {
 	var picture []byte
 	for i := range 9 {
 		asked := parameters(sid, standardFilm, room)
-		asked.Set("Seconds", strconv.Itoa((i+1)*b.seconds/10))
+		asked.Set("Second", strconv.Itoa((i+1)*b.seconds/10))
 		began := time.Now()
 		if picture, err = post(ctx, s, "/roomreel/v1/CompositionPreviews", asked); err != nil {
 			return figure{}, err
