@@ -19,8 +19,8 @@ type contest struct {
 	most int // turns at most; 0: as many as asked for
 }
 
-// outcome is the result of a contest: medians of all turns.
-type outcome struct {
+// result is the result of a contest: medians of all turns.
+type result struct {
 	turns         int
 	seconds       int // of the film
 	ours, hand    run
@@ -28,26 +28,26 @@ type outcome struct {
 }
 
 // contest runs a contest. Rows that show different figures of one contest share its runs.
-func (b *bench) contest(ctx context.Context, c contest) (outcome, error) {
-	if o, ok := b.outcomes[c.name]; ok {
-		return o.outcome, o.err
+func (b *bench) contest(ctx context.Context, c contest) (result, error) {
+	if o, ok := b.results[c.name]; ok {
+		return o.result, o.err
 	}
 	o, err := b.compete(ctx, c)
-	b.outcomes[c.name] = ended{o, err}
+	b.results[c.name] = ended{o, err}
 	return o, err
 }
 
 type ended struct {
-	outcome outcome
-	err     error
+	result result
+	err    error
 }
 
-func (b *bench) compete(ctx context.Context, c contest) (outcome, error) {
+func (b *bench) compete(ctx context.Context, c contest) (result, error) {
 	room, err := b.room(ctx, c.room)
 	if err != nil {
-		return outcome{}, err
+		return result{}, err
 	}
-	o := outcome{turns: b.turns, seconds: room.seconds}
+	o := result{turns: b.turns, seconds: room.seconds}
 	if c.most > 0 {
 		o.turns = min(o.turns, c.most)
 	}
@@ -91,7 +91,7 @@ func (b *bench) compose(r *room, f film, out string, flags ...string) []string {
 }
 
 // what describes what both used, for the table.
-func (o outcome) what() string {
+func (o result) what() string {
 	text := fmt.Sprintf("%.2f and %.2f core-s, %.2f and %.2f s, %.2f and %.2f MB", o.ours.cpu.Seconds(), o.hand.cpu.Seconds(),
 		o.ours.wall.Seconds(), o.hand.wall.Seconds(), megabytes(o.ours.size), megabytes(o.hand.size))
 	if o.ssim > 0 {
@@ -101,7 +101,7 @@ func (o outcome) what() string {
 }
 
 // unmet says what else of a film is worse than it may be beside what a row measures.
-func (o outcome) unmet() (unmet []string) {
+func (o result) unmet() (unmet []string) {
 	const (
 		mostBytes = 1.10
 		printed   = 0.00005 // SSIM is compared as it is printed
@@ -116,15 +116,15 @@ func (o outcome) unmet() (unmet []string) {
 }
 
 // cpu, wall and speed are figures of a contest.
-func (o outcome) cpu() figure {
+func (o result) cpu() figure {
 	return figure{value: ratio(o.ours.cpu, o.hand.cpu), unmet: o.unmet(), detail: o.what()}
 }
 
-func (o outcome) wall() figure {
+func (o result) wall() figure {
 	return figure{value: ratio(o.ours.wall, o.hand.wall), unmet: o.unmet(), detail: o.what()}
 }
 
-func (o outcome) speed() figure {
+func (o result) speed() figure {
 	length := time.Duration(o.seconds) * time.Second
 	return figure{
 		value:  ratio(length, o.ours.wall),
@@ -135,7 +135,7 @@ func (o outcome) speed() figure {
 func megabytes(n int64) float64 { return float64(n) / 1e6 }
 
 // cost is what a minute of film costs, with its size and quality.
-func (o outcome) cost() figure {
+func (o result) cost() figure {
 	return figure{
 		value:  o.ours.cpu.Seconds() * 60 / float64(o.seconds),
 		detail: fmt.Sprintf("%.2f MB a minute, SSIM %.4f", megabytes(o.ours.size)*60/float64(o.seconds), o.ourSSIM),

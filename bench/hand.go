@@ -78,12 +78,12 @@ func (f film) byHand(r *room, out string, encode ...string) []string {
 		arguments, graph, maps = inputs, []string{filters}, []string{"-map", "[v]"}
 	}
 	var audios string
-	for i, voice := range r.voices {
-		arguments = append(arguments, "-i", voice.path)
-		graph = append(graph, fmt.Sprintf("[%d:a]adelay=%d:all=1[a%d]", len(f.cells)+i, voice.Offset, i))
+	for i, microphone := range r.microphones {
+		arguments = append(arguments, "-i", microphone.path)
+		graph = append(graph, fmt.Sprintf("[%d:a]adelay=%d:all=1[a%d]", len(f.cells)+i, microphone.Offset, i))
 		audios += fmt.Sprintf("[a%d]", i)
 	}
-	graph = append(graph, fmt.Sprintf("%samix=inputs=%d:normalize=0[a]", audios, len(r.voices)))
+	graph = append(graph, fmt.Sprintf("%samix=inputs=%d:normalize=0[a]", audios, len(r.microphones)))
 	arguments = append(arguments, "-filter_complex", strings.Join(graph, ";"))
 	arguments = append(append(arguments, maps...), "-map", "[a]")
 	return ffmpegCommand(append(append(arguments, encode...), out)...)

@@ -41,7 +41,7 @@ type bench struct {
 	footage        []string // paths
 	rooms, work    string   // folders
 	profile        string   // file that receives perf's data; "" for none
-	outcomes       map[string]ended
+	results        map[string]ended
 }
 
 func main() {
@@ -65,7 +65,7 @@ func measureRows(ctx context.Context) error {
 		}
 		return nil
 	}
-	b := &bench{seconds: *length, turns: max(1, *turns), long: *long, rooms: *rooms, outcomes: map[string]ended{}}
+	b := &bench{seconds: *length, turns: max(1, *turns), long: *long, rooms: *rooms, results: map[string]ended{}}
 	if b.program, err = filepath.Abs(*program); err != nil {
 		return err
 	}
@@ -97,19 +97,19 @@ func (b *bench) all(ctx context.Context, chosen []row) error {
 	for _, r := range chosen {
 		if *profiles != "" {
 			b.profile = filepath.Join(*profiles, r.name+".perf")
-			clear(b.outcomes)
+			clear(b.results)
 		}
 		began := time.Now()
 		figure, err := r.measure(ctx, b)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		value, verdict, detail := r.judge(figure, err)
+		value, status, detail := r.judge(figure, err)
 		if _, refused := errors.AsType[*refusal](err); err != nil && !refused {
 			failed = append(failed, fmt.Errorf("%s: %w", r.name, err))
 		}
-		fmt.Printf("%-18s %-12s %-12s %-10s %s (%.0f s)\n", r.name, r.goal, value, verdict, detail, time.Since(began).Seconds())
-		fmt.Fprintf(&table, "| %s | %s | %s | %s | %s |\n", r.title, r.goal, value, verdict, detail)
+		fmt.Printf("%-18s %-12s %-12s %-10s %s (%.0f s)\n", r.name, r.goal, value, status, detail, time.Since(began).Seconds())
+		fmt.Fprintf(&table, "| %s | %s | %s | %s | %s |\n", r.title, r.goal, value, status, detail)
 		if b.profile != "" {
 			if err := writeProfile(ctx, b.profile); err != nil {
 				failed = append(failed, err)

@@ -19,12 +19,12 @@ import (
 // spec describes a room. Its recordings are as browsers make them: VP8 at a constant bitrate with one keyframe, and Opus of one
 // channel. Rooms of equal specs are made once.
 type spec struct {
-	name    string
-	seconds int
-	loops   int // how often the recordings are repeated, packet by packet; 0 and 1 are once
-	cameras []camera
-	voices  int // microphones
-	joins   int // milliseconds between two people's arrivals
+	name        string
+	seconds     int
+	loops       int // how often the recordings are repeated, packet by packet; 0 and 1 are once
+	cameras     []camera
+	microphones int // microphones
+	joins       int // milliseconds between two people's arrivals
 }
 
 // camera is what one recording of a room shows.
@@ -38,10 +38,10 @@ func people(count int, c camera) []camera { return slices.Repeat([]camera{c}, co
 
 // room is a room on disk.
 type room struct {
-	manifest string
-	cameras  []recording
-	voices   []recording
-	seconds  int
+	manifest    string
+	cameras     []recording
+	microphones []recording
+	seconds     int
 }
 
 type recording struct {
@@ -61,8 +61,8 @@ func (b *bench) room(ctx context.Context, s spec) (*room, error) {
 	for i := range s.cameras {
 		r.cameras = append(r.cameras, recordingOf(folder, i, "camera.mkv", "video", s.joins))
 	}
-	for i := range s.voices {
-		r.voices = append(r.voices, recordingOf(folder, i, "microphone.mka", "audio", s.joins))
+	for i := range s.microphones {
+		r.microphones = append(r.microphones, recordingOf(folder, i, "microphone.mka", "audio", s.joins))
 	}
 	if _, err := os.Stat(r.manifest); err == nil {
 		return r, nil
@@ -80,7 +80,7 @@ func (b *bench) room(ctx context.Context, s spec) (*room, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(map[string]any{"unique_name": s.name, "recordings": slices.Concat(r.cameras, r.voices)})
+	text, err := json.Marshal(map[string]any{"unique_name": s.name, "recordings": slices.Concat(r.cameras, r.microphones)})
 	if err != nil {
 		return nil, err
 	}
@@ -118,9 +118,9 @@ func (b *bench) record(ctx context.Context, s spec, r *room) error {
 		}
 		return b.recordCamera(ctx, i, s.cameras[i], seconds, path)
 	})
-	each(r.voices, func(int, int) bool { return true }, func(i int, path string) error {
+	each(r.microphones, func(int, int) bool { return true }, func(i int, path string) error {
 		return ffmpeg(ctx, "-f", "lavfi", "-i", fmt.Sprintf("aevalsrc='0.3*sin(2*PI*%d*t)*gt(sin(2*PI*(0.7+0.1*%d)*t),0)':s=48000:d=%d",
-			180+40*i, i, s.seconds-r.voices[i].Offset/1000), "-c:a", "libopus", "-b:a", "32k", "-application", "voip", path)
+			180+40*i, i, s.seconds-r.microphones[i].Offset/1000), "-c:a", "libopus", "-b:a", "32k", "-application", "voip", path)
 	})
 	if err := group.Wait(); err != nil {
 		return err
@@ -145,7 +145,8 @@ func (b *bench) recordCamera(ctx context.Context, i int, c camera, seconds int, 
 	graph := fmt.Sprintf("[0:v]setpts=PTS-STARTPTS,split[a][ar];[ar]reverse[ra];[1:v]setpts=PTS-STARTPTS,split[b][br];[br]reverse[rb];"+
 		"[a][ra][b][rb]concat=n=4,loop=loop=-1:size=2000,fps=%d,trim=end_frame=%d,scale=%d:%d:force_original_aspect_ratio=increase,crop=%[3]d:%[4]d,setsar=1%[5]s[v]",
 		c.fps, frames, c.w, c.h, show)
-	arguments := append([]string{"-i", first, "-i", second, "-filter_complex", graph, "-map", "[v]", "-fps_mode", "passthrough"}, realtime(c)...)
+	const most = "10" // seconds of a clip: ffmpeg holds in memory what it plays backwards
+	arguments := append([]string{"-t", most, "-i", first, "-t", most, "-i", second, "-filter_complex", graph, "-map", "[v]", "-fps_mode", "passthrough"}, realtime(c)...)
 	return ffmpeg(ctx, append(arguments, path)...)
 }
 
@@ -172,7 +173,7 @@ func (b *bench) repeat(ctx context.Context, s spec, long *room) error {
 		return err
 	}
 	note("repeating the room %s %d times", s.name, times)
-	from, to := slices.Concat(short.cameras, short.voices), slices.Concat(long.cameras, long.voices)
+	from, to := slices.Concat(short.cameras, short.microphones), slices.Concat(long.cameras, long.microphones)
 	made := map[uint64]string{} // by the inode of the short file
 	for i := range from {
 		info, err := os.Stat(from[i].path)

@@ -68,7 +68,7 @@ func (g goal) print(value float64) string {
 }
 
 // judge returns what the table shows of a row.
-func (r row) judge(f figure, err error) (value, verdict, detail string) {
+func (r row) judge(f figure, err error) (value, status, detail string) {
 	refused, isRefusal := errors.AsType[*refusal](err)
 	switch {
 	case isRefusal:
@@ -83,17 +83,17 @@ func (r row) judge(f figure, err error) (value, verdict, detail string) {
 	}
 	switch {
 	case !reached || len(f.unmet) > 0:
-		verdict = "missed"
+		status = "missed"
 	case r.goal.limit == 0:
-		verdict = "works"
+		status = "works"
 	default:
-		verdict = "reached"
+		status = "reached"
 	}
 	detail = f.detail
 	if len(f.unmet) > 0 {
 		detail = strings.Join(f.unmet, ", ") + "; " + detail
 	}
-	return r.goal.print(f.value), verdict, detail
+	return r.goal.print(f.value), status, detail
 }
 
 var (
@@ -114,47 +114,47 @@ var (
 
 // reference is the reference room: four people who join two seconds apart.
 func (b *bench) reference() spec {
-	return spec{name: "reference", seconds: b.seconds, cameras: people(4, webcam), voices: 4, joins: 2000}
+	return spec{name: "reference", seconds: b.seconds, cameras: people(4, webcam), microphones: 4, joins: 2000}
 }
 
 // together is a room of four people who are there from the start: one minute, repeated packet by packet.
 func together(minutes int) spec {
-	return spec{name: "together", seconds: 60, loops: minutes, cameras: people(4, webcam), voices: 4}
+	return spec{name: "together", seconds: 60, loops: minutes, cameras: people(4, webcam), microphones: 4}
 }
 
 // rows is the table, in the order in which it is printed.
 var rows = []row{
-	{"cpu", "cpu, `standard` mp4, against by-hand x264 `veryfast`", atMost(0.50, times), figureOf(standard, outcome.cpu)},
-	{"wall", "wall, the same", atMost(0.50, times), figureOf(standard, outcome.wall)},
-	{"wall-medium", "wall, against by-hand x264 with ffmpeg's default preset", atMost(0.22, times), figureOf(standardMedium, outcome.wall)},
-	{"still", "cpu, a room where most stands still, against by-hand `veryfast`", atMost(0.25, times), figureOf(still, outcome.cpu)},
+	{"cpu", "cpu, `standard` mp4, against by-hand x264 `veryfast`", atMost(0.50, times), figureOf(standard, result.cpu)},
+	{"wall", "wall, the same", atMost(0.50, times), figureOf(standard, result.wall)},
+	{"wall-medium", "wall, against by-hand x264 with ffmpeg's default preset", atMost(0.22, times), figureOf(standardMedium, result.wall)},
+	{"still", "cpu, a room where most stands still, against by-hand `veryfast`", atMost(0.25, times), figureOf(still, result.cpu)},
 	{"floor", "cpu, over decode + scale + encode + audio, each alone", atMost(1.10, times), overFloor},
-	{"webm", "cpu, `standard` webm, against by-hand libvpx", atMost(0.60, times), figureOf(standardWebM, outcome.cpu)},
-	{"audio-aac", "cpu, audio alone, 4 voices, against by-hand amix + aac", atMost(0.60, times), figureOf(audio("mp4", aac), outcome.cpu)},
-	{"audio-aac-speed", "audio alone, aac, times real time", atLeast(150, times), figureOf(audio("mp4", aac), outcome.speed)},
-	{"audio-opus", "cpu, audio alone, 4 voices, against by-hand amix + libopus", atMost(0.60, times), figureOf(audio("webm", libopus), outcome.cpu)},
-	{"audio-opus-speed", "audio alone, opus, times real time", atLeast(150, times), figureOf(audio("webm", libopus), outcome.speed)},
-	{"copy", "one participant, copied, times real time", atLeast(300, times), figureOf(copied, outcome.speed)},
+	{"webm", "cpu, `standard` webm, against by-hand libvpx", atMost(0.60, times), figureOf(standardWebM, result.cpu)},
+	{"audio-aac", "cpu, audio alone, 4 microphones, against by-hand amix + aac", atMost(0.60, times), figureOf(audio("mp4", aac), result.cpu)},
+	{"audio-aac-speed", "audio alone, aac, times real time", atLeast(150, times), figureOf(audio("mp4", aac), result.speed)},
+	{"audio-opus", "cpu, audio alone, 4 microphones, against by-hand amix + libopus", atMost(0.60, times), figureOf(audio("webm", libopus), result.cpu)},
+	{"audio-opus-speed", "audio alone, opus, times real time", atLeast(150, times), figureOf(audio("webm", libopus), result.speed)},
+	{"copy", "one participant, copied, times real time", atLeast(300, times), figureOf(copied, result.speed)},
 	{"latency", "POST to `completed`, a room of 5 s, idle server", atMost(0.70, seconds), latency},
 	{"memory", "memory of all processes, 9 participants 720p, 10 min", atMost(700, mb), memory},
 	{"memory-length", "memory, the same room, 10 min against 1 min (`-long`: 2 h against 10 min)", atMost(1.05, times), memoryOfLength},
 	{"length", "cpu per second of film, 10 min against 1 min (`-long`: 2 h against 10 min)", atMost(1.05, times), costOfLength},
 	{"people", "cpu per shown pixel, 50 participants against 4, video alone", atMost(1.15, times), costOfPeople},
 	{"workers", "two workers with one core each against one", atLeast(1.90, times), workers},
-	{"1080p30", "cpu, 1920x1080, 30 frames/s, against by-hand `veryfast`", works(times), figureOf(large(1920, 1080, 30), outcome.cpu)},
-	{"1080p60", "cpu, 1920x1080, 60 frames/s, the same", works(times), figureOf(large(1920, 1080, 60), outcome.cpu)},
-	{"2160p30", "cpu, 3840x2160, 30 frames/s, the same", works(times), figureOf(large(3840, 2160, 30), outcome.cpu)},
-	{"2160p60", "cpu, 3840x2160, 60 frames/s, the same", works(times), figureOf(large(3840, 2160, 60), outcome.cpu)},
-	{"draft", "quality policy `draft`", works(coreSecond), figureOf(policy("draft"), outcome.cost)},
-	{"standard", "quality policy `standard`", works(coreSecond), figureOf(policy("standard"), outcome.cost)},
-	{"archive", "quality policy `archive`", works(coreSecond), figureOf(policy("archive"), outcome.cost)},
-	{"small", "quality policy `small`", works(coreSecond), figureOf(policy("small"), outcome.cost)},
+	{"1080p30", "cpu, 1920x1080, 30 frames/s, against by-hand `veryfast`", works(times), figureOf(large(1920, 1080, 30), result.cpu)},
+	{"1080p60", "cpu, 1920x1080, 60 frames/s, the same", works(times), figureOf(large(1920, 1080, 60), result.cpu)},
+	{"2160p30", "cpu, 3840x2160, 30 frames/s, the same", works(times), figureOf(large(3840, 2160, 30), result.cpu)},
+	{"2160p60", "cpu, 3840x2160, 60 frames/s, the same", works(times), figureOf(large(3840, 2160, 60), result.cpu)},
+	{"draft", "quality policy `draft`", works(coreSecond), figureOf(policy("draft"), result.cost)},
+	{"standard", "quality policy `standard`", works(coreSecond), figureOf(policy("standard"), result.cost)},
+	{"archive", "quality policy `archive`", works(coreSecond), figureOf(policy("archive"), result.cost)},
+	{"small", "quality policy `small`", works(coreSecond), figureOf(policy("small"), result.cost)},
 	{"progress", "progress, largest error after the first tenth", atMost(15, percent), progress},
-	{"preview", "one picture of a film", atMost(500, millis), preview},
+	{"preview", "one frame of a film", atMost(500, millis), preview},
 }
 
 // figureOf makes a row of one figure of a contest.
-func figureOf(contest func(*bench) contest, of func(outcome) figure) func(context.Context, *bench) (figure, error) {
+func figureOf(contest func(*bench) contest, of func(result) figure) func(context.Context, *bench) (figure, error) {
 	return func(ctx context.Context, b *bench) (figure, error) {
 		o, err := b.contest(ctx, contest(b))
 		if err != nil {
@@ -180,7 +180,7 @@ func standardWebM(b *bench) contest {
 // their last frame stays.
 func still(b *bench) contest {
 	slow, held := camera{w: 640, h: 480, fps: 15}, camera{w: 640, h: 480, fps: 30, held: true}
-	room := spec{name: "still", seconds: b.seconds, voices: 4, cameras: []camera{slow, slow, held, held, {w: 1280, h: 720, fps: 5, screen: true}}}
+	room := spec{name: "still", seconds: b.seconds, microphones: 4, cameras: []camera{slow, slow, held, held, {w: 1280, h: 720, fps: 5, screen: true}}}
 	shown := standardFilm
 	shown.cells = nil
 	for i := range 4 {
@@ -193,7 +193,7 @@ func still(b *bench) contest {
 func audio(format string, hand []string) func(*bench) contest {
 	return func(b *bench) contest {
 		return contest{
-			name: "audio " + format, room: spec{name: "voices", seconds: b.seconds, loops: 5, voices: 4}, film: film{fps: 25, format: format}, hand: hand,
+			name: "audio " + format, room: spec{name: "microphones", seconds: b.seconds, loops: 5, microphones: 4}, film: film{fps: 25, format: format}, hand: hand,
 		}
 	}
 }
@@ -201,7 +201,7 @@ func audio(format string, hand []string) func(*bench) contest {
 // copied is a room of one participant that fills the canvas in the codecs of the film, so that nothing has to be encoded.
 func copied(b *bench) contest {
 	return contest{
-		name: "copied", room: spec{name: "alone", seconds: b.seconds, loops: 5, cameras: people(1, webcam), voices: 1}, most: 1,
+		name: "copied", room: spec{name: "alone", seconds: b.seconds, loops: 5, cameras: people(1, webcam), microphones: 1}, most: 1,
 		film: film{w: 640, h: 480, fps: 30, format: "webm", cells: grid(640, 480, 1, 1)},
 	}
 }
@@ -214,7 +214,7 @@ func large(w, h, fps int) func(*bench) contest {
 			source, length = camera{w: 1920, h: 1080, fps: 30}, max(1, b.seconds/12)
 		}
 		return contest{
-			name: fmt.Sprint(w, h, fps), room: spec{name: fmt.Sprintf("cameras-%d", source.h), seconds: length, cameras: people(4, source), voices: 4},
+			name: fmt.Sprint(w, h, fps), room: spec{name: fmt.Sprintf("cameras-%d", source.h), seconds: length, cameras: people(4, source), microphones: 4},
 			film: film{w: w, h: h, fps: fps, format: "mp4", cells: grid(w, h, 2, 2)}, hand: veryfast, ssim: true, most: 1,
 		}
 	}
@@ -272,10 +272,10 @@ func overFloor(ctx context.Context, b *bench) (figure, error) {
 // memoryOf9 returns the memory of all processes that compose a room of 9 people.
 func (b *bench) memoryOf9(ctx context.Context, minutes int) (run, error) {
 	key := fmt.Sprint("memory ", minutes)
-	if o, ok := b.outcomes[key]; ok {
-		return o.outcome.ours, o.err
+	if o, ok := b.results[key]; ok {
+		return o.result.ours, o.err
 	}
-	room, err := b.room(ctx, spec{name: "nine", seconds: 60, loops: minutes, cameras: people(9, camera{w: 1280, h: 720, fps: 30}), voices: 9})
+	room, err := b.room(ctx, spec{name: "nine", seconds: 60, loops: minutes, cameras: people(9, camera{w: 1280, h: 720, fps: 30}), microphones: 9})
 	if err != nil {
 		return run{}, err
 	}
@@ -283,7 +283,7 @@ func (b *bench) memoryOf9(ctx context.Context, minutes int) (run, error) {
 	shown.cells = grid(shown.w, shown.h, 3, 3)
 	out := filepath.Join(b.work, "memory.mp4")
 	r, err := measureMemory(ctx, out, b.compose(room, shown, out)...)
-	b.outcomes[key] = ended{outcome{ours: r}, err}
+	b.results[key] = ended{result{ours: r}, err}
 	return r, err
 }
 

@@ -70,7 +70,7 @@ func compose(ctx context.Context, api *client.Client, parameters url.Values) (ti
 func latency(ctx context.Context, b *bench) (figure, error) {
 	const times = 9
 	shown := standardFilm
-	room, err := b.room(ctx, spec{name: "short", seconds: 5, cameras: people(4, webcam), voices: 4})
+	room, err := b.room(ctx, spec{name: "short", seconds: 5, cameras: people(4, webcam), microphones: 4})
 	if err != nil {
 		return figure{}, err
 	}
@@ -183,7 +183,7 @@ func inaccuracy(reports []report, took time.Duration) (figure, error) {
 	return f, nil
 }
 
-// preview is how long one picture of a film takes.
+// preview is how long one frame of a film takes.
 func preview(ctx context.Context, b *bench) (figure, error) {
 	room, err := b.room(ctx, b.reference())
 	if err != nil {
@@ -199,24 +199,24 @@ func preview(ctx context.Context, b *bench) (figure, error) {
 		return figure{}, err
 	}
 	var took []time.Duration
-	var picture []byte
+	var image []byte
 	for i := range 9 {
 		asked := parameters(sid, standardFilm, room)
 		asked.Set("Second", strconv.Itoa((i+1)*b.seconds/10))
 		began := time.Now()
-		if picture, err = post(ctx, s, "/roomreel/v1/CompositionPreviews", asked); err != nil {
+		if image, err = post(ctx, s, "/roomreel/v1/CompositionPreviews", asked); err != nil {
 			return figure{}, err
 		}
 		took = append(took, time.Since(began))
 	}
-	kind := http.DetectContentType(picture)
+	kind := http.DetectContentType(image)
 	if !strings.HasPrefix(kind, "image/") {
 		return figure{}, fmt.Errorf("the preview is %s", kind)
 	}
 	slices.Sort(took)
 	return figure{
 		value:  float64(took[len(took)/2].Milliseconds()),
-		detail: fmt.Sprintf("median of %d seconds of the film, %d to %d ms; %s of %d kB", len(took), took[0].Milliseconds(), took[len(took)-1].Milliseconds(), kind, len(picture)/1000),
+		detail: fmt.Sprintf("median of %d seconds of the film, %d to %d ms; %s of %d kB", len(took), took[0].Milliseconds(), took[len(took)-1].Milliseconds(), kind, len(image)/1000),
 	}, nil
 }
 

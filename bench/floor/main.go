@@ -102,15 +102,15 @@ func measure() (c cost, err error) {
 	if err != nil {
 		return c, err
 	}
-	var cameras, voices []track
+	var cameras, microphones []track
 	for _, t := range all {
 		if t.index.Video {
 			cameras = append(cameras, t)
 		} else {
-			voices = append(voices, t)
+			microphones = append(microphones, t)
 		}
 	}
-	return c, errors.Join(c.video(film, cameras), c.audio(film, voices))
+	return c, errors.Join(c.video(film, cameras), c.audio(film, microphones))
 }
 
 // timed adds the processor time of a function to a sum.
@@ -232,7 +232,7 @@ func receive(encoder receiver) error {
 	}
 }
 
-// audio decodes all voices, adds them and encodes the sum.
+// audio decodes all microphones, adds them and encodes the sum.
 func (c *cost) audio(film *plan.Plan, tracks []track) error {
 	return timed(&c.Audio, func() error {
 		mix := make([]float32, 2*film.Samples)
