@@ -43,8 +43,10 @@ fuzz: ## run every fuzz target for 5 s, or for FUZZTIME=1m
 e2e: build ## run the end-to-end tests only
 	go test -count=1 ./e2e/...
 
-bench: build ## compose the reference room alternately with roomreel and with one ffmpeg command
-	go run ./bench
+bench: ## install missing packages, then measure every goal of docs/performance.md; LONG=1: rooms of 2 h; ROWS=cpu,webm: some rows
+	@scripts/setup.sh bench
+	@$(MAKE) --no-print-directory build
+	go run ./bench $(if $(LONG),-long) $(if $(ROWS),-rows '$(ROWS)')
 
 bench-lists: ## read pages of 1,000 and of 1,000,000 compositions from both databases
 	go test -run '^$$' -bench Lists -benchtime 500x -timeout 30m ./internal/store

@@ -1,172 +1,197 @@
-// Command bench composes the reference room alternately with one ffmpeg command, written by hand, and with roomreel, and prints
-// what each of them used. `make bench` runs it, and docs/performance.md quotes it.
+// Command bench measures how fast roomreel is, and prints a table of goals and figures. `make bench` runs it, and docs/performance.md
+// keeps its table.
 //
-// The two run alternately, so that a change of the machine's speed affects both. Each number is the median of several runs.
-// The quality of a film is its SSIM, compared with the same frames composed without loss. ffmpeg and roomreel choose and scale
-// frames by different rules, so each film has a reference of its own.
+// A row composes a room alternately with roomreel and with an ffmpeg command written by hand, or measures a service that it starts.
+// The rooms are made of webcam clips in bench/footage. A missed goal is no failure: the program exits with 0 when everything could be
+// measured. Start reading with rows.go.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path"
 	"path/filepath"
-	"regexp"
-	"slices"
-	"strconv"
+	"runtime"
 	"strings"
-	"syscall"
 	"time"
 )
 
 var (
-	length  = flag.Int("seconds", 60, "length of the room")
-	turns   = flag.Int("turns", 3, "how often each of the two is measured")
-	program = flag.String("roomreel", "bin/roomreel", "the program")
-	preset  = flag.String("preset", "veryfast", "x264 preset of the command by hand")
-	keep    = flag.String("room", "", "folder of an existing room; if it does not exist, the room is made there and kept")
+	rowNames = flag.String("rows", "*", "rows to measure: names or patterns, with commas")
+	list     = flag.Bool("list", false, "list the rows and their goals, and measure nothing")
+	length   = flag.Int("seconds", 60, "length of the reference room")
+	turns    = flag.Int("turns", 3, "how often each command of a row runs; figures are medians")
+	long     = flag.Bool("long", false, "compare 2 h with 10 min instead of 10 min with 1 min, which takes hours")
+	program  = flag.String("roomreel", "bin/roomreel", "the program")
+	clips    = flag.String("footage", "bench/footage", "folder of webcam clips of which rooms are made")
+	rooms    = flag.String("rooms", "", "folder in which rooms are kept for the next time; default is a folder that is removed")
+	profiles = flag.String("profile", "", "folder that receives a profile of roomreel for each row (needs perf); the figures are not valid then")
 )
 
-// run holds the measurements of one composition.
-type run struct {
-	cpu, wall time.Duration // CPU time of the process and all its children; elapsed time
-	memory    int64         // bytes; of the largest of these processes
-	size      int64         // bytes of the film
+// bench is what rows share.
+type bench struct {
+	seconds, turns int
+	long           bool
+	program        string
+	footage        []string // paths
+	rooms, work    string   // folders
+	profile        string   // file that receives perf's data; "" for none
+	results        map[string]ended
 }
 
 func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := bench(ctx); err != nil {
+	if err := measureRows(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench(ctx context.Context) error {
-	folder := *keep
-	if folder == "" {
-		var err error
-		if folder, err = os.MkdirTemp("", "roomreel-bench-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(folder)
-	}
-	room, err := openRoom(ctx, folder)
+func measureRows(ctx context.Context) error {
+	chosen, err := choose(*rowNames)
 	if err != nil {
 		return err
 	}
-	layout := filepath.Join(folder, "layout.json")
-	if err := os.WriteFile(layout, room.layout(), 0o644); err != nil {
+	if *list {
+		for _, r := range chosen {
+			fmt.Printf("%-18s %-12s %s\n", r.name, r.goal, r.title)
+		}
+		return nil
+	}
+	b := &bench{seconds: *length, turns: max(1, *turns), long: *long, rooms: *rooms, results: map[string]ended{}}
+	if b.program, err = filepath.Abs(*program); err != nil {
 		return err
 	}
-	references := map[string]string{}
-	for name, by := range map[string]rule{"by hand": ffmpegRule, "roomreel": roomreelRule} {
-		references[name] = filepath.Join(folder, "lossless "+name+".mkv")
-		lossless := room.ffmpeg(by, references[name], "-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-an")
-		if err := ffmpeg(ctx, lossless...); err != nil {
+	if b.footage, err = footage(*clips); err != nil {
+		return err
+	}
+	if b.work, err = os.MkdirTemp("", "roomreel-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.work)
+	if b.rooms == "" {
+		b.rooms = filepath.Join(b.work, "rooms")
+	}
+	if *profiles != "" {
+		if err := os.MkdirAll(*profiles, 0o755); err != nil {
 			return err
 		}
+		b.turns = 1
 	}
-	films := map[string]string{"by hand": filepath.Join(folder, "hand.mp4"), "roomreel": filepath.Join(folder, "roomreel.mp4")}
-	commands := map[string][]string{
-		"by hand": append([]string{"ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "error", "-y"},
-			room.byHand(films["by hand"], "-c:v", "libx264", "-preset", *preset, "-crf", "23", "-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart")...),
-		"roomreel": {
-			*program, "compose", "--room", room.manifest, "--layout", layout,
-			"--resolution", fmt.Sprintf("%dx%d", width, height), "-o", films["roomreel"],
-		},
-	}
-	names := []string{"by hand", "roomreel"}
-	runs := map[string][]run{}
-	for range *turns {
-		for _, name := range names {
-			r, err := measure(ctx, commands[name], films[name])
-			if err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+	return b.all(ctx, chosen)
+}
+
+// all measures rows, prints each when it is done, and all as a table at the end.
+func (b *bench) all(ctx context.Context, chosen []row) error {
+	machine := describe(ctx)
+	fmt.Printf("%s\n\n", machine)
+	var table strings.Builder
+	var failed []error
+	for _, r := range chosen {
+		if *profiles != "" {
+			b.profile = filepath.Join(*profiles, r.name+".perf")
+			clear(b.results)
+		}
+		began := time.Now()
+		figure, err := r.measure(ctx, b)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		value, status, detail := r.judge(figure, err)
+		if _, refused := errors.AsType[*refusal](err); err != nil && !refused {
+			failed = append(failed, fmt.Errorf("%s: %w", r.name, err))
+		}
+		fmt.Printf("%-18s %-12s %-12s %-10s %s (%.0f s)\n", r.name, r.goal, value, status, detail, time.Since(began).Seconds())
+		fmt.Fprintf(&table, "| %s | %s | %s | %s | %s |\n", r.title, r.goal, value, status, detail)
+		if b.profile != "" {
+			if err := writeProfile(ctx, b.profile); err != nil {
+				failed = append(failed, err)
 			}
-			runs[name] = append(runs[name], r)
 		}
 	}
-	fmt.Printf("%d people, %d s, %dx%d, by hand with x264 %s, medians of %d turns\n\n", len(room.people), *length, width, height, *preset, *turns)
-	fmt.Printf("%-10s %10s %10s %10s %12s %8s\n", "", "cpu s", "wall s", "MB", "memory MB", "SSIM")
-	for _, name := range names {
-		quality, err := ssim(ctx, films[name], references[name])
+	fmt.Printf("\n%s\n\n| | goal | figure | | |\n|---|---|---|---|---|\n%s", machine, table.String())
+	return errors.Join(failed...)
+}
+
+// choose returns the rows that match a list of patterns.
+func choose(patterns string) (chosen []row, err error) {
+	list := strings.Split(patterns, ",")
+	used := make([]bool, len(list))
+	for _, r := range rows {
+		match := false
+		for i, pattern := range list {
+			ok, err := path.Match(strings.TrimSpace(pattern), r.name)
+			if err != nil {
+				return nil, fmt.Errorf("-rows %s: %w", pattern, err)
+			}
+			used[i] = used[i] || ok
+			match = match || ok
+		}
+		if match {
+			chosen = append(chosen, r)
+		}
+	}
+	for i, pattern := range list {
+		if !used[i] {
+			return nil, fmt.Errorf("-rows: no row is called %q; -list names them", pattern)
+		}
+	}
+	return chosen, nil
+}
+
+// command returns a command line of roomreel, which a profiler runs if there is to be a profile.
+func (b *bench) command(arguments ...string) []string {
+	line := append([]string{b.program}, arguments...)
+	if b.profile != "" {
+		line = append([]string{"perf", "record", "--quiet", "--freq", "499", "-g", "--output", b.profile, "--"}, line...)
+	}
+	return line
+}
+
+// writeProfile writes what perf recorded as text: the share of each library in the time of each process, then of each function.
+func writeProfile(ctx context.Context, recorded string) error {
+	if _, err := os.Stat(recorded); err != nil {
+		return nil // the row did not run roomreel
+	}
+	var all []byte
+	for _, fields := range []string{"overhead,comm,dso", "overhead,comm,dso,symbol"} {
+		text, err := exec.CommandContext(ctx, "perf", "report", "--stdio", "--no-children", "--call-graph", "none", "--percent-limit", "0.3",
+			"--fields", fields, "--input", recorded).Output()
 		if err != nil {
-			return err
+			return fmt.Errorf("perf report: %w", err)
 		}
-		m := median(runs[name])
-		fmt.Printf("%-10s %10.2f %10.2f %10.2f %12.0f %8.4f\n", name, m.cpu.Seconds(), m.wall.Seconds(), float64(m.size)/1e6, float64(m.memory)/1e6, quality)
+		all = append(all, text...)
 	}
-	hand, ours := median(runs["by hand"]), median(runs["roomreel"])
-	fmt.Printf("%-10s %9.2fx %9.2fx %9.2fx %11.2fx\n", "ratio", ratio(ours.cpu, hand.cpu), ratio(ours.wall, hand.wall), ratio(ours.size, hand.size), ratio(ours.memory, hand.memory))
-	fmt.Println("\nmemory is that of the largest process; roomreel runs one child process per core")
-	return nil
+	return os.WriteFile(recorded+".txt", all, 0o644)
 }
 
-func measure(ctx context.Context, command []string, film string) (run, error) {
-	began := time.Now()
-	process := exec.CommandContext(ctx, command[0], command[1:]...)
-	if output, err := process.CombinedOutput(); err != nil {
-		return run{}, fmt.Errorf("%w\n%s", err, output)
+// describe names what the figures depend on.
+func describe(ctx context.Context) string {
+	processor := "unknown processor"
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			processor = strings.TrimSpace(value)
+			break
+		}
 	}
-	r := run{wall: time.Since(began), cpu: process.ProcessState.UserTime() + process.ProcessState.SystemTime()}
-	if usage, ok := process.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		r.memory = usage.Maxrss << 10 // Linux counts in KiB
+	version := "no ffmpeg"
+	if out, err := exec.CommandContext(ctx, "ffmpeg", "-version").Output(); err == nil {
+		version = strings.Join(strings.Fields(string(out))[:3], " ")
 	}
-	info, err := os.Stat(film)
-	if err != nil {
-		return run{}, err
+	load := "unknown"
+	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
+		load, _, _ = strings.Cut(string(text), " ")
 	}
-	r.size = info.Size()
-	return r, nil
+	return fmt.Sprintf("%s, %d cores (%s), %s, load before the run: %s.", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), processor, version, load)
 }
 
-// median returns the median of each measurement.
-func median(runs []run) run {
-	return run{
-		cpu:    middle(runs, func(r run) time.Duration { return r.cpu }),
-		wall:   middle(runs, func(r run) time.Duration { return r.wall }),
-		memory: middle(runs, func(r run) int64 { return r.memory }),
-		size:   middle(runs, func(r run) int64 { return r.size }),
-	}
-}
-
-func middle[T time.Duration | int64](runs []run, of func(run) T) T {
-	var values []T
-	for _, r := range runs {
-		values = append(values, of(r))
-	}
-	slices.Sort(values)
-	return values[len(values)/2]
-}
-
-func ratio[T time.Duration | int64](a, b T) float64 { return float64(a) / float64(b) }
-
-var ssimAll = regexp.MustCompile(`All:([0-9.]+)`)
-
-// ssim compares two films frame by frame.
-func ssim(ctx context.Context, film, reference string) (float64, error) {
-	out, err := exec.CommandContext(ctx, "ffmpeg", "-hide_banner", "-nostdin", "-i", film, "-i", reference,
-		"-lavfi", "[0:v]setpts=N/25/TB[a];[1:v]setpts=N/25/TB[b];[a][b]ssim=shortest=1", "-f", "null", "-").CombinedOutput()
-	if err != nil {
-		return 0, fmt.Errorf("ssim of %s: %w\n%s", film, err, out)
-	}
-	found := ssimAll.FindSubmatch(out)
-	if found == nil {
-		return 0, fmt.Errorf("ssim of %s: ffmpeg printed none", film)
-	}
-	return strconv.ParseFloat(string(found[1]), 64)
-}
-
-func ffmpeg(ctx context.Context, arguments ...string) error {
-	arguments = append([]string{"-hide_banner", "-nostdin", "-loglevel", "error", "-y"}, arguments...)
-	if output, err := exec.CommandContext(ctx, "ffmpeg", arguments...).CombinedOutput(); err != nil {
-		return fmt.Errorf("ffmpeg %s: %w\n%s", strings.Join(arguments, " "), err, output)
-	}
-	return nil
-}
+// note tells what happens that takes a while.
+func note(format string, values ...any) { fmt.Fprintf(os.Stderr, "# "+format+"\n", values...) }

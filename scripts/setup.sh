@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# setup.sh demo|test|dist|distributions: installs missing packages on a Debian machine that has Go and git.
+# setup.sh demo|bench|test|dist|distributions: installs missing packages on a Debian machine that has Go and git.
 # It uses apt as root or through sudo. If neither is possible, it prints the packages to install and exits with 1.
 # Without a network, it succeeds if everything is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-what=${1:?usage: setup.sh demo|test|dist|distributions}
+what=${1:?usage: setup.sh demo|bench|test|dist|distributions}
 cache=$PWD/.cache/bin
 missing=()
 
@@ -28,7 +28,7 @@ tool() {
 	fi
 }
 
-case $what in demo | test | dist | distributions) ;; *) echo "setup.sh: unknown argument $what; use demo, test, dist or distributions" >&2; exit 2 ;; esac
+case $what in demo | bench | test | dist | distributions) ;; *) echo "setup.sh: unknown argument $what; use demo, bench, test, dist or distributions" >&2; exit 2 ;; esac
 
 has go >/dev/null || { echo "setup.sh: Go is missing; go.mod names the version, go.dev/dl has it" >&2; exit 1; }
 
@@ -45,8 +45,12 @@ need ffmpeg has ffmpeg
 # The demo writes names into its videos.
 need fonts-dejavu-core bash -c 'find /usr/share/fonts -name "*.ttf" | grep -q .'
 
-if [ "$what" = test ]; then
+if [ "$what" = test ] || [ "$what" = bench ]; then
 	need postgresql bash -c 'ls /usr/lib/postgresql/*/bin/initdb'
+	need util-linux has taskset
+fi
+
+if [ "$what" = test ]; then
 	need openssl has openssl
 	need curl has curl
 	need python3-twilio /usr/bin/python3 -c 'import twilio'

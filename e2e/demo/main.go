@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"roomreel"
+	"roomreel/e2e/server"
 	"roomreel/internal/client"
 	"roomreel/internal/progress"
 )
@@ -51,29 +52,30 @@ func demo(ctx context.Context) error {
 	}
 
 	say("2. Starting %s serve on an empty data folder", program)
-	server, err := start(ctx)
+	data, err := os.MkdirTemp("", "roomreel-demo-")
 	if err != nil {
 		return err
 	}
-	defer server.stop()
-	api, err := client.New(server.url, server.account, server.token)
+	defer os.RemoveAll(data)
+	service, err := server.Start(ctx, server.Options{
+		Program: program, Data: data, Log: filepath.Join(folder, "server.log"),
+		Flags: []string{"--set", "webhook.allow=127.0.0.0/8"}, // by default, callbacks to loopback addresses are refused
+	})
 	if err != nil {
 		return err
 	}
-	defer api.Close()
-	if err := api.Ready(ctx); err != nil {
-		return fmt.Errorf("%w; the server's log is %s", err, server.log)
-	}
+	defer service.Stop()
+	api := service.API
 
-	say("3. Uploading the recordings to %s and completing the room", server.url)
-	room, err := server.importRoom(ctx, manifest)
+	say("3. Uploading the recordings to %s and completing the room", service.URL)
+	room, err := service.ImportRoom(ctx, manifest)
 	if err != nil {
 		return err
 	}
 
 	say("4. Composing: POST /v1/Compositions")
 	began := time.Now()
-	composition, err := compose(ctx, api, room)
+	composition, err := compose(ctx, api, string(room))
 	if err != nil {
 		return err
 	}

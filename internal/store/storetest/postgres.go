@@ -29,12 +29,13 @@ var errMissing = errors.New("PostgreSQL is not installed: apt-get install postgr
 //lint:ignore U1000 it is only held: were it collected, its pipe would close and the server stop
 var leash io.WriteCloser
 
-var startOnce = sync.OnceValues(start)
+// Server returns the URL of this process's PostgreSQL. The first call starts it.
+var Server = sync.OnceValues(start)
 
 // server returns the URL of this test binary's PostgreSQL.
 func server(t testing.TB) string {
 	t.Helper()
-	url, err := startOnce()
+	url, err := Server()
 	if errors.Is(err, errMissing) && !slices.Contains(strings.Split(os.Getenv("ROOMREEL_TEST_REQUIRE"), ","), "postgres") {
 		t.Skip(err)
 	}
