@@ -26,7 +26,7 @@ func FreeSpace(folder string) (int64, error) {
 }
 
 // CheckSpace returns an Unavailable error while need more bytes would leave less free space than the configured floor, on the file
-// system of scratch or on that of the media store's folder.
+// system of scratch or on that of the media store's folder. IsFull is true of it.
 func (a *App) CheckSpace(need int64) error {
 	for _, folder := range []string{a.scratch.folder, a.mediaFolder} {
 		if folder == "" {
@@ -38,7 +38,7 @@ func (a *App) CheckSpace(need int64) error {
 		}
 		if free-need < a.scratch.floor {
 			return unavailable("this server's disk is almost full",
-				fmt.Errorf("%s has %d bytes free, %d more are needed, and %d must stay free", folder, free, need, a.scratch.floor))
+				fmt.Errorf("%s has %d bytes free, %d more are needed, and %d must stay free: %w", folder, free, need, a.scratch.floor, syscall.ENOSPC))
 		}
 	}
 	return nil

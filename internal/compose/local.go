@@ -74,7 +74,7 @@ type local struct {
 	stats    []TaskStats
 	segments Segments
 	samples  []Segment      // of the audio tasks
-	repeated bool           // damaged segments were rendered again
+	again    int            // chunks that were rendered again, because their segments were damaged
 	done     []atomic.Int64 // frames or samples by task: video, audio, then encoding
 }
 
@@ -108,7 +108,7 @@ func (l *local) make(ctx context.Context, path string) (LocalResult, error) {
 			film, err = l.composer.WriteFilm(ctx, &l.Plan.Summary, l.segments, path)
 		}
 		unfit, again := errors.AsType[*UnfitError](err)
-		if !again || l.repeated {
+		if !again || l.again > 0 {
 			break
 		}
 		if err = l.renderAgain(ctx, unfit); err == nil {
@@ -118,6 +118,7 @@ func (l *local) make(ctx context.Context, path string) (LocalResult, error) {
 	times.Assembled = time.Now()
 	report.Time(times)
 	report.Checks = &film.Checks
+	report.RenderAgain(l.again)
 	return LocalResult{Film: film, Report: report}, err
 }
 
@@ -198,7 +199,7 @@ func (l *local) renderAudio(ctx context.Context, i int) error {
 
 // key names a segment. What is rendered again has another name than what is damaged.
 func (l *local) key(kind string, number int) string {
-	if l.repeated {
+	if l.again > 0 {
 		kind += "-again"
 	}
 	return fmt.Sprintf("%s-%05d", kind, number)
@@ -208,7 +209,7 @@ func (l *local) key(kind string, number int) string {
 func (l *local) keep(stats TaskStats, err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.repeated {
+	if l.again == 0 {
 		l.stats = append(l.stats, stats)
 	}
 	return err
@@ -228,7 +229,7 @@ func (l *local) encodeAudio(ctx context.Context) (err error) {
 
 // renderAgain renders the chunks whose segments are damaged, once in a run: a folder that damages what it keeps may do so again.
 func (l *local) renderAgain(ctx context.Context, unfit *UnfitError) error {
-	l.repeated = true
+	l.again = len(unfit.Chunks)
 	l.Log.Warn("segments are damaged and are rendered again", "chunks", unfit.Chunks, "err", unfit)
 	audio := false
 	for _, number := range unfit.Chunks {

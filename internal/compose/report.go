@@ -23,6 +23,7 @@ type Report struct {
 	Samples   int64            `json:"samples"`
 	Seconds   float64          `json:"seconds"`
 	Chunks    int              `json:"chunks"`
+	Again     int              `json:"chunks_rendered_again,omitempty"` // of video and audio, because what was stored of them was damaged
 	Intervals []ReportInterval `json:"intervals"`
 	Tracks    []ReportTrack    `json:"tracks"`
 	Places    []ReportPlace    `json:"places"`
@@ -63,6 +64,20 @@ func (r *Report) Time(t ReportTimes) {
 		t.Speed = r.Seconds / worked
 	}
 	r.Times = &t
+}
+
+// Deliver notes when the film was where it belongs.
+func (r *Report) Deliver(at time.Time) {
+	times := *r.Times
+	times.Delivered = at
+	r.Time(times)
+}
+
+// RenderAgain notes that chunks were rendered again. It is called once.
+func (r *Report) RenderAgain(chunks int) {
+	if r.Again = chunks; chunks > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("chunks that were rendered again, because what was stored of them was damaged: %d", chunks))
+	}
 }
 
 // ReportVisit says that a participant is there from one time of the film to another, in seconds.

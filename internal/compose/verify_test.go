@@ -240,8 +240,8 @@ func TestLocal_RendersDamagedSegmentsAgainOnce(t *testing.T) {
 				if result.Film.Checks.SHA256 != whole.Film.Checks.SHA256 {
 					t.Errorf("the film differs from one that nothing happened to")
 				}
-				if len(result.Report.Warnings) > 0 {
-					t.Errorf("warnings %q", result.Report.Warnings)
+				if r := result.Report; r.Again != len(test.again) || len(r.Warnings) != min(1, r.Again) {
+					t.Errorf("the report says that %d chunks were rendered again, want %d; warnings %q", r.Again, len(test.again), r.Warnings)
 				}
 				for key := range store.read {
 					again := strings.Contains(key, "again")

@@ -28,7 +28,7 @@ import (
 
 // plan decides the film, stores the plan and enqueues its tasks.
 func (w *Worker) plan(ctx context.Context, job queue.Job) error {
-	if err := w.awaitSpace(roomreel.CompositionSID(job.SID), 0); err != nil {
+	if err := w.App.CheckSpace(0); err != nil {
 		return err
 	}
 	c, attempt, err := w.Store.StartComposition(ctx, roomreel.CompositionSID(job.SID))
@@ -277,19 +277,23 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 	}
 	var segments compose.Segments
 	var size int64 // of the film, about
+	again := 0     // chunks that were rendered again
 	for _, chunk := range saved.Chunks {
 		if !chunk.Done() {
 			return nil // the composition was planned again since this job was enqueued
 		}
 		segment := segmentOf(chunk)
 		size += chunk.Size
+		if chunk.Again {
+			again++
+		}
 		if chunk.Number == store.FilmAudio {
 			segments.Audio = segment
 		} else if chunk.Number >= 0 {
 			segments.Chunks = append(segments.Chunks, segment)
 		}
 	}
-	if err := w.awaitSpace(sid, 2*size); err != nil { // in scratch, and where it is kept
+	if err := w.App.CheckSpace(2 * size); err != nil { // in scratch, and where it is kept
 		return err
 	}
 	c, err := w.Store.CompositionBySID(ctx, sid)
@@ -309,6 +313,7 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 	if err != nil {
 		return err
 	}
+	report.RenderAgain(again)
 	folder := w.scratch(w.Queue.NodeID())
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
@@ -319,26 +324,32 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 	}
 	defer os.RemoveAll(scratch)
 	path := filepath.Join(scratch, "film")
-	result, err := w.composer.WriteFilm(ctx, film, segments, path)
-	if errors.Is(err, compose.ErrMismatch) {
-		return &filmError{err}
+	for joined := 1; ; joined++ {
+		result, err := w.composer.WriteFilm(ctx, film, segments, path)
+		if errors.Is(err, compose.ErrMismatch) {
+			return &filmError{err}
+		}
+		if err != nil {
+			return w.renderUnfitAgain(ctx, sid, saved.Chunks, err)
+		}
+		report.Time(compose.ReportTimes{Queued: c.Created, Started: c.Started, Rendered: saved.Rendered, Assembled: w.Store.Now()})
+		report.Checks = &result.Checks
+		if err = w.handOver(ctx, c, result, report, path); !errors.Is(err, errFilmChanged) {
+			return err
+		}
+		if joined > 1 {
+			return &filmError{err}
+		}
+		w.Log.Warn("the film is joined again", "composition", sid, "err", err)
+		if err := os.Remove(path); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return w.renderUnfitAgain(ctx, sid, saved.Chunks, err)
-	}
-	report.Time(compose.ReportTimes{Queued: c.Created, Started: c.Started, Rendered: saved.Rendered, Assembled: w.Store.Now()})
-	report.Checks = &result.Checks
-	text, err := reportText(report)
-	if err != nil {
-		return err
-	}
-	finished := store.FilmResult{Size: result.Size, Duration: result.Duration, Bitrate: result.Bitrate, Report: text}
-	return w.handOver(ctx, c, finished, path)
 }
 
 // handOver stores the film at path: in the media store when it stays there as it is, else in the working store, from where
-// its delivery takes it.
-func (w *Worker) handOver(ctx context.Context, c roomreel.Composition, finished store.FilmResult, path string) error {
+// its delivery takes it. The error wraps errFilmChanged when the file is no longer what was checked.
+func (w *Worker) handOver(ctx context.Context, c roomreel.Composition, film compose.Result, report compose.Report, path string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -354,17 +365,22 @@ func (w *Worker) handOver(ctx context.Context, c roomreel.Composition, finished 
 	if err := w.Store.Reserve(ctx, string(c.SID), at); err != nil {
 		return err
 	}
-	if _, err := target.Put(ctx, at.Key, file, finished.Size, options); err != nil {
+	if _, err := target.Put(ctx, at.Key, checked(file, film.Size, film.Checks.SHA256), film.Size, options); err != nil {
 		return w.discard(ctx, string(c.SID), fmt.Errorf("store film: %w", err), at)
 	}
+	finished := store.FilmResult{Size: film.Size, Duration: film.Duration, Bitrate: film.Bitrate, SHA256: film.Checks.SHA256}
 	if direct {
 		finished.Media = roomreel.Media{Key: at.Key, Size: finished.Size}
-		if finished.Report, err = delivered(finished.Report, w.Store.Now()); err != nil {
-			return w.discard(ctx, string(c.SID), err, at)
-		}
-		_, err = w.Store.CompleteComposition(ctx, c.SID, finished)
+		report.Deliver(w.Store.Now())
 	} else {
 		finished.Media = roomreel.Media{CopyKey: at.Key}
+	}
+	if finished.Report, err = reportText(report); err != nil {
+		return w.discard(ctx, string(c.SID), err, at)
+	}
+	if direct {
+		_, err = w.Store.CompleteComposition(ctx, c.SID, finished)
+	} else {
 		err = w.Store.SaveFilm(ctx, c.SID, finished)
 	}
 	if err != nil {
@@ -400,9 +416,7 @@ func delivered(text string, now time.Time) (string, error) {
 	if report.Times == nil { // an earlier version of the program assembled the film
 		return text, nil
 	}
-	times := *report.Times
-	times.Delivered = now
-	report.Time(times)
+	report.Deliver(now)
 	return reportText(report)
 }
 

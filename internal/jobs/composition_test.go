@@ -281,7 +281,7 @@ func TestAssemble_LateAttemptTakesNoFilmAway(t *testing.T) {
 		c := w.completed(t, w.compose(t, room, everyone))
 		late := filepath.Join(t.TempDir(), "film")
 		check(t, os.WriteFile(late, []byte("film"), 0o600))
-		if err := r.handOver(t.Context(), c, store.FilmResult{Size: 4, Duration: 1, Bitrate: 1, Report: "{}"}, late); roomreel.CodeOf(err) != roomreel.Conflict {
+		if err := r.handOver(t.Context(), c, compose.Result{Size: 4, Duration: 1, Bitrate: 1}, reported(t, c), late); roomreel.CodeOf(err) != roomreel.Conflict {
 			t.Errorf("a late film: %v", err)
 		}
 		w.offset.Add(int64(25 * time.Hour))

@@ -3,10 +3,15 @@ package jobs
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +19,7 @@ import (
 	"roomreel/internal/app"
 	"roomreel/internal/blob"
 	"roomreel/internal/queue"
+	"roomreel/internal/seal"
 	"roomreel/internal/twilio"
 )
 
@@ -84,7 +90,7 @@ func TestAssemble_RendersDamagedSegmentsAgainOnce(t *testing.T) {
 				}
 				report := reported(t, c)
 				wantCounted(t, report)
-				if len(report.Warnings) > 0 || report.Checks == nil || report.Checks.Frames != report.Frames || report.Checks.SHA256 == "" {
+				if report.Again != test.times || len(report.Warnings) != 1 || report.Checks == nil || report.Checks.Frames != report.Frames || report.Checks.SHA256 == "" {
 					t.Errorf("%+v", report)
 				}
 			})
@@ -100,8 +106,98 @@ func TestEncodeAudio_RendersDamagedSamplesAgain(t *testing.T) {
 		room := w.room(t, "")
 		w.complete(t, room)
 		c := w.completed(t, w.compose(t, room, app.FilmParams{AudioSources: []string{"*"}, Format: "mp4"}))
-		if report := reported(t, c); len(store.keys) != 1 || len(report.Warnings) > 0 || report.Tracks[1].Decoded != report.Tracks[1].Packets {
+		if report := reported(t, c); len(store.keys) != 1 || report.Again != 1 || len(report.Warnings) != 1 || report.Tracks[1].Decoded != report.Tracks[1].Packets {
 			t.Errorf("damaged %v, report %+v", store.keys, report)
 		}
 	})
+}
+
+// damagingFilm changes a byte of a film in its file, after it was checked and before it is stored.
+type damagingFilm struct {
+	blob.Store
+	films string // the folder of films in the making
+	times *atomic.Int64
+}
+
+func (s damagingFilm) Put(ctx context.Context, key string, r io.Reader, size int64, opts blob.PutOptions) (blob.Info, error) {
+	made, _ := filepath.Glob(filepath.Join(s.films, "*", "*", "film"))
+	if len(made) == 1 && s.times.Add(-1) >= 0 {
+		data, err := os.ReadFile(made[0])
+		if err != nil {
+			return blob.Info{}, err
+		}
+		data[len(data)/2] ^= 1
+		if err := os.WriteFile(made[0], data, 0o600); err != nil {
+			return blob.Info{}, err
+		}
+	}
+	return s.Store.Put(ctx, key, r, size, opts)
+}
+
+// A film that is damaged after its check is joined again, once, and never delivered: not to the media store, sealed or not, and not to
+// a bucket.
+func TestAssemble_JoinsAFilmAgainThatChangesAfterItsCheck(t *testing.T) {
+	for name, test := range map[string]struct {
+		sealed, bucket bool
+		file           int // how often its file changes before it is stored
+		working        int // how often it changes in the working store
+		fails          bool
+	}{
+		"to the media store":        {file: 1},
+		"each time":                 {file: 2, fails: true},
+		"sealed":                    {sealed: true, file: 1, working: 1},
+		"to a bucket":               {bucket: true, working: 1},
+		"in the working store each": {sealed: true, bucket: true, working: 2, fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, w *world) {
+				var left atomic.Int64
+				left.Store(int64(test.file))
+				working := &damagingStore{Store: w.working, part: "film", times: test.working, keys: map[string]bool{}}
+				r, d := sending(t, w, w.media)
+				check(t, w.working.Delete(t.Context(), d.copyKey))
+				settings := roomreel.Settings{AccountSID: w.account, Kind: roomreel.CompositionSettings, FriendlyName: "x"}
+				if test.sealed {
+					settings.EncryptionKeyEnabled, settings.EncryptionKeySID = true, d.destination.KeySID
+				}
+				if test.bucket {
+					settings.AWSStorageEnabled, settings.AWSCredentialsSID, settings.AWSS3URL = true, d.destination.CredentialSID, d.destination.S3URL
+				}
+				check(t, w.store.SetSettings(t.Context(), settings))
+				r = w.worker(t, func(_ *queue.Config, c *Config) {
+					c.Seal, c.OpenBucket = seal.Twilio, r.OpenBucket
+					c.Media, c.Working = damagingFilm{w.media, w.beside("films"), &left}, damagingFilm{working, w.beside("films"), &left}
+				})
+				start(t, r)
+				room := w.room(t, "")
+				w.complete(t, room)
+				c := w.ended(t, w.compose(t, room, everyone))
+				w.nothingLeft(t)
+				if left.Load() > 0 || len(working.keys) != test.working {
+					t.Errorf("damaged %v in the working store, and %d times less than asked for in the file", working.keys, left.Load())
+				}
+				if test.fails {
+					if c.Status != roomreel.CompositionFailed || !strings.Contains(c.Failure.Message, errFilmChanged.Error()) {
+						t.Errorf("the composition is %s with %+v", c.Status, c.Failure)
+					}
+					return
+				}
+				if c.Status != roomreel.CompositionCompleted {
+					t.Fatalf("the composition is %s with %+v", c.Status, c.Failure)
+				}
+				if test.sealed || test.bucket {
+					return
+				}
+				body, err := w.media.Get(t.Context(), c.Media.Key, 0, -1)
+				check(t, err)
+				defer body.Close()
+				sum := sha256.New()
+				_, err = io.Copy(sum, body)
+				check(t, err)
+				if found := hex.EncodeToString(sum.Sum(nil)); found != reported(t, c).Checks.SHA256 {
+					t.Errorf("the film has SHA-256 %s, and %s was checked", found, reported(t, c).Checks.SHA256)
+				}
+			})
+		})
+	}
 }

@@ -41,6 +41,7 @@ type delivery struct {
 	copyKey     string // of its plain bytes, in the working store
 	mediaKey    string // reserved for it in the media store; "" when it goes to a bucket
 	size        int64
+	sha256      string // of a film, which was checked; "" for others
 	destination roomreel.Destination
 	errors      twilio.StorageErrors // numbers of a customerError
 }
@@ -65,7 +66,7 @@ func (w *Worker) send(ctx context.Context, d delivery) (roomreel.Media, error) {
 		return media, &copyError{err}
 	}
 	defer body.Close()
-	plain := &trackedReader{r: body}
+	plain := &trackedReader{r: checked(body, d.size, d.sha256)}
 	var content io.Reader = plain
 	options := blob.PutOptions{ContentType: d.contentType}
 	media.Size = d.size
@@ -182,7 +183,7 @@ func (w *Worker) deliver(ctx context.Context, job queue.Job) error {
 	film := *saved.Film
 	d := delivery{
 		account: c.AccountSID, sid: job.SID, extension: string(c.Spec.Format), contentType: twilio.FilmContentType(c.Spec.Format),
-		copyKey: film.Media.CopyKey, size: film.Size, destination: c.Destination, errors: twilio.CompositionDelivery,
+		copyKey: film.Media.CopyKey, size: film.Size, sha256: film.SHA256, destination: c.Destination, errors: twilio.CompositionDelivery,
 	}
 	if err := w.reserveMedia(ctx, &d, objectkey.Media(c.AccountSID, sid, string(c.Spec.Format))); err != nil {
 		return err
@@ -199,6 +200,9 @@ func (w *Worker) deliver(ctx context.Context, job queue.Job) error {
 		return nil
 	}
 	err = w.discard(ctx, job.SID, err, d.object())
+	if errors.Is(err, errFilmChanged) {
+		return w.joinAgain(ctx, sid, err)
+	}
 	var wrong *customerError
 	waited := w.Store.Now().Sub(film.Since)
 	switch {
@@ -211,6 +215,19 @@ func (w *Worker) deliver(ctx context.Context, job queue.Job) error {
 	}
 	w.Log.Warn("film not delivered, tried again later", "composition", sid, "err", err)
 	return queue.Snooze(backoff(waited))
+}
+
+// joinAgain has a film joined again that was changed in the working store. A composition whose film was joined again before fails
+// with err.
+func (w *Worker) joinAgain(ctx context.Context, sid roomreel.CompositionSID, err error) error {
+	switch again := w.Store.JoinAgain(ctx, sid); {
+	case errors.Is(again, store.ErrJoinedAgain):
+		return &filmError{err}
+	case again != nil:
+		return again
+	}
+	w.Log.Warn("the film is joined again", "composition", sid, "err", err)
+	return nil
 }
 
 func (w *Worker) giveUp(ctx context.Context, c roomreel.Composition, number int, message string, err error) error {

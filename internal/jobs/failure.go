@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"roomreel"
+	"roomreel/internal/app"
 	"roomreel/internal/queue"
 	"roomreel/internal/store"
 	"roomreel/internal/twilio"
@@ -59,8 +60,8 @@ const staleRetry = 10 * time.Minute
 const finalizeTimeout = 10 * time.Second
 
 // classifyFailure decides what an error means for a composition: nothing when there is nothing left to do; a snooze when
-// another worker has the lease or a store is unavailable; its end when the next attempt would fail alike, or when this was
-// the last attempt; else another attempt.
+// another worker has the lease, a store is unavailable or a disk is full; its end when that took too long, when the next attempt
+// would fail alike, or when this was the last attempt; else another attempt.
 func (w *Worker) classifyFailure(ctx context.Context, sid roomreel.CompositionSID, err error, last bool) error {
 	c, lookErr := w.Store.CompositionBySID(ctx, sid)
 	switch {
@@ -81,12 +82,16 @@ func (w *Worker) classifyFailure(ctx context.Context, sid roomreel.CompositionSI
 	var known *roomreel.Error
 	permanent := errors.As(err, &known) && known.Code == roomreel.Invalid
 	_, unfit := errors.AsType[*filmError](err)
-	if !permanent && !unfit && !last {
+	full := app.IsFull(err)
+	if !permanent && !unfit && !full && !last {
 		return err
 	}
 	failure := roomreel.Failure{Code: twilio.CompositionFailed, Operation: twilio.CompositionProcessing, Message: "The composition could not be processed.", Detail: err.Error()}
 	if unfit {
 		failure.Message = "The film could not be made: " + err.Error() + "."
+	}
+	if full {
+		failure.Message = fmt.Sprintf("The film could not be made: the disk of the service had no space for it for %v.", w.DeliverFor)
 	}
 	if permanent {
 		failure.Message = known.Detail

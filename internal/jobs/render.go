@@ -51,7 +51,7 @@ type task struct {
 
 // renderTask carries out a task of a composition's plan.
 func (w *Worker) renderTask(ctx context.Context, job queue.Job) error {
-	if err := w.awaitSpace(roomreel.CompositionSID(job.SID), 0); err != nil {
+	if err := w.App.CheckSpace(0); err != nil {
 		return err
 	}
 	t, err := w.acquire(ctx, job)
@@ -171,12 +171,11 @@ func (w *Worker) renderUnfitAgain(ctx context.Context, sid roomreel.CompositionS
 			damaged = append(damaged, chunk)
 		}
 	}
-	again, lost := w.Store.RenderAgain(ctx, sid, damaged...)
-	if lost != nil {
-		return lost
-	}
-	if !again {
+	switch again := w.Store.RenderAgain(ctx, sid, damaged...); {
+	case errors.Is(again, store.ErrRenderedAgain):
 		return &filmError{fmt.Errorf("segments are damaged, also after they were rendered again: %w", err)}
+	case again != nil:
+		return again
 	}
 	w.Log.Warn("segments are damaged, and their chunks are rendered again", "composition", sid, "chunks", unfit.Chunks, "err", err)
 	return nil

@@ -6,10 +6,8 @@ import (
 	"io"
 	"time"
 
-	"roomreel"
 	"roomreel/internal/app"
 	"roomreel/internal/blob"
-	"roomreel/internal/queue"
 	"roomreel/internal/seal"
 )
 
@@ -134,15 +132,4 @@ func (w *Worker) untilAvailable(err error, began time.Time) time.Duration {
 		return 0
 	}
 	return min(backoff(since), maxUnavailableWait)
-}
-
-// awaitSpace returns a snooze while need more bytes would leave too little free space on the disk. The database is usually there too,
-// and must be able to write.
-func (w *Worker) awaitSpace(sid roomreel.CompositionSID, need int64) error {
-	err := w.App.CheckSpace(need)
-	if err == nil {
-		return nil
-	}
-	w.Log.Warn("a composition waits for free space on the disk", "composition", sid, "err", err)
-	return queue.Snooze(spaceRetry)
 }

@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 
 	"roomreel"
+	"roomreel/internal/app"
 	"roomreel/internal/blob"
 	"roomreel/internal/blob/s3/s3test"
 	"roomreel/internal/queue"
+	"roomreel/internal/store"
 	"roomreel/internal/store/storetest"
 )
 
@@ -53,6 +58,35 @@ func TestUnavailable_CountsNoAttempt(t *testing.T) {
 		c := w.ended(t, w.compose(t, room, everyone))
 		if c.Status != roomreel.CompositionCompleted || media.Load() >= 0 || working.Load() >= 0 {
 			t.Errorf("the composition is %s with %+v; %d and %d failures are left", c.Status, c.Failure, media.Load(), working.Load())
+		}
+	})
+}
+
+// TestCheckSpace_GivesUpAfterAWhile has a disk that never has enough space, as for a film that is larger than the disk.
+func TestCheckSpace_GivesUpAfterAWhile(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		full := app.New(app.Config{Store: w.store, Scratch: w.folder, ScratchFloor: 1 << 60, Log: slog.New(slog.DiscardHandler)})
+		ended := make(chan error, 1)
+		r := w.worker(t, func(_ *queue.Config, c *Config) { c.App = full })
+		render := func(sid roomreel.CompositionSID) roomreel.Composition {
+			ended <- r.ofComposition(r.renderTask)(t.Context(), queue.Job{Job: store.Job{SID: string(sid)}})
+			c, err := w.store.CompositionBySID(t.Context(), sid)
+			check(t, err)
+			return c
+		}
+		room := w.room(t, "")
+		w.complete(t, room)
+		sid := w.compose(t, room, everyone)
+		_, _, err := w.store.StartComposition(t.Context(), sid)
+		check(t, err)
+		c := render(sid)
+		if _, snoozed := queue.Snoozed(<-ended); !snoozed || !c.Status.InProgress() {
+			t.Errorf("at first the composition is %s with %+v", c.Status, c.Failure)
+		}
+		w.offset.Add(int64(2 * time.Hour)) // over the deadline
+		c = render(sid)
+		if err := <-ended; err != nil || c.Status != roomreel.CompositionFailed || !strings.Contains(c.Failure.Message, "had no space for it for 1h0m0s") {
+			t.Errorf("after two hours: %v; the composition is %s with %+v", err, c.Status, c.Failure)
 		}
 	})
 }

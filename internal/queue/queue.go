@@ -73,11 +73,15 @@ type Config struct {
 	Alone   bool          // no other process shares the database: at start, all running jobs are left from an earlier process
 	Renders int           // how many jobs of class Render run at once; 0 for one a core
 	Grace   time.Duration // how long running jobs may go on after Stop
+
+	poll time.Duration // 0 for pollEvery; longer in tests
 }
 
 const (
 	// jobTimeout ends a job that hangs. Long work is cut into jobs that are shorter, or gives up its worker by a Snooze.
 	jobTimeout = 2 * time.Hour
+	// fetchCooldown is how long a class waits from one look for jobs to the next. A look costs the database some ten microseconds.
+	fetchCooldown = 2 * time.Millisecond
 	// riverRescue is the age at which River rescues a job. Heartbeats rescue earlier, so it must only be above jobTimeout.
 	riverRescue = jobTimeout + time.Hour
 )
@@ -88,6 +92,7 @@ type Queue struct {
 	node   store.Node
 	kinds  map[string]Kind
 	insert client // inserts only
+	bell   bell
 	quiet  *slog.Logger
 	gone   []func(node string)
 
@@ -102,11 +107,14 @@ func New(config Config) (*Queue, error) {
 	if config.Renders <= 0 {
 		config.Renders = runtime.NumCPU()
 	}
-	q := &Queue{Config: config, node: thisNode(config.Role, config.Version), kinds: map[string]Kind{}}
+	if config.poll == 0 {
+		config.poll = pollEvery(config.Store)
+	}
+	q := &Queue{Config: config, node: thisNode(config.Role, config.Version), kinds: map[string]Kind{}, bell: newBell()}
 	// River logs each retry as an error; work.go logs what matters.
 	q.quiet = slog.New(&minLevel{Handler: config.Log.Handler(), level: slog.LevelWarn})
 	var err error
-	if q.insert, err = newClient(config.Store, &river.Config{Logger: q.quiet}); err != nil {
+	if q.insert, err = newClient(config.Store, q.bell, &river.Config{Logger: q.quiet}); err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
 	}
 	return q, nil
@@ -122,11 +130,13 @@ func (q *Queue) Register(kinds ...Kind) {
 // Enqueue inserts jobs in the transaction of the rows they serve.
 func (q *Queue) Enqueue(ctx context.Context, tx *store.Tx, jobs ...store.Job) error {
 	params := make([]river.InsertManyParams, len(jobs))
+	classes := map[Class]bool{}
 	for i, job := range jobs {
 		kind, ok := q.kinds[job.Kind]
 		if !ok {
 			return fmt.Errorf("enqueue: no kind %q is registered", job.Kind)
 		}
+		classes[kind.Class] = true
 		params[i] = river.InsertManyParams{
 			Args:       args{kind: job.Kind, SID: job.SID, Number: job.Number},
 			InsertOpts: &river.InsertOpts{Queue: string(kind.Class), MaxAttempts: kind.attempts()},
@@ -134,6 +144,11 @@ func (q *Queue) Enqueue(ctx context.Context, tx *store.Tx, jobs ...store.Job) er
 	}
 	if err := q.insert.insert(ctx, tx, params); err != nil {
 		return fmt.Errorf("enqueue: %w", err)
+	}
+	for class := range classes {
+		if err := q.insert.wake(ctx, tx, string(class)); err != nil {
+			return fmt.Errorf("wake workers: %w", err)
+		}
 	}
 	return nil
 }
@@ -156,8 +171,8 @@ func (q *Queue) Start(ctx context.Context) error {
 		Logger:               q.quiet,
 		JobTimeout:           jobTimeout,
 		RescueStuckJobsAfter: riverRescue,
-		FetchCooldown:        20 * time.Millisecond,
-		FetchPollInterval:    pollEvery(q.Store),
+		FetchCooldown:        fetchCooldown,
+		FetchPollInterval:    q.poll,
 		RetryPolicy:          retryPolicy{},
 		SoftStopTimeout:      max(q.Grace, time.Millisecond), // 0 would be no limit
 		Workers:              q.workers(),
@@ -169,7 +184,7 @@ func (q *Queue) Start(ctx context.Context) error {
 		PeriodicJobs: q.periodic(),
 	}
 	var err error
-	if q.work, err = newClient(q.Store, settings); err != nil {
+	if q.work, err = newClient(q.Store, q.bell, settings); err != nil {
 		return fmt.Errorf("open queue: %w", err)
 	}
 	if err := q.Store.Heartbeat(ctx, q.node); err != nil {
@@ -202,8 +217,8 @@ func (q *Queue) Stop(ctx context.Context) error {
 	return err
 }
 
-// pollEvery is how often River looks for jobs. PostgreSQL notifies of new jobs. SQLite cannot, and a look costs it some ten
-// microseconds.
+// pollEvery is how often River looks for jobs of which it was not told: those whose pause is over, and those of a process that
+// died before it could wake the others. A look costs SQLite some ten microseconds.
 func pollEvery(s *store.Store) time.Duration {
 	if s.PostgreSQL() != nil {
 		return time.Second

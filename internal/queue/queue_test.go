@@ -200,6 +200,39 @@ func TestEnqueue_FollowsItsTransaction(t *testing.T) {
 	})
 }
 
+// TestEnqueue_WakesWorkersAtEachCommit: a job that waits for the next poll delays its film. River alone would tell workers of
+// the transaction that is undone, and then of none for a while.
+func TestEnqueue_WakesWorkersAtEachCommit(t *testing.T) {
+	each(t, func(t *testing.T, s *store.Store) {
+		ran := make(chan string)
+		q := open(t, s, Kind{Task: func(_ context.Context, job Job) error {
+			ran <- job.SID
+			return nil
+		}}, func(c *Config) { c.poll = time.Hour })
+		start(t, q)
+		for i := range 20 {
+			undone := errors.New("undone")
+			err := s.InTx(t.Context(), func(tx *store.Tx) error {
+				check(t, q.Enqueue(t.Context(), tx, store.Job{Kind: "work", SID: "undone"}))
+				return undone
+			})
+			if !errors.Is(err, undone) {
+				t.Fatal(err)
+			}
+			want := fmt.Sprint(i)
+			q.enqueue(t, want)
+			select {
+			case sid := <-ran:
+				if sid != want {
+					t.Fatalf("job %s ran, want %s", sid, want)
+				}
+			case <-time.After(30 * time.Second):
+				t.Fatalf("job %d did not run: no worker was told of it", i)
+			}
+		}
+	})
+}
+
 func TestAliases_RunJobsOfEarlierVersions(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store) {
 		ran := make(chan Job)

@@ -20,6 +20,7 @@ import (
 // client is the part of River that this package uses, the same for both databases.
 type client interface {
 	insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) error
+	wake(ctx context.Context, tx *store.Tx, class string) error
 	start(ctx context.Context) error
 	stop(ctx context.Context) error
 	waiting(ctx context.Context, queue string) (bool, error)
@@ -28,27 +29,34 @@ type client interface {
 // riverClient is a client over one of River's drivers.
 type riverClient[TTx any] struct {
 	*river.Client[TTx]
-	tx func(*store.Tx) TTx
+	tx    func(*store.Tx) TTx
+	waker waker
 }
 
-func newClient(s *store.Store, config *river.Config) (client, error) {
+// newClient opens a client. bell wakes the workers of this process; it is for SQLite only.
+func newClient(s *store.Store, bell bell, config *river.Config) (client, error) {
 	if pool := s.PostgreSQL(); pool != nil {
-		return openClient(riverpgxv5.New(pool), (*store.Tx).PGX, config)
+		driver := riverpgxv5.New(pool)
+		return openClient(driver, (*store.Tx).PGX, notify(driver), config)
 	}
-	return openClient(riversqlite.New(s.SQLite()), (*store.Tx).SQL, config)
+	return openClient(belled{riversqlite.New(s.SQLite()), bell}, (*store.Tx).SQL, bell.ring, config)
 }
 
-func openClient[TTx any](driver riverdriver.Driver[TTx], tx func(*store.Tx) TTx, config *river.Config) (client, error) {
+func openClient[TTx any](driver riverdriver.Driver[TTx], tx func(*store.Tx) TTx, waker waker, config *river.Config) (client, error) {
 	c, err := river.NewClient(driver, config)
 	if err != nil {
 		return nil, err
 	}
-	return &riverClient[TTx]{Client: c, tx: tx}, nil
+	return &riverClient[TTx]{Client: c, tx: tx, waker: waker}, nil
 }
 
 func (c *riverClient[TTx]) insert(ctx context.Context, tx *store.Tx, params []river.InsertManyParams) error {
 	_, err := c.InsertManyTx(ctx, c.tx(tx), params)
 	return err
+}
+
+func (c *riverClient[TTx]) wake(ctx context.Context, tx *store.Tx, class string) error {
+	return c.waker(ctx, tx, class)
 }
 
 func (c *riverClient[TTx]) start(ctx context.Context) error { return c.Start(ctx) }

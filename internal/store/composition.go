@@ -256,6 +256,7 @@ type FilmResult struct {
 	Duration time.Duration
 	Bitrate  int // kbit/s
 	Media    roomreel.Media
+	SHA256   string    // of the film, in hexadecimal digits; "" when an earlier version of the program assembled it
 	Report   string    // JSON
 	Since    time.Time // when it was assembled, for what is still to be delivered
 }

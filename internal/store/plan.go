@@ -78,6 +78,7 @@ type Chunk struct {
 	Size   int64
 
 	Checksum string // as its writer gave it; "" when an earlier version of the program published it
+	Again    bool   // it was rendered again, or is to be, because its segment was damaged
 }
 
 // Done reports whether the chunk is published.
@@ -243,10 +244,10 @@ func planRef(ctx context.Context, q querier, sid roomreel.CompositionSID) (ref P
 	return ref, err
 }
 
-const chunkColumns = `number, first_frame, end_frame, cost, object_key, size, checksum`
+const chunkColumns = `number, first_frame, end_frame, cost, object_key, size, checksum, again = 1`
 
 func scanChunk(row scanner) (c Chunk, err error) {
-	err = row.Scan(&c.Number, &c.First, &c.End, &c.Cost, &c.Key, &c.Size, &c.Checksum)
+	err = row.Scan(&c.Number, &c.First, &c.End, &c.Cost, &c.Key, &c.Size, &c.Checksum, &c.Again)
 	return c, err
 }
 
@@ -350,11 +351,11 @@ func (s *Store) finishTask(ctx context.Context, tx *Tx, sid roomreel.Composition
 	return s.enqueueTasks(ctx, tx, sid, 1)
 }
 
-// RenderAgain has published chunks rendered again whose segments are damaged. It does so once for a composition: again is
-// false when it was done before, and nothing changes. The error is ErrLeaseLost when one of the chunks is not published under
+// RenderAgain has published chunks rendered again whose segments are damaged. It does so once for a composition: after that
+// the error is ErrRenderedAgain, and nothing changes. The error is ErrLeaseLost when one of the chunks is not published under
 // the same key any more.
-func (s *Store) RenderAgain(ctx context.Context, sid roomreel.CompositionSID, chunks ...Chunk) (again bool, err error) {
-	_, err = s.change(ctx, sid, func(tx *Tx, _ *roomreel.Composition) error {
+func (s *Store) RenderAgain(ctx context.Context, sid roomreel.CompositionSID, chunks ...Chunk) error {
+	_, err := s.change(ctx, sid, func(tx *Tx, _ *roomreel.Composition) error {
 		var before int
 		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM render_task WHERE composition_sid = $1 AND again = 1`, sid).Scan(&before); err != nil {
 			return err
@@ -362,7 +363,7 @@ func (s *Store) RenderAgain(ctx context.Context, sid roomreel.CompositionSID, ch
 		var old []PendingDeletion
 		for _, chunk := range chunks {
 			var task int
-			err := tx.QueryRow(ctx, `UPDATE chunk SET status = 'waiting', object_key = '', size = 0, checksum = ''
+			err := tx.QueryRow(ctx, `UPDATE chunk SET status = 'waiting', object_key = '', size = 0, checksum = '', again = 1
 				WHERE composition_sid = $1 AND number = $2 AND object_key = $3 AND object_key <> '' RETURNING task`, sid, chunk.Number, chunk.Key).Scan(&task)
 			if isNoRow(err) {
 				return ErrLeaseLost
@@ -375,8 +376,8 @@ func (s *Store) RenderAgain(ctx context.Context, sid roomreel.CompositionSID, ch
 			}
 			old = append(old, PendingDeletion{WorkingStore, chunk.Key})
 		}
-		if again = before == 0; !again {
-			return errRenderedAgain
+		if before > 0 {
+			return ErrRenderedAgain
 		}
 		// The encoding of the audio that found its samples damaged waits for them.
 		if _, err := tx.Exec(ctx, `UPDATE render_task SET status = 'waiting' WHERE composition_sid = $1 AND kind = 'encode' AND status = 'enqueued'
@@ -388,14 +389,11 @@ func (s *Store) RenderAgain(ctx context.Context, sid roomreel.CompositionSID, ch
 		}
 		return s.enqueueTasks(ctx, tx, sid, len(chunks))
 	})
-	if errors.Is(err, errRenderedAgain) {
-		err = nil
-	}
-	return again && err == nil, err
+	return err
 }
 
-// errRenderedAgain rolls a transaction back.
-var errRenderedAgain = errors.New("store: chunks were rendered again before")
+// ErrRenderedAgain means that chunks of a composition were rendered again before, because their segments were damaged.
+var ErrRenderedAgain = errors.New("store: chunks were rendered again before")
 
 // Plan returns the plan of a composition in progress; ErrLeaseLost when it is not in progress.
 func (s *Store) Plan(ctx context.Context, sid roomreel.CompositionSID) (CompositionPlan, error) {
@@ -464,6 +462,33 @@ func (s *Store) SaveFilm(ctx context.Context, sid roomreel.CompositionSID, film 
 	})
 	return err
 }
+
+// JoinAgain has a film joined again that was changed in the working store since it was checked. It does so once for a composition:
+// after that the error is ErrJoinedAgain, and nothing changes.
+func (s *Store) JoinAgain(ctx context.Context, sid roomreel.CompositionSID) error {
+	_, err := s.change(ctx, sid, func(tx *Tx, _ *roomreel.Composition) error {
+		plan, err := planOf(ctx, tx, sid)
+		if err != nil {
+			return err
+		}
+		n, err := tx.Exec(ctx, `UPDATE composition_plan SET film = '', joined_again = 1
+			WHERE composition_sid = $1 AND film <> '' AND joined_again = 0`, sid)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrJoinedAgain
+		}
+		if err := s.deleteLater(ctx, tx, string(sid), PendingDeletion{WorkingStore, plan.Film.Media.CopyKey}); err != nil {
+			return err
+		}
+		return s.queue.Enqueue(ctx, tx, Job{Kind: JobAssemble, SID: string(sid)})
+	})
+	return err
+}
+
+// ErrJoinedAgain means that a composition's film was joined again before, because it was changed after its check.
+var ErrJoinedAgain = errors.New("store: the film was joined again before")
 
 // clearPlan removes the plan of a locked composition that has come to its end, and has its objects deleted. Workers that
 // still render find nothing to publish into. The tasks go first: that waits for a worker that is publishing, so that no

@@ -169,19 +169,18 @@ func TestRenderAgain_DoesSoOnce(t *testing.T) {
 		check(t, err)
 		wantEqual(t, "the time of the last task is noted", plan.Rendered.IsZero(), false)
 		damaged := plan.Chunks[:3:3] // the audio, and chunks 0 and 1
-		again, err := f.RenderAgain(ctx, c.SID, damaged[0], damaged[2])
-		check(t, err)
-		wantEqual(t, "they are rendered again", again, true)
+		check(t, f.RenderAgain(ctx, c.SID, damaged[0], damaged[2]))
 		plan, err = f.Plan(ctx, c.SID)
 		check(t, err)
 		for i, chunk := range plan.Chunks {
 			wantEqual(t, fmt.Sprintf("chunk %d is published", chunk.Number), chunk.Done(), i != 0 && i != 2)
+			wantEqual(t, fmt.Sprintf("chunk %d is rendered again", chunk.Number), chunk.Again, i == 0 || i == 2)
 		}
 		if left, err := f.PendingDeletions(ctx, string(c.SID)); err != nil || len(left) != 2 {
 			t.Errorf("%v are deleted, %v", left, err)
 		}
-		if again, err := f.RenderAgain(ctx, c.SID, damaged[2]); again || !leaseLost(err) {
-			t.Errorf("a late attempt: %v, %v", again, err)
+		if err := f.RenderAgain(ctx, c.SID, damaged[2]); !leaseLost(err) {
+			t.Errorf("a late attempt: %v", err)
 		}
 		task, err := f.AcquireTask(ctx, c.SID, videoTask(1))
 		check(t, err)
@@ -194,13 +193,42 @@ func TestRenderAgain_DoesSoOnce(t *testing.T) {
 		wantEqual(t, "jobs to assemble", f.queue.count(store.JobAssemble, string(c.SID)), 2)
 		plan, err = f.Plan(ctx, c.SID)
 		check(t, err)
-		again, err = f.RenderAgain(ctx, c.SID, plan.Chunks[3])
-		check(t, err)
-		wantEqual(t, "a second time", again, false)
+		if err := f.RenderAgain(ctx, c.SID, plan.Chunks[3]); !errors.Is(err, store.ErrRenderedAgain) {
+			t.Errorf("a second time: %v", err)
+		}
 		after, err := f.Plan(ctx, c.SID)
 		check(t, err)
 		if diff := cmp.Diff(plan, after); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+func TestJoinAgain_DoesSoOnce(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		ctx := t.Context()
+		c := f.started(t, 1, 1)
+		if err := f.JoinAgain(ctx, c.SID); !errors.Is(err, store.ErrJoinedAgain) {
+			t.Errorf("without a film: %v", err)
+		}
+		before := f.queue.count(store.JobAssemble, string(c.SID))
+		for i := range 2 {
+			film := store.PendingDeletion{Store: store.WorkingStore, Key: fmt.Sprint("film ", i)}
+			check(t, f.Reserve(ctx, string(c.SID), film))
+			check(t, f.SaveFilm(ctx, c.SID, store.FilmResult{Media: roomreel.Media{CopyKey: film.Key}}))
+			err := f.JoinAgain(ctx, c.SID)
+			if i == 0 && err != nil || i == 1 && !errors.Is(err, store.ErrJoinedAgain) {
+				t.Errorf("time %d: %v", i, err)
+			}
+			plan, err := f.Plan(ctx, c.SID)
+			check(t, err)
+			wantEqual(t, "there is a film", plan.Film != nil, i == 1)
+		}
+		wantEqual(t, "jobs to assemble", f.queue.count(store.JobAssemble, string(c.SID))-before, 1)
+		left, err := f.PendingDeletions(ctx, string(c.SID))
+		check(t, err)
+		if len(left) != 1 || left[0].Key != "film 0" {
+			t.Errorf("%v are deleted", left)
 		}
 	})
 }

@@ -37,9 +37,13 @@ type rows interface {
 // Tx is an open transaction on one of the two databases.
 type Tx struct {
 	querier
-	lite *sql.Tx
-	pg   pgx.Tx
+	lite      *sql.Tx
+	pg        pgx.Tx
+	committed []func()
 }
+
+// AfterCommit has do called once the transaction is committed, and not at all when it is rolled back.
+func (tx *Tx) AfterCommit(do func()) { tx.committed = append(tx.committed, do) }
 
 // SQL returns the transaction on SQLite, nil on PostgreSQL.
 func (tx *Tx) SQL() *sql.Tx { return tx.lite }
@@ -54,18 +58,33 @@ func (tx *Tx) PGX() pgx.Tx { return tx.pg }
 func (s *Store) InTx(ctx context.Context, do func(tx *Tx) error) error { return full(s.inTx(ctx, do)) }
 
 func (s *Store) inTx(ctx context.Context, do func(tx *Tx) error) error {
-	if s.pool != nil {
-		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return do(&Tx{querier: onPGX{tx}, pg: tx}) })
-	}
-	tx, err := s.lite.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	defer tx.Rollback()
-	if err := do(&Tx{querier: onSQL{tx}, lite: tx}); err != nil {
+	var tx Tx
+	if err := s.commit(ctx, &tx, do); err != nil {
 		return err
 	}
-	return tx.Commit()
+	for _, do := range tx.committed {
+		do()
+	}
+	return nil
+}
+
+// commit begins tx, runs do in it, and commits it.
+func (s *Store) commit(ctx context.Context, tx *Tx, do func(tx *Tx) error) (err error) {
+	if s.pool != nil {
+		return pgx.BeginFunc(ctx, s.pool, func(pg pgx.Tx) error {
+			tx.querier, tx.pg = onPGX{pg}, pg
+			return do(tx)
+		})
+	}
+	if tx.lite, err = s.lite.BeginTx(ctx, nil); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer tx.lite.Rollback()
+	tx.querier = onSQL{tx.lite}
+	if err := do(tx); err != nil {
+		return err
+	}
+	return tx.lite.Commit()
 }
 
 // read is for single statements that need no transaction.
