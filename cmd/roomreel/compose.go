@@ -18,17 +18,11 @@ import (
 
 type composeCommand struct {
 	configFlags
-	Room                 string   `required:"" placeholder:"FILE" help:"The room's manifest, room.json."`
-	Layout               string   `placeholder:"JSON" help:"VideoLayout as JSON, or a file with it; default is one grid of all video, {} is no video."`
-	AudioSources         []string `default:"*" sep:"none" placeholder:"NAME" help:"Tracks to hear, by name; may be repeated, * stands for any text, an empty name is no audio (default *)."`
-	AudioSourcesExcluded []string `sep:"none" placeholder:"NAME" help:"Tracks not to hear, by name."`
-	Resolution           string   `default:"640x480" placeholder:"WxH" help:"Size of the video (default ${default})."`
-	Format               string   `placeholder:"mp4|webm" help:"Container; default is what the output's name ends in."`
-	FPS                  string   `name:"fps" placeholder:"N" help:"Frames per second (compose.fps)."`
-	Hold                 string   `placeholder:"DURATION" help:"How long the last frame of a camera that is off stays, such as 2s; 0 is until it is on again (compose.hold)."`
-	Trim                 bool     `default:"true" negatable:"" help:"Leave out times in which no participant is there (default true)."`
-	Report               string   `placeholder:"FILE" help:"Write a report of the film as JSON; roomreel report prints it for people."`
-	Output               string   `short:"o" required:"" placeholder:"FILE" help:"The film, with a name that ends in .mp4 or .webm; what was there is replaced when the new one is whole."`
+	filmFlags
+	Room   string `required:"" placeholder:"FILE" help:"The room's manifest, room.json."`
+	Format string `placeholder:"mp4|webm" help:"Container; default is what the output's name ends in."`
+	Report string `placeholder:"FILE" help:"Write a report of the film as JSON; roomreel report prints it for people."`
+	Output string `short:"o" required:"" placeholder:"FILE" help:"The film, with a name that ends in .mp4 or .webm; what was there is replaced when the new one is whole."`
 }
 
 // composed is what compose says on standard output, as one line of JSON.
@@ -52,24 +46,26 @@ type composed struct {
 
 func (c composeCommand) Run(ctx context.Context, s *session) error {
 	began := time.Now()
-	settings, _, err := c.load(s, map[string]string{"compose.fps": c.FPS, "compose.hold": c.Hold})
+	settings, _, err := c.load(s, c.settings())
 	if err != nil {
 		return err
 	}
-	request, err := c.request()
-	if err != nil {
+	format, err := c.format()
+	request, other := c.request()
+	if err := errors.Join(err, other); err != nil {
 		return err
 	}
+	request.Format = format
 	room, indexes, broken, err := readRoom(c.Room)
 	if err != nil {
 		return err
 	}
 	defer room.Close()
-	if err := c.checkOutput(c.Output, room); err != nil {
+	if err := checkOutput(c.Output, c.Room, room); err != nil {
 		return err
 	}
 	if c.Report != "" {
-		if err := errors.Join(c.checkReport(), c.checkOutput(c.Report, room)); err != nil {
+		if err := errors.Join(c.checkReport(), checkOutput(c.Report, c.Room, room)); err != nil {
 			return err
 		}
 	}

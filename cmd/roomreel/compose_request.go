@@ -21,8 +21,24 @@ import (
 	"roomreel/internal/plan"
 )
 
-// request reads the flags as the API reads a request's parameters.
-func (c composeCommand) request() (plan.Request, error) {
+// filmFlags say what a film shows and plays.
+type filmFlags struct {
+	Layout               string   `placeholder:"JSON" help:"VideoLayout as JSON, or a file with it; default is one grid of all video, {} is no video."`
+	AudioSources         []string `default:"*" sep:"none" placeholder:"NAME" help:"Tracks to hear, by name; may be repeated, * stands for any text, an empty name is no audio (default *)."`
+	AudioSourcesExcluded []string `sep:"none" placeholder:"NAME" help:"Tracks not to hear, by name."`
+	Resolution           string   `default:"640x480" placeholder:"WxH" help:"Size of the video (default ${default})."`
+	FPS                  string   `name:"fps" placeholder:"N" help:"Frames per second (compose.fps)."`
+	Hold                 string   `placeholder:"DURATION" help:"How long the last frame of a camera that is off stays, such as 2s; 0 is until it is on again (compose.hold)."`
+	Trim                 bool     `default:"true" negatable:"" help:"Leave out times in which no participant is there (default true)."`
+}
+
+// settings are those of the configuration that the flags replace.
+func (c filmFlags) settings() map[string]string {
+	return map[string]string{"compose.fps": c.FPS, "compose.hold": c.Hold}
+}
+
+// request reads the flags as the API reads a request's parameters. The format is the caller's to set.
+func (c filmFlags) request() (plan.Request, error) {
 	request := plan.Request{Trim: c.Trim}
 	var mistakes []error
 	note := func(err error) {
@@ -30,12 +46,10 @@ func (c composeCommand) request() (plan.Request, error) {
 			mistakes = append(mistakes, err)
 		}
 	}
-	var err error
-	request.Format, err = c.format()
-	note(err)
 	request.AudioSources, request.AudioExcluded = given(c.AudioSources), given(c.AudioSourcesExcluded)
 	note(layout.ValidateSelectors("--audio-sources", request.AudioSources))
 	note(layout.ValidateSelectors("--audio-sources-excluded", request.AudioExcluded))
+	var err error
 	if request.Size, err = layout.ParseResolution(c.Resolution); err != nil {
 		note(err)
 	} else {
@@ -83,7 +97,7 @@ func given(list []string) []string {
 // layoutLimit is far above any layout that fits into a request.
 const layoutLimit = 1 << 20
 
-func (c composeCommand) layout(canvas layout.Size) (layout.Layout, error) {
+func (c filmFlags) layout(canvas layout.Size) (layout.Layout, error) {
 	if c.Layout == "" {
 		return layout.Default(canvas), nil
 	}
@@ -125,8 +139,8 @@ func readFile(path string, limit int64) ([]byte, error) {
 	return text, nil
 }
 
-// checkOutput refuses an output that could not be written, or that would replace a file of the room.
-func (c composeCommand) checkOutput(path string, room *manifest.Room) error {
+// checkOutput refuses an output that could not be written, or that would replace a file of the room with that manifest.
+func checkOutput(path, manifestPath string, room *manifest.Room) error {
 	folder, err := os.Stat(filepath.Dir(path))
 	if err != nil || !folder.IsDir() {
 		return roomreel.InvalidParam(path, "its folder does not exist")
@@ -152,7 +166,7 @@ func (c composeCommand) checkOutput(path string, room *manifest.Room) error {
 			return roomreel.InvalidParam(path, "is a recording of the room; it must not be replaced")
 		}
 	}
-	if manifestInfo, err := os.Stat(c.Room); err == nil && os.SameFile(manifestInfo, info) {
+	if manifestInfo, err := os.Stat(manifestPath); err == nil && os.SameFile(manifestInfo, info) {
 		return roomreel.InvalidParam(path, "is the manifest; it must not be replaced")
 	}
 	return nil

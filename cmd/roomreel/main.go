@@ -34,6 +34,7 @@ type commands struct {
 	Keyring keyringCommand `cmd:"" help:"Replace the key that encrypts the service's secrets."`
 	Import  importCommand  `cmd:"" help:"Upload the room of a manifest to a server."`
 	Compose composeCommand `cmd:"" help:"Compose the room of a manifest into a film, without a server."`
+	Preview previewCommand `cmd:"" help:"Show one frame of a film as an image, without composing the film."`
 	Inspect inspectCommand `cmd:"" help:"Say what a recording holds: tracks, sizes, keyframes, gaps and drift."`
 	Report  reportCommand  `cmd:"" help:"Print the report of a film for people to read."`
 	Decrypt decryptCommand `cmd:"" help:"Open sealed media with a private key."`
@@ -90,8 +91,8 @@ var listFlags = []string{"--audio-sources", "--audio-sources-excluded"}
 
 // repeatListFlags repeats a list flag before each of its values, because the parser takes one value after a flag.
 //
-// No command with such a flag takes other arguments, so every word after a value is a value too. A value that begins with
-// a dash is written --audio-sources=-name.
+// Every word after a value is a value too, so other arguments, such as the room of preview, come before the flag. A value that begins
+// with a dash is written --audio-sources=-name.
 func repeatListFlags(args []string) []string {
 	var result []string
 	flag, values := "", 0

@@ -71,14 +71,16 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 			"schema", schema.Database, "known", schema.Known)
 	}
 	works := settings.Server.Role != config.RoleAPI
-	var child render.Command
-	if works {
-		if child, err = renderCommand(settings.Render); err != nil {
+	child, err := renderCommand(settings.Render)
+	if err == nil {
+		err = checkSandbox(ctx, child, log)
+	}
+	if err != nil {
+		if works {
 			return err
 		}
-		if err := checkSandbox(ctx, child, log); err != nil {
-			return err
-		}
+		child = render.Command{}
+		log.Warn("this node renders no previews", "err", err)
 	}
 	sender := webhook.New(webhook.Config{
 		Allow: settings.Webhook.Allow, Connect: settings.Webhook.Connect.Std(), Total: settings.Webhook.Timeout.Std(),
@@ -101,6 +103,7 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		Seal: string(settings.Encryption.Seal), ObjectKey: settings.S3.Key,
 		DeliverFor: settings.S3.GiveUp.Std(), CallbackMaxAge: settings.Webhook.GiveUp.Std(),
 	})
+	b.app.SetFilms(worker)
 	if err := worker.Prepare(ctx); err != nil {
 		return err
 	}

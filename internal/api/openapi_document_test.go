@@ -22,7 +22,7 @@ Parameters of POST requests are form fields. Lists are read page by page: follow
 // document describes every route.
 func document(t *testing.T, routes []route) []byte {
 	t.Helper()
-	src := readSource(t, ".", "../..", "../compose")
+	src := readSource(t, ".", "../..", "../compose", "../still")
 	s := &schemas{t, src, map[string]object{"VideoLayout": videoLayout(true), "VideoLayoutRequest": videoLayout(false)}}
 	describeRequests(s)
 	s.of(reflectValue(compose.Report{}))
@@ -234,6 +234,8 @@ func (s *schemas) paramSchema(p param, more object) object {
 		schema = obj("type", "boolean")
 	case "integer", "whole", "trackNumber", "millis":
 		schema = obj("type", "integer")
+	case "seconds":
+		schema = obj("type", "number")
 	case "instant":
 		schema = obj("type", "string", "pattern", "^[0-9]{4}-[0-9]{2}-[0-9]{2}")
 	case "choice":
@@ -291,6 +293,9 @@ func (s *schemas) answers(id string, about operation, route route, reads reads, 
 		good[304], good[412] = obj("description", reason(304)), obj("description", reason(412))
 		good[416] = append(obj("description", reason(416)), obj("content", obj("text/plain", obj("schema", obj("type", "string"))))...)
 		bad = []int{403, 404}
+	case "previewComposition":
+		image := obj("schema", object{})
+		good[200] = append(good[200], obj("content", object{{"image/jpeg", image}, {"image/png", image}})...)
 	case "fetchOpenAPI":
 		good[304] = obj("description", reason(304))
 		good[200] = append(good[200], obj("headers", obj("ETag", header("string")))...)

@@ -114,7 +114,7 @@ type param struct {
 }
 
 // readers are the methods of params that take the name of a parameter.
-var readers = []string{"text", "json", "list", "boolean", "integer", "whole", "instant", "choice", "sidParam", "trackNumber", "millis", "tracks"}
+var readers = []string{"text", "json", "list", "boolean", "integer", "whole", "instant", "choice", "sidParam", "trackNumber", "millis", "seconds", "tracks"}
 
 // handlerName is the name of a handler's function, as in s.funcs.
 func handlerName(h handler) string {

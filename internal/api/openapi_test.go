@@ -249,6 +249,8 @@ var accepted = []struct{ method, path, form string }{
 	{"GET", "/roomreel/v1/CompositionHooks/{hook}/Deliveries", ""},
 	{"GET", "/roomreel/v1/AuditLog", ""},
 	{"POST", "/roomreel/v1/Layouts", "RoomSid={room}&AudioSources=none"},
+	{"POST", "/roomreel/v1/CompositionEstimates", "RoomSid={room}&AudioSources=none"},
+	{"POST", "/roomreel/v1/CompositionPreviews", "RoomSid={room}&AudioSources=none"},
 }
 
 // TestOpenAPI_LimitsHold sends every parameter of every operation at its limits, which is accepted, and beyond them, which is not.

@@ -106,6 +106,8 @@ func (a *API) routes() []route {
 		{Path: "/roomreel/v1/CompositionHooks/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: hooks.redeliver}},
 		{Path: "/roomreel/v1/AuditLog", Methods: methods{get: a.listAudit}},
 		{Path: "/roomreel/v1/Layouts", Methods: methods{post: a.previewLayout}},
+		{Path: "/roomreel/v1/CompositionEstimates", Methods: methods{post: a.estimateComposition}},
+		{Path: "/roomreel/v1/CompositionPreviews", Methods: methods{post: a.previewComposition}},
 		{Path: mediaPath + "{Token}", Open: true, Methods: methods{get: a.serveMedia}},
 		{Path: openAPIPath, Open: true, Methods: methods{get: a.fetchOpenAPI}},
 		{Path: "/healthz", Open: true, Methods: methods{get: a.healthy}},

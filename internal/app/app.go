@@ -61,6 +61,9 @@ type App struct {
 
 	mediaFolder string
 
+	films               Films // nil: nothing is known about films that are not made
+	estimates, previews turns
+
 	composeWindow time.Duration
 	limits        roomreel.FilmLimits
 	fps           int
@@ -90,6 +93,7 @@ func New(c Config) *App {
 			free:   func() (int64, error) { return FreeSpace(c.Scratch) },
 			copied: sameFileSystem(c.Scratch, c.MediaFolder),
 		},
+		estimates: newTurns(), previews: newTurns(),
 		mediaFolder:   c.MediaFolder,
 		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(), fps: c.FPS, keepRoomOpen: c.KeepRoomOpen, callbackNetworks: c.CallbackNetworks,
 	}

@@ -72,6 +72,15 @@ type CreateComposition struct {
 
 // CreateComposition adds a composition of a room. It is processed when the room is completed.
 func (a *App) CreateComposition(ctx context.Context, acct roomreel.AccountSID, in CreateComposition) (roomreel.Composition, error) {
+	c, err := a.requested(ctx, acct, in)
+	if err != nil {
+		return roomreel.Composition{}, err
+	}
+	return a.compose(ctx, acct, c.RoomSID, c.Spec, nil)
+}
+
+// requested returns the composition that a request asks for, without SID: it is not stored.
+func (a *App) requested(ctx context.Context, acct roomreel.AccountSID, in CreateComposition) (roomreel.Composition, error) {
 	if in.RoomSID == "" {
 		return roomreel.Composition{}, roomreel.InvalidParam("RoomSid", "is missing; give the SID of a room")
 	}
@@ -80,10 +89,7 @@ func (a *App) CreateComposition(ctx context.Context, acct roomreel.AccountSID, i
 		return roomreel.Composition{}, err
 	}
 	room, err := a.roomParam(ctx, acct, in.RoomSID)
-	if err != nil {
-		return roomreel.Composition{}, err
-	}
-	return a.compose(ctx, acct, room, film, nil)
+	return roomreel.Composition{AccountSID: acct, RoomSID: room, Spec: film}, err
 }
 
 // roomParam checks that the account has the room that the parameter RoomSid names. The path of the request is another resource, so

@@ -1,4 +1,5 @@
-// Package client sends requests to a roomreel server: those that `roomreel import`, `roomreel report` and the demo need.
+// Package client sends requests to a roomreel server: those that `roomreel import`, `roomreel preview`, `roomreel report` and
+// the demo need.
 //
 // Applications use Twilio's own client libraries instead; docs/clients.md shows how. An answer that is no success becomes a
 // *roomreel.Error with the server's message. Start with [New].
@@ -31,7 +32,7 @@ const (
 	// token before gigabytes are sent.
 	continueWait = 5 * time.Second
 
-	// answerLimit bounds an answer's JSON; a page of 1,000 recordings is below 1 MiB.
+	// answerLimit bounds an answer; a page of 1,000 recordings is below 1 MiB, and an image of 1280x720 below 3 MiB.
 	answerLimit = 16 << 20
 
 	// maxAttempts is how often a request is sent that the server answers with 429 or 503.
@@ -84,33 +85,42 @@ func (c *Client) post(ctx context.Context, path string, values url.Values, to an
 	return c.call(ctx, r, to)
 }
 
-// call sends a request and reads its answer into to. A request that the server did not process (429, 503) is sent again after
-// the seconds in Retry-After, or one second.
+// call sends a request and reads its answer into to.
 func (c *Client) call(ctx context.Context, r request, to any) error {
+	text, err := c.answer(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, to); err != nil {
+		return fmt.Errorf("%s %s: the answer is not what a roomreel server sends; is it one? %w", r.method, c.base+r.path, err)
+	}
+	return nil
+}
+
+// answer sends a request and returns the body of its answer. A request that the server did not process (429, 503) is sent again after
+// the seconds in Retry-After, or one second.
+func (c *Client) answer(ctx context.Context, r request) ([]byte, error) {
 	for attempt := 1; ; attempt++ {
 		response, err := c.send(ctx, r)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		text, err := io.ReadAll(io.LimitReader(response.Body, answerLimit))
 		response.Body.Close()
 		if err != nil {
-			return fmt.Errorf("%s %s: read the answer: %w", r.method, r.path, err)
+			return nil, fmt.Errorf("%s %s: read the answer: %w", r.method, r.path, err)
 		}
 		if response.StatusCode < 300 {
-			if err := json.Unmarshal(text, to); err != nil {
-				return fmt.Errorf("%s %s: the answer is not what a roomreel server sends; is it one? %w", r.method, c.base+r.path, err)
-			}
-			return nil
+			return text, nil
 		}
 		refusal := refused(response, text)
 		if attempt == maxAttempts || refusal.Code != roomreel.TooMany && refusal.Code != roomreel.Unavailable {
-			return refusal
+			return nil, refusal
 		}
 		select {
 		case <-time.After(retryAfter(response)):
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 	}
 }

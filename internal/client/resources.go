@@ -291,3 +291,11 @@ func (c *Client) CompositionReport(ctx context.Context, sid roomreel.Composition
 	var answer json.RawMessage
 	return answer, c.get(ctx, "/roomreel"+twilio.CompositionURI(sid)+"/Report", &answer)
 }
+
+// CompositionPreview fetches the frame that a film would show, as an image. Parameters are those of a composition, with Second and
+// ImageFormat.
+func (c *Client) CompositionPreview(ctx context.Context, parameters url.Values) ([]byte, error) {
+	r := form(parameters)
+	r.method, r.path = http.MethodPost, "/roomreel/v1/CompositionPreviews"
+	return c.answer(ctx, r)
+}

@@ -93,6 +93,22 @@ func (c *Canvas) At(x, y int) (luma, cb, cr uint8) {
 	return at(0, x, y), at(1, x/2, y/2), at(2, x/2, y/2)
 }
 
+// I420 returns a copy of the canvas: the planes Y, U and V, without padding.
+func (c *Canvas) I420() []byte {
+	planes := make([]byte, 0, c.Width*c.Height*3/2)
+	w, h := c.Width, c.Height
+	for plane := range 3 {
+		start, stride := unsafe.Pointer(c.frame.data[plane]), int(c.frame.linesize[plane])
+		for y := range h {
+			planes = append(planes, unsafe.Slice((*byte)(unsafe.Add(start, y*stride)), w)...)
+		}
+		if plane == 0 {
+			w, h = w/2, h/2
+		}
+	}
+	return planes
+}
+
 // Close frees the canvas.
 func (c *Canvas) Close() {
 	if c.frame == nil {

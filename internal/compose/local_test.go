@@ -38,7 +38,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// crashing is a connection on which a track of codec "crash" ends the child once a chunk is done.
+// crashing is a connection on which a track of codec "crash" ends the child once a chunk is done, and one of codec "crash at once"
+// ends any child.
 type crashing struct {
 	*protocol.Conn
 	tracks []protocol.Track
@@ -53,7 +54,7 @@ func (c *crashing) ChunkDone(done protocol.ChunkDone) error {
 
 func (c *crashing) WorkingOn(track int) {
 	c.Conn.WorkingOn(track)
-	if track >= 0 && c.tracks[track].Codec == "crash" && c.done.Load() {
+	if track >= 0 && (c.tracks[track].Codec == "crash" && c.done.Load() || c.tracks[track].Codec == "crash at once") {
 		panic("this decoder crashes")
 	}
 }
@@ -129,6 +130,17 @@ func (r *testRoom) open(t *testing.T) Recordings {
 
 func (r *testRoom) plan(t *testing.T, format roomreel.Format, change func(*plan.Options)) *plan.Plan {
 	t.Helper()
+	req, indexes, opts := r.request(t, format, change)
+	p, err := plan.New(req, r.tracks, indexes, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// request is what a film of the room is planned by.
+func (r *testRoom) request(t *testing.T, format roomreel.Format, change func(*plan.Options)) (plan.Request, plan.Indexes, plan.Options) {
+	t.Helper()
 	size := layout.Size{W: 320, H: 240}
 	req := plan.Request{Layout: layout.Default(size), AudioSources: []string{"*"}, Size: size, Format: format}
 	opts := plan.Options{FPS: 25, Chunk: 2 * time.Second, Parallel: 2, Encoder: plan.Draft}
@@ -136,14 +148,10 @@ func (r *testRoom) plan(t *testing.T, format roomreel.Format, change func(*plan.
 		change(&opts)
 	}
 	recordings := r.open(t)
-	p, err := plan.New(req, r.tracks, func(i int) (*media.IndexFile, error) {
+	return req, func(i int) (*media.IndexFile, error) {
 		recording, err := recordings(i)
 		return recording.Index, err
-	}, opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	}, opts
 }
 
 func (r *testRoom) compose(t *testing.T, p *plan.Plan) (string, LocalResult) {
@@ -158,14 +166,19 @@ func (r *testRoom) compose(t *testing.T, p *plan.Plan) (string, LocalResult) {
 
 func (r *testRoom) local(t *testing.T, p *plan.Plan, out string) (LocalResult, error) {
 	t.Helper()
+	return Local(t.Context(), LocalOptions{
+		Plan: p, Recordings: r.open(t), Parallel: 2, Render: testChild(t), Out: out, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	})
+}
+
+// testChild is this test binary as a render child.
+func testChild(t *testing.T) render.Command {
+	t.Helper()
 	child, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Local(t.Context(), LocalOptions{
-		Plan: p, Recordings: r.open(t), Parallel: 2, Render: render.Command{Path: child, Mode: sandbox.Off}, Out: out,
-		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-	})
+	return render.Command{Path: child, Mode: sandbox.Off}
 }
 
 // audioOf decodes a file's audio to mono at 48 kHz.
@@ -243,7 +256,7 @@ func framesOf(t *testing.T, path string) []string {
 	for line := range bytes.Lines(ffmpeg(t, "-i", path, "-an", "-f", "framemd5", "-")) {
 		if !bytes.HasPrefix(line, []byte("#")) {
 			fields := bytes.Split(bytes.TrimSpace(line), []byte(","))
-			sums = append(sums, string(fields[len(fields)-1]))
+			sums = append(sums, string(bytes.TrimSpace(fields[len(fields)-1])))
 		}
 	}
 	return sums

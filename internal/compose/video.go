@@ -51,12 +51,36 @@ func (c *Composer) RenderVideo(ctx context.Context, task *plan.VideoTask, from i
 // renderChunks renders consecutive chunks of a task in one child, without the recordings that were left out. It returns the
 // plan's numbers of the child's tracks, and how much processor time the child used.
 func (c *Composer) renderChunks(ctx context.Context, task *plan.VideoTask, chunks []protocol.Chunk, recordings Recordings, w *chunkWriter, lost []int) ([]int, time.Duration, error) {
-	video := &protocol.VideoPlan{
-		Width: task.Canvas.W, Height: task.Canvas.H, FPS: task.FPS, Colour: task.Colour, Encoder: task.Encoder, Chunks: chunks,
+	child, err := newVideoChild(task, chunks, recordings, lost)
+	if err != nil {
+		return nil, 0, err
 	}
-	var packets feed
-	defer packets.Close()
-	var tracks, numbers []int // of the child's tracks: the task's numbers and the plan's
+	defer child.packets.Close()
+	w.tracks = child.numbers
+	result, err := render.Run(ctx, c.Render, protocol.Plan{Video: &child.plan}, child.packets.Next, w)
+	w.abandon()
+	if err != nil {
+		return child.numbers, result.CPU, err
+	}
+	if want := chunks[len(chunks)-1].To - chunks[0].From; result.Frames != want {
+		return child.numbers, result.CPU, fmt.Errorf("render child made %d of %d frames", result.Frames, want)
+	}
+	return child.numbers, result.CPU, nil
+}
+
+// videoChild is what one child is sent.
+type videoChild struct {
+	plan    protocol.VideoPlan
+	packets feed
+	numbers []int // the film's plan's, of the child's tracks
+}
+
+// newVideoChild plans the work of a child that renders consecutive chunks of a task, without the recordings that were left out.
+func newVideoChild(task *plan.VideoTask, chunks []protocol.Chunk, recordings Recordings, lost []int) (*videoChild, error) {
+	child := &videoChild{plan: protocol.VideoPlan{
+		Width: task.Canvas.W, Height: task.Canvas.H, FPS: task.FPS, Colour: task.Colour, Encoder: task.Encoder, Chunks: chunks,
+	}}
+	var tracks []int // of the child's tracks, the task's numbers
 	for n, t := range task.Tracks {
 		ranges := t.From(chunks[0])
 		if len(ranges) == 0 || slices.Contains(lost, t.Track) {
@@ -64,15 +88,16 @@ func (c *Composer) renderChunks(ctx context.Context, task *plan.VideoTask, chunk
 		}
 		recording, err := recordings(t.Track)
 		if err != nil {
-			return numbers, 0, err
+			child.packets.Close()
+			return nil, err
 		}
-		packets.add(len(tracks), t.Shift, t.Clock, recording, ranges, t.Parts...)
-		tracks, numbers = append(tracks, n), append(numbers, t.Track)
+		child.packets.add(len(tracks), t.Shift, t.Clock, recording, ranges, t.Parts...)
+		tracks, child.numbers = append(tracks, n), append(child.numbers, t.Track)
 		described := t.Media
 		if t.Ranges[0].From < chunks[0].From { // the child of an earlier chunk decodes what comes before
 			described.Counted = timeline.FrameTime(chunks[0].From-1, task.FPS) + 1
 		}
-		video.Tracks = append(video.Tracks, described)
+		child.plan.Tracks = append(child.plan.Tracks, described)
 	}
 	for i, scene := range task.Scenes {
 		if i+1 < len(task.Scenes) && task.Scenes[i+1].From <= chunks[0].From {
@@ -84,18 +109,9 @@ func (c *Composer) renderChunks(ctx context.Context, task *plan.VideoTask, chunk
 				shown.Cells = append(shown.Cells, cell)
 			}
 		}
-		video.Scenes = append(video.Scenes, shown)
+		child.plan.Scenes = append(child.plan.Scenes, shown)
 	}
-	w.tracks = numbers
-	result, err := render.Run(ctx, c.Render, protocol.Plan{Video: video}, packets.Next, w)
-	w.abandon()
-	if err != nil {
-		return numbers, result.CPU, err
-	}
-	if want := chunks[len(chunks)-1].To - chunks[0].From; result.Frames != want {
-		return numbers, result.CPU, fmt.Errorf("render child made %d of %d frames", result.Frames, want)
-	}
-	return numbers, result.CPU, nil
+	return child, nil
 }
 
 // chunkWriter stores what a video child answers, chunk by chunk.

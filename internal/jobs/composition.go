@@ -64,35 +64,50 @@ func (w *Worker) plan(ctx context.Context, job queue.Job) error {
 // decide plans the film of a room's recordings. The error is a *roomreel.Error when the request or the recordings are at
 // fault.
 func (w *Worker) decide(ctx context.Context, c roomreel.Composition) (*plan.Plan, error) {
-	req, err := plan.ParseRequest(c.Spec)
+	sources := w.sources(ctx, c)
+	defer sources.close()
+	of, err := sources.request()
 	if err != nil {
 		return nil, err
 	}
-	all, err := w.Store.RecordingsOf(ctx, c.RoomSID)
-	if err != nil {
-		return nil, err
+	return plan.New(of.Request, of.tracks, of.index, w.Options)
+}
+
+// filmRequest is what a film is planned by.
+type filmRequest struct {
+	plan.Request
+	tracks     []plan.Track // of the room's recordings
+	recordings []roomreel.Recording
+	index      plan.Indexes
+}
+
+// request reads the request of the composition and the rows of the recordings that it may use.
+func (s *sources) request() (of filmRequest, err error) {
+	if of.Request, err = plan.ParseRequest(s.composition.Spec); err != nil {
+		return of, err
 	}
-	var recordings []roomreel.Recording
-	var tracks []plan.Track
+	all, err := s.Store.RecordingsOf(s.ctx, s.composition.RoomSID)
+	if err != nil {
+		return of, err
+	}
 	for _, r := range all {
 		if r.Status == roomreel.RecordingFailed {
 			continue
 		}
-		recordings = append(recordings, r)
-		tracks = append(tracks, plan.Track{
+		of.recordings = append(of.recordings, r)
+		of.tracks = append(of.tracks, plan.Track{
 			Recording: r.SID, Source: r.TrackSID, Participant: r.ParticipantSID, Identity: r.Identity, Name: r.TrackName,
 			Kind: r.Kind, Offset: r.Offset, Length: r.Duration, Known: r.KnownDuration,
 		})
 	}
-	sources := w.sources(ctx, c)
-	defer sources.close()
-	return plan.New(req, tracks, func(i int) (*media.IndexFile, error) {
-		index, err := sources.index(recordings[i])
+	of.index = func(i int) (*media.IndexFile, error) {
+		index, err := s.index(of.recordings[i])
 		if err != nil {
-			return nil, fmt.Errorf("recording %s: %w", recordings[i].SID, err)
+			return nil, fmt.Errorf("recording %s: %w", of.recordings[i].SID, err)
 		}
 		return index, nil
-	}, w.Options)
+	}
+	return of, nil
 }
 
 // storePlan stores a plan in the working store.

@@ -199,16 +199,7 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 		if err != nil {
 			return nil, err
 		}
-		index := x.Track()
-		p.Tracks[i] = TrackSummary{
-			Recording: t.Recording, Identity: t.Identity, Name: t.Name, Kind: t.Kind, Used: arranged.Tracks[i].Used,
-			Start: arranged.Tracks[i].Start, Length: t.Lasts(), Ending: timeline.CompareEnds(t.Length, t.Known), Clock: timeline.Drifting(t.Length, t.Known),
-			Codec: index.Codec, Packets: x.Count(), Truncated: index.Truncated,
-			Repaired: index.Repaired, Repairs: index.Repairs, Parts: index.Outline(MaxParts), Omitted: index.Omitted,
-		}
-		if p.Tracks[i].Ending != timeline.EndsRight {
-			p.Tracks[i].KnownLater = t.Known - t.Length
-		}
+		p.Tracks[i] = summarize(t, arranged.Tracks[i], x)
 	}
 	if err := p.nameLeftOut(indexes); err != nil {
 		return nil, err
@@ -239,6 +230,21 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 		p.AudioTasks = len(p.Audio)
 	}
 	return p, nil
+}
+
+// summarize describes a recording as far as its row and the head of its index tell.
+func summarize(t Track, at Arranged, x *media.IndexFile) TrackSummary {
+	index := x.Track()
+	track := TrackSummary{
+		Recording: t.Recording, Identity: t.Identity, Name: t.Name, Kind: t.Kind, Used: at.Used,
+		Start: at.Start, Length: t.Lasts(), Ending: timeline.CompareEnds(t.Length, t.Known), Clock: timeline.Drifting(t.Length, t.Known),
+		Codec: index.Codec, Packets: x.Count(), Truncated: index.Truncated,
+		Repaired: index.Repaired, Repairs: index.Repairs, Parts: index.Outline(MaxParts), Omitted: index.Omitted,
+	}
+	if track.Ending != timeline.EndsRight {
+		track.KnownLater = t.Known - t.Length
+	}
+	return track
 }
 
 // places lists placements in the order of time, and counts those that are too many.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"slices"
 	"sort"
 	"time"
@@ -107,7 +108,7 @@ func (v *videoPlanner) wallTime(tasks [][]protocol.Chunk, parallel int) float64 
 
 // trackTimes says where a track can be entered, and when it sends nothing.
 type trackTimes struct {
-	keyframes  []time.Duration // output time from which each is needed, ascending
+	keyframes  []time.Duration // output time of each, ascending
 	gaps       []timeline.Span // output time from one packet to the next, or to the track's end: those longer than Options.Hold
 	end        time.Duration   // of the last packet
 	perSecond  float64         // packets, on average
@@ -138,10 +139,11 @@ func (v *videoPlanner) readTimes(placements []layout.Placement) error {
 				return err
 			}
 			k.end = track.Clock.In(p.Need) + track.Start
-			if p.Key && (len(k.keyframes) == 0 || k.end >= k.keyframes[len(k.keyframes)-1]+keyframeStep) {
-				k.keyframes = append(k.keyframes, k.end)
+			at := track.Clock.In(p.Time) + track.Start
+			if p.Key && (len(k.keyframes) == 0 || at >= k.keyframes[len(k.keyframes)-1]+keyframeStep) {
+				k.keyframes = append(k.keyframes, at)
 			}
-			gaps.add(track.Clock.In(p.Time)+track.Start, k.end)
+			gaps.add(at, k.end)
 		}
 		gaps.flush()
 		if !keepsLastFrame(track.Name, x.Count(), len(gaps.found)) {
@@ -304,16 +306,32 @@ func visibleRanges(scenes []protocol.Scene, track int, chunks []protocol.Chunk) 
 	return ranges
 }
 
-// findPackets finds the packets of ascending ranges: from the keyframe before each first frame to the last packet that
-// each last frame may need. It reads the index once, and returns the gaps between the packets until then.
+// entry is a keyframe: its packet and its output time.
+type entry struct {
+	packet int
+	at     time.Duration
+}
+
+// maxEntries is how many keyframes are remembered of which it is not known yet whether they are shown in time. Frames of an open GOP
+// come after their keyframe and are shown before it, but one keyframe at a time.
+const maxEntries = 4
+
+// findPackets finds the packets of ascending ranges: from the keyframe that is shown at or before each first frame to the last packet
+// that each last frame may need. It reads the index once, and returns the gaps between the packets until then.
 func findPackets(x *media.IndexFile, track *TrackSummary, fps int, ranges []*Range) (*Gaps, error) {
 	gaps := &Gaps{}
 	var last time.Duration // output time
-	n, keyframe := 0, 0
-	start, end := 0, 0 // ranges whose Start and End are known
+	n := 0
+	entries := []entry{{0, math.MinInt64}} // the last, in the order of packets; without a keyframe, decoding begins with the first packet
+	start, end := 0, 0                     // ranges whose Start and End are known
 	settle := func(until time.Duration) {
 		for ; start < len(ranges) && until > timeline.FrameTime(ranges[start].From, fps); start++ {
-			ranges[start].Start = keyframe
+			for i := len(entries) - 1; i >= 0; i-- {
+				ranges[start].Start = entries[i].packet
+				if entries[i].at <= timeline.FrameTime(ranges[start].From, fps) {
+					break
+				}
+			}
 		}
 		for ; end < len(ranges) && until > timeline.FrameTime(ranges[end].To-1, fps); end++ {
 			ranges[end].End = n
@@ -332,7 +350,10 @@ func findPackets(x *media.IndexFile, track *TrackSummary, fps int, ranges []*Ran
 		}
 		last = at
 		if p.Key {
-			keyframe = n
+			if len(entries) == maxEntries {
+				entries = slices.Delete(entries, 0, 1)
+			}
+			entries = append(entries, entry{n, track.Clock.In(p.Time) + track.Start})
 		}
 		n++
 	}

@@ -109,7 +109,7 @@ type Chunk struct{ From, To int }
 
 // Encoder chooses a codec and its point between speed and size. Options have libavcodec's own names.
 type Encoder struct {
-	Codec   string            // h264 (libx264), vp8 (libvpx), aac, opus (libopus); f32 for audio that is encoded later
+	Codec   string            // h264 (libx264), vp8 (libvpx), aac, opus (libopus); f32 for audio that is encoded later; i420 for a still picture
 	Options map[string]string `json:",omitempty"`
 	Bitrate int               `json:",omitempty"` // bit/s; 0 lets Options decide (crf)
 	GOP     int               `json:",omitempty"` // frames between keyframes at most
@@ -128,6 +128,12 @@ type AudioPlan struct {
 // Lossless is the codec of audio that a child leaves for another to encode: 32-bit floats, little-endian, left and right in
 // turn. It has neither header nor delay, and what is read is what was written, to the bit. A minute has 23 MB.
 const Lossless = "f32"
+
+// Unencoded is the codec of a still picture: a video plan of one chunk with one frame, which comes back as it is. The planes Y, U
+// and V of I420 are one packet, without padding, in the plan's colour. It needs no encoder.
+//
+// Encoder.Threads says how many tracks are decoded at once. With 1, [Page.Track] names the track on whose data a child died.
+const Unencoded = "i420"
 
 // A segment needs more of a run than the samples that are heard of it, counted in decoded samples at 48 kHz.
 const (

@@ -35,6 +35,9 @@ func Run(plan protocol.VideoPlan, conn Conn) (protocol.Stats, error) {
 	if err := checkPlan(plan); err != nil {
 		return protocol.Stats{}, fmt.Errorf("video plan: %w", err)
 	}
+	if plan.Encoder.Codec == protocol.Unencoded {
+		return runStill(plan, conn)
+	}
 	c := &composer{plan: plan, conn: conn, tracks: make([]*source, len(plan.Tracks))}
 	c.begin(plan.Chunks[0].From)
 	for i, t := range plan.Tracks {
