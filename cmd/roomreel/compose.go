@@ -26,6 +26,7 @@ type composeCommand struct {
 	Format               string   `placeholder:"mp4|webm" help:"Container; default is what the output's name ends in."`
 	FPS                  string   `name:"fps" placeholder:"N" help:"Frames per second (compose.fps)."`
 	Hold                 string   `placeholder:"DURATION" help:"How long the last frame of a camera that is off stays, such as 2s; 0 is until it is on again (compose.hold)."`
+	Copy                 string   `placeholder:"auto|never" help:"Whether packets of a recording that alone fills the film are copied (compose.copy)."`
 	Trim                 bool     `default:"true" negatable:"" help:"Leave out times in which no participant is there (default true)."`
 	Report               string   `placeholder:"FILE" help:"Write a report of the film as JSON; roomreel report prints it for people."`
 	Output               string   `short:"o" required:"" placeholder:"FILE" help:"The film, with a name that ends in .mp4 or .webm; what was there is replaced when the new one is whole."`
@@ -52,7 +53,7 @@ type composed struct {
 
 func (c composeCommand) Run(ctx context.Context, s *session) error {
 	began := time.Now()
-	settings, _, err := c.load(s, map[string]string{"compose.fps": c.FPS, "compose.hold": c.Hold})
+	settings, _, err := c.load(s, map[string]string{"compose.fps": c.FPS, "compose.hold": c.Hold, "compose.copy": c.Copy})
 	if err != nil {
 		return err
 	}
@@ -81,21 +82,27 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 	recordings, closeRecordings := openRecordings(room, indexes)
 	defer closeRecordings()
 	options := planOptions(settings)
-	film, err := plan.New(request, tracks(room, indexes), func(t int) (*media.IndexFile, error) {
-		recording, err := recordings(t)
-		return recording.Index, err
-	}, options)
-	if err != nil {
-		return err
+	log := slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	make := func() (compose.LocalResult, error) {
+		film, err := plan.New(request, tracks(room, indexes), func(t int) (*media.IndexFile, error) {
+			recording, err := recordings(t)
+			return recording.Index, err
+		}, options)
+		if err != nil {
+			return compose.LocalResult{}, err
+		}
+		bar := progress.New(s.stderr, "composing")
+		defer bar.Close()
+		return compose.Local(ctx, compose.LocalOptions{
+			Plan: film, Recordings: recordings, Parallel: options.Parallel,
+			Render: child, Out: c.Output, Began: began, Progress: bar.Set, Log: log,
+		})
 	}
-
-	bar := progress.New(s.stderr, "composing")
-	result, err := compose.Local(ctx, compose.LocalOptions{
-		Plan: film, Recordings: recordings, Parallel: options.Parallel,
-		Render: child, Out: c.Output, Began: began, Progress: bar.Set,
-		Log: slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
-	bar.Close()
+	result, err := make()
+	if refused, ok := errors.AsType[*compose.NotCopiedError](err); ok {
+		options.NoCopy = refused.Error()
+		result, err = make()
+	}
 	if err != nil {
 		return err
 	}

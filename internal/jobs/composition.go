@@ -84,6 +84,14 @@ func (w *Worker) decide(ctx context.Context, c roomreel.Composition) (*plan.Plan
 			Kind: r.Kind, Offset: r.Offset, Length: r.Duration, Known: r.KnownDuration,
 		})
 	}
+	options := w.Options
+	refused, err := w.Store.CopyRefused(ctx, c.SID)
+	if err != nil {
+		return nil, err
+	}
+	if refused != "" {
+		options.NoCopy = refused
+	}
 	sources := w.sources(ctx, c)
 	defer sources.close()
 	return plan.New(req, tracks, func(i int) (*media.IndexFile, error) {
@@ -92,7 +100,13 @@ func (w *Worker) decide(ctx context.Context, c roomreel.Composition) (*plan.Plan
 			return nil, fmt.Errorf("recording %s: %w", recordings[i].SID, err)
 		}
 		return index, nil
-	}, w.Options)
+	}, options)
+}
+
+// planAgain has a composition planned anew without copying: a recording is not what the plan with the given key takes it for.
+func (w *Worker) planAgain(ctx context.Context, sid roomreel.CompositionSID, key string, refused *compose.NotCopiedError) error {
+	w.Log.Warn("packets cannot be copied; the film is planned again", "composition", sid, "err", refused)
+	return w.Store.PlanAgain(ctx, sid, key, refused.Error())
 }
 
 // storePlan stores a plan in the working store.
@@ -115,7 +129,10 @@ func (w *Worker) storePlan(ctx context.Context, film *plan.Plan, key string) (st
 }
 
 // Costs of a chunk, for progress: milliseconds of film for video, and a part of them for audio.
-const audioCost = 20 // seconds of audio cost about as much as one of video
+const (
+	audioCost = 20   // seconds of audio cost about as much as one of video
+	copyCost  = 2000 // and so many seconds of what is copied
+)
 
 // tasksOf lists the tasks of a plan: audio first, which takes longest one after another, then its encoding, then video.
 func tasksOf(film *plan.Plan) []store.Task {
@@ -128,7 +145,11 @@ func tasksOf(film *plan.Plan) []store.Task {
 		if len(film.Audio) > 1 {
 			number = samplesChunk(i)
 		}
-		add(store.AudioTask, store.Chunk{Number: number, Cost: samplesCost(task.To - task.From)})
+		cost := samplesCost(task.To - task.From)
+		if task.Copy != nil {
+			cost = max(1, cost*audioCost/copyCost)
+		}
+		add(store.AudioTask, store.Chunk{Number: number, Cost: cost})
 	}
 	if len(film.Audio) > 1 {
 		add(store.EncodeTask, store.Chunk{Number: store.FilmAudio, Cost: samplesCost(film.Samples)})
@@ -137,7 +158,7 @@ func tasksOf(film *plan.Plan) []store.Task {
 		var chunks []store.Chunk
 		for n, chunk := range task.Chunks {
 			chunks = append(chunks, store.Chunk{
-				Number: task.First + n, First: chunk.From, End: chunk.To, Cost: framesCost(chunk.To-chunk.From, film.FPS),
+				Number: task.First + n, First: chunk.From, End: chunk.To, Cost: framesCost(&task, chunk.To-chunk.From),
 			})
 		}
 		add(store.VideoTask, chunks...)
@@ -148,7 +169,14 @@ func tasksOf(film *plan.Plan) []store.Task {
 // samplesChunk is the number of the chunk that audio task i leaves for the encoding.
 func samplesChunk(i int) int { return store.FilmAudio - 1 - i }
 
-func framesCost(frames, fps int) int64 { return int64(frames) * 1000 / int64(fps) }
+// framesCost is what frames of a video task cost.
+func framesCost(task *plan.VideoTask, frames int) int64 {
+	cost := int64(frames) * 1000 / int64(task.FPS)
+	if task.Copy != nil {
+		return max(1, cost/copyCost)
+	}
+	return cost
+}
 
 func samplesCost(samples int64) int64 {
 	return max(1, timeline.SampleTime(samples).Milliseconds()/audioCost)
@@ -320,6 +348,9 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 	defer os.RemoveAll(scratch)
 	path := filepath.Join(scratch, "film")
 	result, err := w.composer.WriteFilm(ctx, film, segments, path)
+	if refused, ok := errors.AsType[*compose.NotCopiedError](err); ok {
+		return w.planAgain(ctx, sid, saved.Key, refused)
+	}
 	if errors.Is(err, compose.ErrMismatch) {
 		return &filmError{err}
 	}

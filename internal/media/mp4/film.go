@@ -69,7 +69,7 @@ func ReadFilm(r io.ReaderAt, size int64, visit media.FilmVisitor) (media.Film, e
 			return film, fmt.Errorf("track %d: %w", i+1, err)
 		}
 		film.Tracks = append(film.Tracks, &f.film)
-		longest = max(longest, duration(t.length, m.scale))
+		longest = max(longest, duration(uint64(t.delayed)+t.length, m.scale))
 		room -= f.bytes
 	}
 	if film.Duration != longest {
@@ -106,13 +106,12 @@ func (f *filmTrack) read() error {
 	switch {
 	case t.Unreadable != "":
 		return damaged("%s", t.Unreadable)
-	case t.edits > 1 || t.edits == 1 && !t.edited:
-		return damaged("its edit list has not exactly one entry")
+	case t.edits > 2 || t.edits == 2 && t.delayed == 0 || t.edits > 0 && !t.edited:
+		return damaged("its edit list has not exactly one entry that shows something, and one before it at most")
 	case t.Codec == "":
 		f.film.Codec = t.Name
 	}
-	// Nothing is lost here: writers choose the movie's scale as a multiple of each track's.
-	f.film.Length = int64(min(t.length, uint64(maxUnits))/f.movie.scale*uint64(t.scale) + t.length%f.movie.scale*uint64(t.scale)/f.movie.scale)
+	f.film.Length, f.film.Start = f.units(t.length), f.units(uint64(t.delayed))
 	if !x.Video {
 		f.film.Delay = f.samples(t.shown)
 	}
@@ -147,7 +146,7 @@ func (f *filmTrack) read() error {
 		count++
 		f.bytes += int64(p.size)
 		packet := media.FilmPacket{
-			Decode: p.decode, Shown: p.shown() - t.shown, Length: int64(p.length), Key: p.key, Pos: p.pos, Size: int64(p.size),
+			Decode: p.decode + f.film.Start, Shown: p.shown() - t.shown + f.film.Start, Length: int64(p.length), Key: p.key, Pos: p.pos, Size: int64(p.size),
 		}
 		if !x.Video {
 			packet.Samples = f.samples(int64(p.length))
@@ -164,10 +163,16 @@ func (f *filmTrack) read() error {
 		return damaged("%d packets have a size, %d a place", b.sizes.SampleNumber, count)
 	case uint64(units) != t.media:
 		return damaged("its media header says that it lasts %d units, and its packets last %d", t.media, units)
-	case t.header != t.length:
-		return damaged("its track header says that it lasts %d units, and its edit list %d", t.header, t.length)
+	case t.header != uint64(t.delayed)+t.length:
+		return damaged("its track header says that it lasts %d units, and its edit list %d", t.header, uint64(t.delayed)+t.length)
 	}
 	return nil
+}
+
+// units converts units of the movie to those of the track. Nothing is lost: writers choose the movie's scale as a multiple of each track's.
+func (f *filmTrack) units(n uint64) int64 {
+	scale := uint64(f.track.scale)
+	return int64(min(n, uint64(maxUnits))/f.movie.scale*scale + n%f.movie.scale*scale/f.movie.scale)
 }
 
 // front reads the first bytes of a packet, as far as they may be needed to tell what frame it is.
