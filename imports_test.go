@@ -52,11 +52,11 @@ var mayImport = map[string][]string{
 		"internal/blob", "internal/jsonparam", "internal/keyring", "internal/layout", "internal/media", "internal/media/demux", "internal/objectkey", "internal/seal", "internal/store",
 		"internal/plan", "internal/still", "internal/twilio", "internal/webhook",
 	},
-	"internal/plan":    {"internal/layout", "internal/media", "internal/render/protocol", "internal/timeline", "internal/twilio"},
+	"internal/plan":    {"internal/layout", "internal/media", "internal/media/bitstream", "internal/media/h264", "internal/render/protocol", "internal/timeline", "internal/twilio"},
 	"internal/api":     {"internal/app", "internal/jsonparam", "internal/still", "internal/twilio"},
 	"internal/jobs":    {"internal/app", "internal/blob", "internal/compose", "internal/media", "internal/objectkey", "internal/plan", "internal/queue", "internal/render", "internal/seal", "internal/still", "internal/store", "internal/timeline", "internal/twilio", "internal/webhook"},
 	"internal/queue":   {"internal/store"},
-	"internal/compose": {"internal/blob", "internal/blob/dir", "internal/media", "internal/media/matroska", "internal/media/mp4", "internal/plan", "internal/render", "internal/render/protocol", "internal/seal", "internal/still", "internal/timeline"},
+	"internal/compose": {"internal/blob", "internal/blob/dir", "internal/media", "internal/media/bitstream", "internal/media/h264", "internal/media/matroska", "internal/media/mp4", "internal/plan", "internal/render", "internal/render/protocol", "internal/seal", "internal/still", "internal/timeline"},
 
 	// The render child, as its parent sees it and from inside. Only the inside reaches codecs.
 	"internal/codec":           {"internal/timeline"},

@@ -77,21 +77,27 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 	recordings, closeRecordings := openRecordings(room, indexes)
 	defer closeRecordings()
 	options := planOptions(settings)
-	film, err := plan.New(request, tracks(room, indexes), func(t int) (*media.IndexFile, error) {
-		recording, err := recordings(t)
-		return recording.Index, err
-	}, options)
-	if err != nil {
-		return err
+	log := slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	make := func() (compose.LocalResult, error) {
+		film, err := plan.New(request, tracks(room, indexes), func(t int) (*media.IndexFile, error) {
+			recording, err := recordings(t)
+			return recording.Index, err
+		}, options)
+		if err != nil {
+			return compose.LocalResult{}, err
+		}
+		bar := progress.New(s.stderr, "composing")
+		defer bar.Close()
+		return compose.Local(ctx, compose.LocalOptions{
+			Plan: film, Recordings: recordings, Parallel: options.Parallel,
+			Render: child, Out: c.Output, Began: began, Progress: bar.Set, Log: log,
+		})
 	}
-
-	bar := progress.New(s.stderr, "composing")
-	result, err := compose.Local(ctx, compose.LocalOptions{
-		Plan: film, Recordings: recordings, Parallel: options.Parallel,
-		Render: child, Out: c.Output, Began: began, Progress: bar.Set,
-		Log: slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
-	bar.Close()
+	result, err := make()
+	if refused, ok := errors.AsType[*compose.NotCopiedError](err); ok {
+		options.NoCopy = refused.Error()
+		result, err = make()
+	}
 	if err != nil {
 		return err
 	}

@@ -29,12 +29,13 @@ type filmFlags struct {
 	Resolution           string   `default:"640x480" placeholder:"WxH" help:"Size of the video (default ${default})."`
 	FPS                  string   `name:"fps" placeholder:"N" help:"Frames per second (compose.fps)."`
 	Hold                 string   `placeholder:"DURATION" help:"How long the last frame of a camera that is off stays, such as 2s; 0 is until it is on again (compose.hold)."`
+	Copy                 string   `placeholder:"auto|never" help:"Whether packets of a recording that alone fills the film are copied (compose.copy)."`
 	Trim                 bool     `default:"true" negatable:"" help:"Leave out times in which no participant is there (default true)."`
 }
 
 // settings are those of the configuration that the flags replace.
 func (c filmFlags) settings() map[string]string {
-	return map[string]string{"compose.fps": c.FPS, "compose.hold": c.Hold}
+	return map[string]string{"compose.fps": c.FPS, "compose.hold": c.Hold, "compose.copy": c.Copy}
 }
 
 // request reads the flags as the API reads a request's parameters. The format is the caller's to set.
@@ -213,7 +214,12 @@ func planOptions(c config.Config) plan.Options {
 	if parallel == 0 {
 		parallel = runtime.GOMAXPROCS(0)
 	}
+	noCopy := ""
+	if c.Compose.Copy == config.CopyNever {
+		noCopy = "compose.copy is never"
+	}
 	return plan.Options{
+		NoCopy: noCopy,
 		// A video child keeps two cores busy, one with decoding and one with encoding. A second task decodes what comes before
 		// its first frame once more, so it is for the cores that are left.
 		FPS: c.Compose.FPS, Chunk: c.Compose.Chunk.Std(), Parallel: max(1, parallel/2), Encoder: plan.Policy(c.Compose.Encoder),

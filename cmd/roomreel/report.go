@@ -164,10 +164,22 @@ func (r localReport) printFilm(w io.Writer) {
 	fmt.Fprintf(w, "%s: %s of %s\n", cmp.Or(r.File, "Film"), clock(r.Seconds), cmp.Or(strings.Join(r.Streams, " and "), "nothing"))
 	line := func(label, format string, args ...any) { fmt.Fprintln(w, "  "+labeled(label, format, args...)) }
 	if r.Frames > 0 {
-		line("video", "%dx%d, %s at %d per second, in %s", r.Width, r.Height, count(r.Frames, "frame"), r.FPS, count(r.Chunks, "chunk"))
+		if r.VideoCopied {
+			line("video", "%dx%d, %s, copied as the recording has them, in %s", r.Width, r.Height, count(r.Frames, "frame"), count(r.Chunks, "chunk"))
+		} else {
+			line("video", "%dx%d, %s at %d per second, in %s", r.Width, r.Height, count(r.Frames, "frame"), r.FPS, count(r.Chunks, "chunk"))
+		}
 	}
-	if r.Samples > 0 {
+	if r.Samples > 0 && r.AudioCopied {
+		line("audio", "%s, copied as the recording has them", count(r.Samples, "sample"))
+	} else if r.Samples > 0 {
 		line("audio", "%s, the loudest is %.2f of full scale before the limiter", count(r.Samples, "sample"), r.Peak)
+	}
+	if r.WhyVideoEncoded != "" {
+		line("encoded", "the video: %s", r.WhyVideoEncoded)
+	}
+	if r.WhyAudioEncoded != "" {
+		line("encoded", "the audio: %s", r.WhyAudioEncoded)
 	}
 	if r.Size > 0 {
 		line("file", "%d bytes", r.Size)
@@ -326,11 +338,16 @@ func (r localReport) checkLines() (lines []string) {
 			lines = append(lines, labeled(label, format, args...))
 		}
 	}
-	say(c.Frames > 0, "frames", "%d, each at a multiple of 1/%d s", c.Frames, r.FPS)
+	say(c.Frames > 0 && !r.VideoCopied, "frames", "%d, each at a multiple of 1/%d s", c.Frames, r.FPS)
+	say(r.VideoCopied, "frames", "%d, each at the time that the recording has", c.Frames)
 	say(c.Samples > 0, "samples", "%d, in %s", c.Samples, count(c.Packets, "packet"))
 	say(c.Monotone, "stamps", "rise strictly")
 	say(c.Frames > 0 && c.Samples > 0, "ends", "%.3f ms between the end of the video and of the audio", c.EndsApart)
-	say(c.Frames > 0, "keyframes", "%d, at most %s from one to the next, with a limit of %s", c.Keyframes, clock(c.Distance), clock(c.DistanceMost))
+	limit := ""
+	if c.DistanceMost > 0 {
+		limit = ", with a limit of " + clock(c.DistanceMost)
+	}
+	say(c.Frames > 0, "keyframes", "%d, at most %s from one to the next%s", c.Keyframes, clock(c.Distance), limit)
 	say(c.FastStart, "tables", "before the media")
 	say(c.Cues, "cues", "before the media")
 	say(true, "duration", "%s", clock(c.Duration))

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"time"
 
 	"roomreel"
 	"roomreel/internal/media"
@@ -37,15 +38,25 @@ func (s Segments) of(film *plan.Summary) []Segment {
 
 // WriteFilm joins segments into a film in a new file at path and checks it. When the film does not fit its plan, it is
 // joined once more of segments that are read anew: what was read or written the first time may have been damaged on its way.
-// If that does not help, the error is an UnfitError when segments are not what was stored, else one that wraps ErrMismatch.
+// If that does not help, the error is an UnfitError when segments are not what was stored, else one that wraps ErrMismatch: a NotCopiedError
+// when packets were copied.
 // After an error there is no file.
 func (c *Composer) WriteFilm(ctx context.Context, film *plan.Summary, segments Segments, path string) (Result, error) {
+	if film.VideoCopy != nil {
+		segments.Chunks = slices.Clone(segments.Chunks)
+		for i := range segments.Chunks {
+			segments.Chunks[i].inside = i > 0
+		}
+	}
 	result, err := c.writeOnce(ctx, film, segments, path)
 	if err != nil && ctx.Err() == nil && !errors.Is(err, ErrOtherEncoder) {
 		c.Log.Warn("the film does not fit its plan and is assembled again", "err", err)
 		if result, err = c.writeOnce(ctx, film, segments, path); err != nil {
 			err = c.findUnfit(ctx, segments.of(film), err)
 		}
+	}
+	if errors.Is(err, ErrMismatch) && (film.VideoCopy != nil || film.AudioCopy != nil) {
+		return Result{}, &NotCopiedError{err.Error()}
 	}
 	if err != nil {
 		return Result{}, fmt.Errorf("write the film: %w", err)
@@ -88,7 +99,11 @@ func (c *Composer) assemble(ctx context.Context, film *plan.Summary, segments Se
 	var tracks []media.OutputTrack
 	var late error
 	if film.Frames > 0 {
-		track, err := c.videoTrack(ctx, film, segments.Chunks, &late)
+		join := c.videoTrack
+		if film.VideoCopy != nil {
+			join = c.copiedTrack
+		}
+		track, err := join(ctx, film, segments.Chunks, &late)
 		if err != nil {
 			return err
 		}
@@ -118,7 +133,7 @@ func (c *Composer) videoTrack(ctx context.Context, film *plan.Summary, chunks []
 		Length: int64(film.Frames), Colour: film.Colour,
 	}
 	var all []*openedSegment
-	reorder := int32(0) // frames by which decoding runs ahead of showing
+	reorder := int64(0) // frames by which decoding runs ahead of showing
 	for i, segment := range chunks {
 		chunk, err := openSegment(ctx, c.Store, segment)
 		if err != nil {
@@ -137,7 +152,7 @@ func (c *Composer) videoTrack(ctx context.Context, film *plan.Summary, chunks []
 	for _, chunk := range all {
 		for i, sample := range chunk.samples {
 			sample.Len = 1
-			sample.Shift = chunk.order[i] + reorder
+			sample.Shift = int32(chunk.order[i] + reorder)
 			track.Samples = append(track.Samples, sample)
 		}
 	}
@@ -153,9 +168,29 @@ func (c *Composer) audioTrack(ctx context.Context, film *plan.Summary, segment S
 	if err != nil {
 		return media.OutputTrack{}, fmt.Errorf("audio: %w", err)
 	}
+	start, channels := placeOfAudio(film)
 	return media.OutputTrack{
-		Codec: film.AudioEncoder.Codec, Private: audio.private, Rate: timeline.SampleRate, Channels: 2,
-		TickNum: 1, TickDen: timeline.SampleRate, Delay: audio.delay, Length: film.Samples, Samples: audio.samples,
+		Codec: film.AudioEncoder.Codec, Private: audio.private, Rate: timeline.SampleRate, Channels: channels,
+		TickNum: 1, TickDen: timeline.SampleRate, Start: start, Delay: audio.delay, Length: film.Samples, Samples: audio.samples,
 		Open: func() (io.ReadCloser, error) { return wholePayloads{newPayloads(ctx, c.Store, audio), late}, nil },
 	}, nil
+}
+
+// placeOfAudio returns how many samples of a film come before its audio, and how many channels that has.
+func placeOfAudio(film *plan.Summary) (start int64, channels int) {
+	if c := film.AudioCopy; c != nil {
+		return c.Start, c.Channels
+	}
+	return 0, encodedChannels
+}
+
+const encodedChannels = 2
+
+// placeOfVideo returns when the video of a film begins and how long it lasts.
+func placeOfVideo(film *plan.Summary) (start, length time.Duration) {
+	if c := film.VideoCopy; c != nil {
+		start = timeline.SampleTime(c.Start)
+		return start, timeline.SampleTime(timeline.Samples(film.Length)) - start
+	}
+	return 0, timeline.FrameTime(film.Frames, max(film.FPS, 1))
 }

@@ -16,6 +16,9 @@ import (
 // RenderAudio renders an audio task and stores it as a segment under key. progress is called with the number of samples
 // that are done. A recording whose decoder kills the child is left out.
 func (c *Composer) RenderAudio(ctx context.Context, task *plan.AudioTask, recordings Recordings, key string, progress func(samples int64)) (Segment, TaskStats, error) {
+	if task.Copy != nil {
+		return c.copyAudio(ctx, task, recordings, key, progress)
+	}
 	stats := newTaskStats()
 	for {
 		audio := &protocol.AudioPlan{From: task.From, To: task.To, Encoder: task.Encoder}

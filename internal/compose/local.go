@@ -42,7 +42,8 @@ type LocalResult struct {
 	Report Report
 }
 
-// Local composes a film of local files without a server: the same plan, children and checks.
+// Local composes a film of local files without a server: the same plan, children and checks. The error is a NotCopiedError when the film
+// has to be planned again without copying.
 func Local(ctx context.Context, o LocalOptions) (LocalResult, error) {
 	scratch, err := makeScratch(filepath.Dir(o.Out), func(path string, err error) {
 		o.Log.Warn("a scratch folder of an earlier run could not be removed", "path", path, "err", err)
@@ -258,8 +259,11 @@ func (l *local) renderAgain(ctx context.Context, unfit *UnfitError) error {
 	return nil
 }
 
-// audioShare is about what a second of audio costs, where a second of video costs 1.
-const audioShare = 1.0 / 20
+// audioShare is about what a second of audio costs, where a second of video costs 1, and copyShare what one costs that is copied.
+const (
+	audioShare = 1.0 / 20
+	copyShare  = 1.0 / 2000
+)
 
 // progress returns a function that takes how many frames or samples of a task are done, and tells how far the film is.
 func (l *local) progress(task int) func(int64) {
@@ -270,17 +274,25 @@ func (l *local) progress(task int) func(int64) {
 		}
 		var sum, total float64
 		if l.Plan.Frames > 0 {
-			for i := range l.Plan.Video {
-				sum += float64(l.done[i].Load()) / float64(l.Plan.FPS)
+			cost := l.Plan.Length.Seconds()
+			if l.Plan.VideoCopy != nil {
+				cost *= copyShare
 			}
-			total += l.Plan.Length.Seconds()
+			for i := range l.Plan.Video {
+				sum += float64(l.done[i].Load()) / float64(l.Plan.Frames) * cost
+			}
+			total += cost
 		}
 		if l.Plan.Samples > 0 {
+			share := audioShare
+			if l.Plan.AudioCopy != nil {
+				share = copyShare
+			}
 			for i := len(l.Plan.Video); i < len(l.done); i++ {
-				sum += float64(l.done[i].Load()) / timeline.SampleRate * audioShare
+				sum += float64(l.done[i].Load()) / timeline.SampleRate * share
 			}
 			passes := float64(min(2, len(l.Plan.Audio))) // samples, then encoding
-			total += l.Plan.Length.Seconds() * audioShare * passes
+			total += l.Plan.Length.Seconds() * share * passes
 		}
 		l.Progress(min(1, sum/total))
 	}

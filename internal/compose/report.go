@@ -15,18 +15,25 @@ import (
 
 // Report says what went into a film and what did not. It is JSON, for a person who asks why a film looks as it does.
 type Report struct {
-	Streams   []string         `json:"streams"` // codecs, video first
-	Width     int              `json:"width,omitempty"`
-	Height    int              `json:"height,omitempty"`
-	FPS       int              `json:"fps,omitempty"`
-	Frames    int              `json:"frames"`
-	Samples   int64            `json:"samples"`
-	Seconds   float64          `json:"seconds"`
-	Chunks    int              `json:"chunks"`
-	Again     int              `json:"chunks_rendered_again,omitempty"` // of video and audio, because what was stored of them was damaged
-	Intervals []ReportInterval `json:"intervals"`
-	Tracks    []ReportTrack    `json:"tracks"`
-	Places    []ReportPlace    `json:"places"`
+	Streams []string `json:"streams"` // codecs, video first
+	Width   int      `json:"width,omitempty"`
+	Height  int      `json:"height,omitempty"`
+	FPS     int      `json:"fps,omitempty"`
+	Frames  int      `json:"frames"`
+	Samples int64    `json:"samples"`
+	Seconds float64  `json:"seconds"`
+	Chunks  int      `json:"chunks"`
+	Again   int      `json:"chunks_rendered_again,omitempty"` // of video and audio, because what was stored of them was damaged
+	// VideoCopied and AudioCopied say that the packets of a recording are the film's. Copied frames have the times of the recording, and
+	// there is no fps.
+	VideoCopied bool `json:"video_copied,omitempty"`
+	AudioCopied bool `json:"audio_copied,omitempty"`
+	// WhyVideoEncoded and WhyAudioEncoded say why they are not copied. They are empty in films of earlier versions of the program.
+	WhyVideoEncoded string           `json:"why_video_encoded,omitempty"`
+	WhyAudioEncoded string           `json:"why_audio_encoded,omitempty"`
+	Intervals       []ReportInterval `json:"intervals"`
+	Tracks          []ReportTrack    `json:"tracks"`
+	Places          []ReportPlace    `json:"places"`
 	// PlacesOmitted counts the places that the report has no room for.
 	PlacesOmitted int           `json:"places_omitted,omitempty"`
 	Visits        []ReportVisit `json:"visits"`
@@ -177,8 +184,12 @@ func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 	}
 	if film.Frames > 0 {
 		r.Streams = append(r.Streams, film.VideoEncoder.Codec)
-		r.Width, r.Height, r.FPS = film.Canvas.W, film.Canvas.H, film.FPS
+		r.Width, r.Height = film.Canvas.W, film.Canvas.H
+		if r.VideoCopied = film.VideoCopy != nil; !r.VideoCopied {
+			r.FPS = film.FPS
+		}
 	}
+	r.AudioCopied, r.WhyVideoEncoded, r.WhyAudioEncoded = film.AudioCopy != nil, film.VideoEncoded, film.AudioEncoded
 	if film.Samples > 0 {
 		r.Streams = append(r.Streams, film.AudioEncoder.Codec)
 	}

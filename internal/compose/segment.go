@@ -45,6 +45,8 @@ type Segment struct {
 	Header   string // a checksum of the encoder's header, to compare segments by
 	Checksum string // of its payload and of what follows; "" when it is not known
 	Frames   int    // that the plan asks for; 0 when that is not known, and for audio
+
+	inside bool // of copied packets after the first segment: it need not begin with a keyframe
 }
 
 // UnfitError says that stored segments are not what was stored, or not what the plan asks for. Their chunks have to be
@@ -150,7 +152,7 @@ type openedSegment struct {
 	private []byte
 	delay   int64
 	samples []media.OutputSample
-	order   []int32 // PTS less the place in decoding order
+	order   []int64 // PTS less the place in decoding order
 	payload int64   // bytes of all payloads
 	after   uint32  // checksum of what follows them
 }
@@ -203,7 +205,7 @@ func openSegment(ctx context.Context, store segmentStore, segment Segment) (*ope
 		bad = errors.Join(bad, err)
 		sample.Key = number() == 1
 		p.samples = append(p.samples, sample)
-		p.order = append(p.order, int32(shift))
+		p.order = append(p.order, shift)
 		payload += int64(sample.Size)
 	}
 	switch {
@@ -213,7 +215,7 @@ func openSegment(ctx context.Context, store segmentStore, segment Segment) (*ope
 		return fail("its table and its payload disagree")
 	case segment.Frames > 0 && len(p.samples) != segment.Frames:
 		return fail(fmt.Sprintf("it holds %d of %d frames", len(p.samples), segment.Frames))
-	case segment.Frames > 0 && !p.samples[0].Key:
+	case segment.Frames > 0 && !segment.inside && !p.samples[0].Key:
 		return fail("it does not begin with a keyframe")
 	}
 	return p, nil

@@ -44,7 +44,7 @@ type Checks struct {
 	EndsApart    float64 `json:"streams_end_apart_ms"`              // 0 with one stream
 	Keyframes    int     `json:"keyframes"`                         //
 	Distance     float64 `json:"longest_keyframe_distance_seconds"` // from one to the next, or to the end
-	DistanceMost float64 `json:"keyframe_distance_limit_seconds"`   // of the plan
+	DistanceMost float64 `json:"keyframe_distance_limit_seconds"`   // of the plan; 0 of copied video, which has the keyframes of its recording
 	FastStart    bool    `json:"faststart,omitempty"`               // mp4: all tables come before the media
 	Cues         bool    `json:"cues,omitempty"`                    // WebM: cues come before the media, and each points at a keyframe
 	Duration     float64 `json:"duration_seconds"`                  // of the container's header
@@ -93,23 +93,29 @@ func verify(film *plan.Summary, file io.ReaderAt, size int64, written string) (R
 	return result, nil
 }
 
-const channels = 2 // of every film's audio
-
 // check compares a film with its plan, packet by packet.
 type check struct {
 	Checks
-	film  *plan.Summary
-	shown []uint64 // one bit for each frame
-	key   int      // the last keyframe's number
-	gap   int      // the longest distance of keyframes, in frames
-	last  map[*media.FilmTrack]int64
-	end   int64 // samples after the packets so far, priming included
-	video int   // tracks
-	audio int
+	film   *plan.Summary
+	shown  []uint64     // one bit for each frame; none of copied video
+	scale  int64        // units in a second, in which these are: frames, or those of the container of copied video
+	key    int64        // when the last keyframe is shown
+	gap    int64        // the longest distance of keyframes
+	stamps *plan.Stamps // of copied video
+	last   map[*media.FilmTrack]int64
+	end    int64 // samples after the packets so far, priming included
+	video  int   // tracks
+	audio  int
 }
 
 func newCheck(film *plan.Summary) *check {
-	return &check{film: film, shown: make([]uint64, (film.Frames+63)/64), last: map[*media.FilmTrack]int64{}}
+	c := &check{film: film, scale: int64(film.FPS), last: map[*media.FilmTrack]int64{}}
+	if film.VideoCopy != nil {
+		c.stamps = plan.NewStamps(film.Format)
+	} else {
+		c.shown = make([]uint64, (film.Frames+63)/64)
+	}
+	return c
 }
 
 // packet checks the next packet of a track in decoding order.
@@ -124,7 +130,10 @@ func (c *check) packet(t *media.FilmTrack, p media.FilmPacket) error {
 		return mismatch("packet %d of the %s is decoded at %d and the one before at %d of %d units a second", c.number(t), codecOf(t), p.Decode, last, t.Scale)
 	}
 	c.last[t] = p.Decode
-	if t.Video {
+	switch {
+	case t.Video && c.stamps != nil:
+		return c.copied(t, p)
+	case t.Video:
 		return c.frame(t, p)
 	}
 	return c.samples(t, p)
@@ -148,6 +157,7 @@ func codecOf(t *media.FilmTrack) string {
 // track checks the header of a track, once.
 func (c *check) track(t *media.FilmTrack) error {
 	codec := c.film.AudioEncoder.Codec
+	_, channels := placeOfAudio(c.film)
 	if t.Video {
 		c.video++
 		codec = c.film.VideoEncoder.Codec
@@ -184,14 +194,26 @@ func (c *check) frame(t *media.FilmTrack, p media.FilmPacket) error {
 		return mismatch("packet %d lasts %d/%d s instead of 1/%d s", c.Frames, p.Length, t.Scale, fps)
 	}
 	c.shown[n/64] |= 1 << (n % 64)
-	if c.Frames == 0 && !p.Key {
+	return c.count(int64(n), p.Key)
+}
+
+// copied notes when a packet is shown that was copied.
+func (c *check) copied(t *media.FilmTrack, p media.FilmPacket) error {
+	c.scale = t.Scale
+	c.stamps.AddUnits(p.Shown, p.Key)
+	return c.count(p.Shown, p.Key)
+}
+
+// count counts a frame that is shown at the given time.
+func (c *check) count(at int64, key bool) error {
+	if c.Frames == 0 && !key {
 		return mismatch("its first frame is no keyframe")
 	}
-	c.Frames++
-	if p.Key {
-		c.Keyframes++
-		c.gap = max(c.gap, n-c.key)
-		c.key = n
+	if c.Frames++; key {
+		if c.Keyframes++; c.Keyframes > 1 {
+			c.gap = max(c.gap, at-c.key)
+		}
+		c.key = at
 	}
 	return nil
 }
@@ -205,7 +227,8 @@ func floorDiv(a, b int64) int64 {
 
 // samples checks that a packet of audio follows the one before.
 func (c *check) samples(t *media.FilmTrack, p media.FilmPacket) error {
-	if off := p.Decode*timeline.SampleRate - c.end*t.Scale; 2*max(off, -off) > timeline.SampleRate {
+	start, _ := placeOfAudio(c.film)
+	if off := p.Decode*timeline.SampleRate - (c.end+start)*t.Scale; 2*max(off, -off) > timeline.SampleRate {
 		return mismatch("packet %d of the audio is at %d/%d s, and %d samples come before it", c.Packets, p.Decode, t.Scale, c.end)
 	}
 	if p.Samples <= 0 {
@@ -223,7 +246,7 @@ func (c *check) finish(read media.Film) error {
 		if _, begun := c.last[t]; !begun {
 			return mismatch("its %s track has no packets", codecOf(t))
 		}
-		want := timeline.FrameTime(film.Frames, max(film.FPS, 1))
+		_, want := placeOfVideo(film)
 		if !t.Video {
 			c.Samples = c.end - t.Delay
 			want = timeline.SampleTime(film.Samples)
@@ -235,8 +258,12 @@ func (c *check) finish(read media.Film) error {
 	c.FastStart, c.Cues = read.Front && film.Format == roomreel.MP4, read.Front && film.Format == roomreel.WebM
 	c.Duration = read.Duration.Seconds()
 	c.Monotone = true // packet and frame refuse others
-	video, audio := timeline.FrameTime(film.Frames, max(film.FPS, 1)), timeline.SampleTime(c.Samples)
+	start, length := placeOfVideo(film)
+	begun, _ := placeOfAudio(film)
+	video, audio := start+length, timeline.SampleTime(begun+c.Samples)
 	switch {
+	case film.VideoCopy != nil && c.stamps.Sum() != film.VideoCopy.Stamps:
+		return mismatch("its frames or keyframes are not at the times at which the recording has them")
 	case c.Frames != film.Frames:
 		return mismatch("it holds %d of %d frames", c.Frames, film.Frames)
 	case c.Samples != film.Samples:
@@ -247,17 +274,22 @@ func (c *check) finish(read media.Film) error {
 		return mismatch("its header says that it lasts %v instead of %v", read.Duration, max(video, audio))
 	}
 	if film.Frames > 0 {
-		gop := film.VideoEncoder.GOP
-		c.gap = max(c.gap, film.Frames-c.key)
-		c.Distance, c.DistanceMost = float64(c.gap)/float64(film.FPS), float64(gop)/float64(film.FPS)
-		if c.gap > gop && gop > 0 {
+		scale := float64(c.scale)
+		c.Distance = max(float64(c.gap)/scale, video.Seconds()-float64(c.key)/scale)
+		if film.VideoCopy == nil {
+			c.DistanceMost = float64(film.VideoEncoder.GOP) / scale
+		}
+		if c.Distance > c.DistanceMost+1e-6 && c.DistanceMost > 0 {
 			return mismatch("its keyframes are up to %.3f s apart, and may be %.3f s", c.Distance, c.DistanceMost)
 		}
 	}
 	if film.Frames > 0 && film.Samples > 0 {
-		apart := (video - audio).Abs()
+		apart, most := (video - audio).Abs(), timeline.FrameTime(1, film.FPS)
+		if film.AudioCopy != nil {
+			most += plan.CopySlack
+		}
 		c.EndsApart = float64(apart.Microseconds()) / 1000
-		if apart > timeline.FrameTime(1, film.FPS) {
+		if apart > most {
 			return mismatch("its audio and its video end %v apart", apart)
 		}
 	}

@@ -26,8 +26,11 @@ type Published func(chunk int, segment Segment, stats TaskStats) error
 // RenderVideo renders a video task from chunk number from on (counted in the film) and stores each chunk as a segment.
 //
 // A recording whose decoder kills the child is left out from the chunk in which it did: the rest of the task is rendered
-// without it, and the stats say so. The stats are those of the chunks that were published, also after an error.
+// without it, and the stats say so. Chunks of packets that are copied are only stored. The stats are those of the chunks that were published, also after an error.
 func (c *Composer) RenderVideo(ctx context.Context, task *plan.VideoTask, from int, recordings Recordings, sink ChunkSink) (TaskStats, error) {
+	if task.Copy != nil {
+		return c.copyVideo(ctx, task, from, recordings, sink)
+	}
 	stats := newTaskStats()
 	for {
 		chunks := task.Chunks[from-task.First:]

@@ -232,6 +232,18 @@ const (
 	SandboxOff     Sandbox = "off"
 )
 
+// Copy says whether packets of recordings are copied into films.
+type Copy string
+
+// The values of compose.copy.
+const (
+	CopyAuto  Copy = "auto"
+	CopyNever Copy = "never"
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (c *Copy) UnmarshalText(text []byte) error { return oneOf(c, text, CopyAuto, CopyNever) }
+
 // Encoder is a balance between speed and quality.
 type Encoder string
 

@@ -70,7 +70,15 @@ func (w *Worker) decide(ctx context.Context, c roomreel.Composition) (*plan.Plan
 	if err != nil {
 		return nil, err
 	}
-	return plan.New(of.Request, of.tracks, of.index, w.Options)
+	options := w.Options
+	refused, err := w.Store.CopyRefused(ctx, c.SID)
+	if err != nil {
+		return nil, err
+	}
+	if refused != "" {
+		options.NoCopy = refused
+	}
+	return plan.New(of.Request, of.tracks, of.index, options)
 }
 
 // filmRequest is what a film is planned by.
@@ -110,6 +118,12 @@ func (s *sources) request() (of filmRequest, err error) {
 	return of, nil
 }
 
+// planAgain has a composition planned anew without copying: a recording is not what the plan with the given key takes it for.
+func (w *Worker) planAgain(ctx context.Context, sid roomreel.CompositionSID, key string, refused *compose.NotCopiedError) error {
+	w.Log.Warn("packets cannot be copied; the film is planned again", "composition", sid, "err", refused)
+	return w.Store.PlanAgain(ctx, sid, key, refused.Error())
+}
+
 // storePlan stores a plan in the working store.
 func (w *Worker) storePlan(ctx context.Context, film *plan.Plan, key string) (store.PlanRef, error) {
 	r, pipe := io.Pipe()
@@ -130,7 +144,10 @@ func (w *Worker) storePlan(ctx context.Context, film *plan.Plan, key string) (st
 }
 
 // Costs of a chunk, for progress: milliseconds of film for video, and a part of them for audio.
-const audioCost = 20 // seconds of audio cost about as much as one of video
+const (
+	audioCost = 20   // seconds of audio cost about as much as one of video
+	copyCost  = 2000 // and so many seconds of what is copied
+)
 
 // tasksOf lists the tasks of a plan: audio first, which takes longest one after another, then its encoding, then video.
 func tasksOf(film *plan.Plan) []store.Task {
@@ -143,7 +160,11 @@ func tasksOf(film *plan.Plan) []store.Task {
 		if len(film.Audio) > 1 {
 			number = samplesChunk(i)
 		}
-		add(store.AudioTask, store.Chunk{Number: number, Cost: samplesCost(task.To - task.From)})
+		cost := samplesCost(task.To - task.From)
+		if task.Copy != nil {
+			cost = max(1, cost*audioCost/copyCost)
+		}
+		add(store.AudioTask, store.Chunk{Number: number, Cost: cost})
 	}
 	if len(film.Audio) > 1 {
 		add(store.EncodeTask, store.Chunk{Number: store.FilmAudio, Cost: samplesCost(film.Samples)})
@@ -152,7 +173,7 @@ func tasksOf(film *plan.Plan) []store.Task {
 		var chunks []store.Chunk
 		for n, chunk := range task.Chunks {
 			chunks = append(chunks, store.Chunk{
-				Number: task.First + n, First: chunk.From, End: chunk.To, Cost: framesCost(chunk.To-chunk.From, film.FPS),
+				Number: task.First + n, First: chunk.From, End: chunk.To, Cost: framesCost(&task, chunk.To-chunk.From),
 			})
 		}
 		add(store.VideoTask, chunks...)
@@ -163,7 +184,14 @@ func tasksOf(film *plan.Plan) []store.Task {
 // samplesChunk is the number of the chunk that audio task i leaves for the encoding.
 func samplesChunk(i int) int { return store.FilmAudio - 1 - i }
 
-func framesCost(frames, fps int) int64 { return int64(frames) * 1000 / int64(fps) }
+// framesCost is what frames of a video task cost.
+func framesCost(task *plan.VideoTask, frames int) int64 {
+	cost := int64(frames) * 1000 / int64(task.FPS)
+	if task.Copy != nil {
+		return max(1, cost/copyCost)
+	}
+	return cost
+}
 
 func samplesCost(samples int64) int64 {
 	return max(1, timeline.SampleTime(samples).Milliseconds()/audioCost)
@@ -341,6 +369,9 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 	path := filepath.Join(scratch, "film")
 	for joined := 1; ; joined++ {
 		result, err := w.composer.WriteFilm(ctx, film, segments, path)
+		if refused, ok := errors.AsType[*compose.NotCopiedError](err); ok {
+			return w.planAgain(ctx, sid, saved.Key, refused)
+		}
 		if errors.Is(err, compose.ErrMismatch) {
 			return &filmError{err}
 		}

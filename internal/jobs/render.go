@@ -61,11 +61,16 @@ func (w *Worker) renderTask(ctx context.Context, job queue.Job) error {
 	defer t.close()
 	switch t.Kind {
 	case store.AudioTask:
-		return t.renderAudio(ctx)
+		err = t.renderAudio(ctx)
 	case store.EncodeTask:
-		return t.encodeAudio(ctx)
+		err = t.encodeAudio(ctx)
+	default:
+		err = t.renderVideo(ctx)
 	}
-	return t.renderVideo(ctx)
+	if refused, ok := errors.AsType[*compose.NotCopiedError](err); ok {
+		return w.planAgain(ctx, t.composition.SID, t.Plan.Key, refused)
+	}
+	return err
 }
 
 // acquire takes the lease of a task and opens what it needs. The task is nil when it is done already.
@@ -237,7 +242,7 @@ func (t *task) renderVideo(ctx context.Context) error {
 				t.Chunks[first+chunk-from].Key = segment.Key
 				return t.publish(ctx, chunk, segment, before.Plus(stats), chunk == past-1)
 			},
-			Progress: func(frames int) { progress(cost + framesCost(frames, video.FPS)) },
+			Progress: func(frames int) { progress(cost + framesCost(video, frames)) },
 		})
 		before = before.Plus(stats)
 		if err != nil {

@@ -132,12 +132,12 @@ func (b *Builder) Add(p Packet, front []byte) error {
 		size += int64(len(prefix))
 	}
 	if x.Video {
-		p = b.video(p, front)
+		p = b.video(p, front, size)
 	}
 	if b.border && (!x.Video || !p.Key) {
 		// The decoder of a segment knows nothing of the segment before. A keyframe needs nothing of it.
 		if b.again(); x.Video {
-			p = b.video(p, front)
+			p = b.video(p, front, size)
 		}
 	}
 	b.border = false
@@ -165,11 +165,11 @@ func (b *Builder) first() int {
 }
 
 // video corrects what a container says of a packet of video.
-func (b *Builder) video(p Packet, front []byte) Packet {
+func (b *Builder) video(p Packet, front []byte, size int64) Packet {
 	if private, ok := b.part.h265.AnnexB(front); ok {
 		b.headers().Private, b.part.h265 = private, h265.ParsePrivate(private)
 	}
-	return b.part.video(p, front)
+	return b.part.video(p, front, size)
 }
 
 // audio corrects what a container says of a packet of audio.
@@ -239,6 +239,9 @@ func (b *Builder) Finish(size int64, truncated bool) (*Index, error) {
 	}
 	if x.Video {
 		x.size()
+	}
+	if len(x.Parts) == 0 { // a player would need the headers of each
+		x.Stream = b.part.stream
 	}
 	return x, nil
 }

@@ -20,6 +20,8 @@ type partBuilder struct {
 	vorbis *bitstream.Vorbis
 	aac    time.Duration // how much audio an AAC packet holds
 
+	stream Stream
+
 	config   bool // H.264 and HEVC: parameter sets were found; AV1: a sequence header
 	bare     bool // a packet has none before its frame
 	unsure   bool // the first bytes of a packet do not tell
@@ -35,6 +37,7 @@ func newPart(x Index) partBuilder {
 	case "h264":
 		p.h264 = h264.ParsePrivate(x.Private)
 		p.config = p.h264.Config()
+		p.stream.Why = p.stream.addSets(h264.PrivateSets(x.Private))
 	case "hevc":
 		p.h265 = h265.ParsePrivate(x.Private)
 		p.config = p.h265.Config()
@@ -59,9 +62,10 @@ func newPart(x Index) partBuilder {
 // size is how many bytes the headers take.
 func (b *partBuilder) size() int { return len(b.stored.Private) + len(b.stored.Prefix) }
 
-// video corrects what a container says of a packet of video.
-func (b *partBuilder) video(p Packet, front []byte) Packet {
+// video corrects what a container says of a packet of video of size bytes.
+func (b *partBuilder) video(p Packet, front []byte, size int64) Packet {
 	frame := b.frame(front)
+	b.stream.add(&b.stored, b.h264, frame, front, size)
 	if frame.Known {
 		p.Key = frame.Key
 	}

@@ -22,6 +22,7 @@ type FilmTrack struct {
 	Rate, Channels int    // audio: samples per second
 	Scale          int64  // stamps are in units of 1/Scale seconds
 	Delay          int64  // audio: samples of priming that players skip
+	Start          int64  // units of film time before the first is shown or played, where the container says it apart from the stamps of packets
 	Length         int64  // units that players show or play; 0 when the container does not say it of each track
 }
 

@@ -43,6 +43,7 @@ type Index struct {
 	Height     int
 	Display    Display     `json:",omitzero"` // video: how the frames are shown
 	Colour     Colour      `json:",omitzero"` // video: what the container says of the samples
+	Stream     Stream      `json:",omitzero"` // video: whether its packets can be copied into another container
 	Prefix     []byte      // bytes that Matroska's header stripping took off the front of every packet
 	Truncated  bool        // the file ends in the middle of something
 	Repaired   int         `json:",omitempty"` // places where timestamps were corrected, and

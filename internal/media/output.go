@@ -13,8 +13,8 @@ type Muxer interface {
 // OutputTrack is one encoded track, ready to be put into a container.
 //
 // Sample i is decoded at the sum of Len of the samples before it, and presented Shift ticks after that, less the shift of the
-// frame that is presented first: video always begins at film time 0. Of what audio samples decode to, players skip Delay
-// ticks and then play Length ticks.
+// frame that is presented first: that is shown at film time Start. Of what audio samples decode to, players skip Delay
+// ticks and then play Length ticks, from film time Start on.
 type OutputTrack struct {
 	Codec            string // h264, vp8, aac, opus
 	Private          []byte // h264: Annex B SPS and PPS; aac: AudioSpecificConfig; opus: OpusHead; vp8: empty
@@ -22,6 +22,7 @@ type OutputTrack struct {
 	Colour           Colour // video: what its samples mean; without it players guess
 	Rate, Channels   int    // audio: samples per second
 	TickNum, TickDen int64  // one tick is TickNum/TickDen seconds: 1/25 for 25 frames a second, 1/48000 for audio
+	Start            int64  // ticks of film time before the first is seen or heard
 	Delay            int64  // ticks of priming at the front that players must skip; 0 for video
 	Length           int64  // ticks that are seen or heard after Delay
 	Samples          []OutputSample

@@ -142,5 +142,5 @@ func (x *Index) validParts(count int) bool {
 func (x *Index) validHeaders() bool {
 	within := func(v, most int) bool { return v >= 0 && v <= most }
 	return within(x.Rate, MaxRate) && within(x.Channels, MaxChannels) && within(x.Width, MaxSide) && within(x.Height, MaxSide) &&
-		len(x.Prefix) <= MaxPrefix && x.CodecDelay >= 0 && x.CodecDelay <= MaxDelay && x.Display.valid()
+		len(x.Prefix) <= MaxPrefix && x.CodecDelay >= 0 && x.CodecDelay <= MaxDelay && x.Display.valid() && x.Stream.valid()
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // audioTasks cuts the film's audio into tasks: one, which also encodes, or several that leave samples. One pass over those
-// encodes the film's audio: an encoder that began anew at each task would click there.
+// encodes the film's audio: an encoder that began anew at each task would click there. Audio that is copied is one task.
 func (p *Plan) audioTasks(tracks []int, indexes Indexes, opts Options, beside func(t int) ([]timeline.Span, error)) ([]AudioTask, error) {
 	longest := opts.AudioTask
 	if longest == 0 {
@@ -37,6 +37,9 @@ func (p *Plan) audioTasks(tracks []int, indexes Indexes, opts Options, beside fu
 		track, err := p.placeAudio(t, x, beside)
 		if err != nil {
 			return nil, err
+		}
+		if p.AudioCopy = p.copyAudio(track, len(tracks), opts); p.AudioCopy != nil {
+			return []AudioTask{{To: p.Samples, Encoder: p.AudioEncoder, Tracks: []AudioTrack{track.AudioTrack}, Copy: p.AudioCopy}}, nil
 		}
 		for i := range tasks {
 			if slice, ok := track.slice(tasks[i].From, tasks[i].To, count > 1); ok {

@@ -31,6 +31,7 @@ type Options struct {
 	Hold     time.Duration // how long the last frame of a camera that is off stays; 0: until it is on again
 	Encoder  Policy
 	Limits   roomreel.FilmLimits
+	NoCopy   string // why no packets of recordings are copied; "" when they are where that can be
 
 	// VideoTask and AudioTask are how much of the film one task renders at most; 0 for the defaults. They bound the memory
 	// of a task, and what is lost when one cannot be resumed.
@@ -58,16 +59,23 @@ type Summary struct {
 	Format       roomreel.Format
 	Canvas       layout.Size
 	Colour       media.Colour `json:",omitzero"` // of the video's samples
-	FPS          int
+	FPS          int          // of video that is not copied
 	Length       time.Duration
 	Intervals    []timeline.Interval // which room time the film shows
-	Frames       int                 // 0: no video
-	Samples      int64               // 0: no audio
+	Frames       int                 // 0: no video. Copied video: packets
+	Samples      int64               // 0: no audio. Copied audio: those that are heard
 	Chunks       int                 // of the video
 	AudioTasks   int
 	Tracks       []TrackSummary // the room's recordings, in the order they were given
 	VideoEncoder protocol.Encoder
 	AudioEncoder protocol.Encoder
+
+	// What is copied of recordings, and not encoded; nil for nothing. Then VideoEncoded and AudioEncoded say why. Plans of
+	// earlier versions of the program copy nothing and say nothing.
+	VideoCopy    *Copy  `json:",omitempty"`
+	AudioCopy    *Copy  `json:",omitempty"`
+	VideoEncoded string `json:",omitempty"`
+	AudioEncoded string `json:",omitempty"`
 
 	// Where each recording is shown, for the report: in the order of time, MaxPlaces at most. Plans of earlier versions of the
 	// program have none.
@@ -126,6 +134,12 @@ type Gaps struct {
 	LongestAt time.Duration // output time
 }
 
+func (g *Gaps) addAll(spans []timeline.Span) {
+	for _, span := range spans {
+		g.add(span.Start, span.End-span.Start)
+	}
+}
+
 func (g *Gaps) add(at, length time.Duration) {
 	g.Count++
 	g.Total += length
@@ -144,6 +158,7 @@ type VideoTask struct {
 	Encoder protocol.Encoder
 	Tracks  []VideoTrack
 	Scenes  []protocol.Scene // cells refer to Tracks by index
+	Copy    *Copy            `json:",omitempty"` // the packets of the only track are stored as they are; chunks are of packets
 }
 
 // VideoTrack is a recording that a video task shows.
@@ -166,6 +181,7 @@ type AudioTask struct {
 	From, To int64
 	Encoder  protocol.Encoder // lossless when the audio is made by several tasks
 	Tracks   []AudioTrack
+	Copy     *Copy `json:",omitempty"` // the packets of the only track are stored as they are
 }
 
 // AudioTrack is a recording that an audio task hears.
@@ -214,9 +230,18 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 		if err := v.readTimes(arranged.Placements); err != nil {
 			return nil, err
 		}
-		v.scenes = scenes(v.hold(arranged.Placements), opts.FPS, p.Frames)
-		if p.Video, err = v.tasks(); err != nil {
+		held := v.hold(arranged.Placements)
+		task, err := v.copiedTask(arranged.Placements)
+		if err != nil {
 			return nil, err
+		}
+		if task != nil {
+			p.Video = []VideoTask{*task}
+		} else {
+			v.scenes = scenes(held, opts.FPS, p.Frames)
+			if p.Video, err = v.tasks(); err != nil {
+				return nil, err
+			}
 		}
 		for _, task := range p.Video {
 			p.Chunks += len(task.Chunks)

@@ -512,6 +512,34 @@ func (s *Store) clearPlan(ctx context.Context, tx *Tx, sid roomreel.CompositionS
 	return s.deleteLater(ctx, tx, string(sid), plan.objects()...)
 }
 
+// PlanAgain has a composition planned again that does not copy packets of recordings, because of why. What was made by the plan
+// with the given key is deleted. The error is ErrLeaseLost when the composition has another plan by now, or a film.
+func (s *Store) PlanAgain(ctx context.Context, sid roomreel.CompositionSID, key, why string) error {
+	_, err := s.change(ctx, sid, func(tx *Tx, c *roomreel.Composition) error {
+		plan, err := planOf(ctx, tx, sid)
+		if err != nil {
+			return err
+		}
+		if c.Status != roomreel.CompositionProcessing || plan.Key != key || plan.Film != nil {
+			return ErrLeaseLost
+		}
+		if _, err := tx.Exec(ctx, `UPDATE composition SET copy_refused = $2 WHERE sid = $1`, sid, why); err != nil {
+			return err
+		}
+		if err := s.clearPlan(ctx, tx, sid); err != nil {
+			return err
+		}
+		return s.queue.Enqueue(ctx, tx, Job{Kind: JobCompose, SID: string(sid)})
+	})
+	return err
+}
+
+// CopyRefused returns why a composition is planned without copying packets of recordings; "" when they may be copied.
+func (s *Store) CopyRefused(ctx context.Context, sid roomreel.CompositionSID) (why string, err error) {
+	err = s.read().QueryRow(ctx, `SELECT copy_refused FROM composition WHERE sid = $1`, sid).Scan(&why)
+	return why, err
+}
+
 // RestartOldPlans has all compositions in progress planned again that an earlier version of the program planned: it stored no
 // plan, so what it rendered cannot be continued. A composition whose film is already assembled is left to its delivery.
 func (s *Store) RestartOldPlans(ctx context.Context) (restarted int, err error) {

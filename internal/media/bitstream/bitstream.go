@@ -107,6 +107,7 @@ const OpusRate = 48000
 type OpusHead struct {
 	Channels int
 	PreSkip  int  // samples at OpusRate that are decoded and not heard
+	Gain     int  // in 1/256 dB
 	Family   byte // channel mapping family
 	Mapped   bool // a table says how several streams become channels
 }
@@ -116,9 +117,19 @@ func ParseOpusHead(b []byte) (OpusHead, bool) {
 	if len(b) < 19 || string(b[:8]) != "OpusHead" || b[8]>>4 != 0 || b[9] == 0 {
 		return OpusHead{}, false
 	}
-	h := OpusHead{Channels: int(b[9]), PreSkip: int(binary.LittleEndian.Uint16(b[10:])), Family: b[18]}
+	h := OpusHead{
+		Channels: int(b[9]), PreSkip: int(binary.LittleEndian.Uint16(b[10:])), Gain: int(int16(binary.LittleEndian.Uint16(b[16:]))), Family: b[18],
+	}
 	h.Mapped = h.Family != 0 && len(b) >= 19+2+h.Channels
 	return h, true
+}
+
+// Append appends the identification header of a stream of one or two channels.
+func (h OpusHead) Append(b []byte) []byte {
+	b = append(b, "OpusHead\x01"...)
+	b = binary.LittleEndian.AppendUint16(append(b, byte(h.Channels)), uint16(h.PreSkip))
+	b = binary.LittleEndian.AppendUint32(b, OpusRate)
+	return append(binary.LittleEndian.AppendUint16(b, uint16(h.Gain)), h.Family)
 }
 
 // MaxChannels is how many channels a track may have to be mixed down.

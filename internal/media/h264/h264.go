@@ -81,6 +81,51 @@ func (f Framing) Inspect(b []byte) bitstream.Frame {
 	return frame
 }
 
+// Sets returns the parameter sets outside of the packets, or those at the front of a packet before its first slice.
+func (f Framing) Sets(b []byte) (sets [][]byte) {
+	size := bitstream.NALFraming(b, f.lengthSize)
+	for len(b) > 0 {
+		var nal []byte
+		nal, b = bitstream.CutNAL(b, size)
+		if size == 0 {
+			nal = bytes.TrimRight(nal, "\x00")
+		}
+		if len(nal) == 0 {
+			continue
+		}
+		switch nal[0] & 0x1f {
+		case nalSlice, nalSlicePartition, nalIDR:
+			return sets
+		case nalSPS, nalPPS:
+			sets = append(sets, nal)
+		}
+	}
+	return sets
+}
+
+// PrivateSets returns the parameter sets that a track's private data holds, which is an avcC record, or Annex B parameter sets.
+func PrivateSets(private []byte) (sets [][]byte) {
+	if len(private) < 7 || private[0] != 1 {
+		return Framing{}.Sets(private)
+	}
+	rest := private[5:]
+	for _, mask := range []byte{0x1f, 0xff} { // how many SPS there are, then PPS
+		if len(rest) == 0 {
+			return sets
+		}
+		count := int(rest[0] & mask)
+		rest = rest[1:]
+		for range count {
+			nal, after := bitstream.CutNAL(rest, 2)
+			if len(nal) == 0 {
+				return sets
+			}
+			sets, rest = append(sets, nal), after
+		}
+	}
+	return sets
+}
+
 // sizeOf returns the frame size that a sequence parameter set says, after cropping, or 0, 0.
 func sizeOf(sps []byte) (width, height int) {
 	var s h264.SPS
@@ -164,7 +209,7 @@ func (c Config) Record() []byte {
 		b = append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
 	}
 	switch sps[1] {
-	case 66, 77, 88: // Baseline, Main and Extended: 4:2:0 and 8 bits always
+	case baseline, main, extended: // 4:2:0 and 8 bits always
 		return b
 	}
 	s := h264.SPS{ChromaFormatIdc: 1}

@@ -103,8 +103,8 @@ func planTrack(t media.OutputTrack) (webmTrack, error) {
 		return ft, errors.New("it has no samples")
 	case t.TickNum <= 0 || t.TickDen <= 0:
 		return ft, fmt.Errorf("its tick is %d/%d seconds", t.TickNum, t.TickDen)
-	case t.Length <= 0 || t.Delay < 0:
-		return ft, fmt.Errorf("it lasts %d ticks after a delay of %d", t.Length, t.Delay)
+	case t.Length <= 0 || t.Delay < 0 || t.Start < 0:
+		return ft, fmt.Errorf("it lasts %d ticks from tick %d on after a delay of %d", t.Length, t.Start, t.Delay)
 	}
 	ft.first = int64(t.Samples[0].Shift)
 	var total int64
@@ -144,6 +144,9 @@ func (t *webmTrack) nanos(ticks int64) int64 {
 func (w *webmWriter) blocks(do func(b block) error) error {
 	next := make([]int, len(w.tracks))
 	ticks := make([]int64, len(w.tracks))
+	for i := range w.tracks {
+		ticks[i] = w.tracks[i].Start
+	}
 	for {
 		best := block{track: -1}
 		for i := range w.tracks {
@@ -257,7 +260,7 @@ func (w *webmWriter) info() []byte {
 	var longest float64
 	for i := range w.tracks {
 		t := &w.tracks[i]
-		longest = max(longest, float64(t.Length*t.TickNum*1000)/float64(t.TickDen))
+		longest = max(longest, float64((t.Start+t.Length)*t.TickNum*1000)/float64(t.TickDen))
 	}
 	return element(idInfo,
 		uintElement(idTimestampScale, uint64(time.Millisecond)),

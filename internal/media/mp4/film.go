@@ -61,7 +61,7 @@ func ReadFilm(r io.ReaderAt, size int64, visit media.FilmVisitor) (media.Film, e
 			return film, fmt.Errorf("track %d: %w", i+1, err)
 		}
 		film.Tracks = append(film.Tracks, &f.film)
-		longest = max(longest, duration(t.length, m.scale))
+		longest = max(longest, duration(uint64(t.delayed)+t.length, m.scale))
 		room -= f.bytes
 	}
 	if film.Duration != longest {
@@ -98,13 +98,13 @@ func (f *filmTrack) read() error {
 	switch {
 	case t.Unreadable != "":
 		return media.Damaged("%s", t.Unreadable)
-	case t.edits > 1 || t.edits == 1 && !t.edited:
-		return media.Damaged("its edit list has not exactly one entry")
+	case t.edits > 2 || t.edits == 2 && t.delayed == 0 || t.edits > 0 && !t.edited:
+		return media.Damaged("its edit list has not exactly one entry that shows something, and one before it at most")
 	case t.Codec == "":
 		f.film.Codec = t.Name
 	}
 	// Nothing is lost here: writers choose the movie's scale as a multiple of each track's.
-	f.film.Length = media.Rescale(int64(min(t.length, uint64(maxUnits))), int64(f.movie.scale), int64(t.scale))
+	f.film.Length, f.film.Start = f.units(t.length), f.units(uint64(t.delayed))
 	if !x.Video {
 		f.film.Delay = f.samples(t.shown)
 	}
@@ -139,7 +139,7 @@ func (f *filmTrack) read() error {
 		count++
 		f.bytes += int64(p.size)
 		packet := media.FilmPacket{
-			Decode: p.decode, Shown: p.shown() - t.shown, Length: int64(p.length), Key: p.key, Pos: p.pos, Size: int64(p.size),
+			Decode: p.decode + f.film.Start, Shown: p.shown() - t.shown + f.film.Start, Length: int64(p.length), Key: p.key, Pos: p.pos, Size: int64(p.size),
 		}
 		if !x.Video {
 			packet.Samples = f.samples(int64(p.length))
@@ -156,10 +156,15 @@ func (f *filmTrack) read() error {
 		return media.Damaged("%d packets have a size, %d a place", b.sizes.SampleNumber, count)
 	case uint64(units) != t.media:
 		return media.Damaged("its media header says that it lasts %d units, and its packets last %d", t.media, units)
-	case t.header != t.length:
-		return media.Damaged("its track header says that it lasts %d units, and its edit list %d", t.header, t.length)
+	case t.header != uint64(t.delayed)+t.length:
+		return media.Damaged("its track header says that it lasts %d units, and its edit list %d", t.header, uint64(t.delayed)+t.length)
 	}
 	return nil
+}
+
+// units converts units of the movie to those of the track. Nothing is lost: writers choose the movie's scale as a multiple of each track's.
+func (f *filmTrack) units(n uint64) int64 {
+	return media.Rescale(int64(min(n, uint64(maxUnits))), int64(f.movie.scale), int64(f.track.scale))
 }
 
 // front reads the first bytes of a packet, as far as they may be needed to tell what frame it is.

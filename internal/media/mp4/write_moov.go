@@ -16,7 +16,7 @@ const undetermined = 0x55C4
 func (w *writer) moov() []byte {
 	var longest uint64
 	for i := range w.tracks {
-		longest = max(longest, w.inMovie(&w.tracks[i], w.tracks[i].Length))
+		longest = max(longest, w.inMovie(&w.tracks[i], w.tracks[i].Start+w.tracks[i].Length))
 	}
 	version, times := timesAnd(u32(uint32(w.scale)), longest)
 	parts := [][]byte{newFullBox("mvhd", version, 0, times,
@@ -46,7 +46,7 @@ func timesAnd(between []byte, duration uint64) (version byte, b []byte) {
 func (w *writer) trak(i int) []byte {
 	t := &w.tracks[i]
 	const enabledInMovie = 3
-	version, times := timesAnd(u32(uint32(i+1), 0), w.inMovie(t, t.Length))
+	version, times := timesAnd(u32(uint32(i+1), 0), w.inMovie(t, t.Start+t.Length))
 	group, volume := uint16(0), uint16(0)
 	if !t.Video() {
 		group, volume = 1, 0x100
@@ -56,13 +56,29 @@ func (w *writer) trak(i int) []byte {
 	return newBox("trak", tkhd, newBox("edts", w.elst(t)), w.mdia(i))
 }
 
-// elst shows Length ticks, from the first that is seen or heard. Length 0 means all that fragments hold.
+// elst shows nothing for Start ticks, and then Length ticks, from the first that is seen or heard. Length 0 means all that fragments
+// hold.
 func (w *writer) elst(t *writerTrack) []byte {
-	length, start := w.inMovie(t, t.Length), uint64(t.start*t.tick)
-	if length > math.MaxUint32 || start > math.MaxInt32 {
-		return newFullBox("elst", 1, 0, u32(1), u64(length, start), u16(1, 0))
+	const empty = math.MaxUint64 // -1: nothing of the media
+	edits := [][2]uint64{{w.inMovie(t, t.Length), uint64(t.start * t.tick)}}
+	if t.Start > 0 {
+		edits = append([][2]uint64{{w.inMovie(t, t.Start), empty}}, edits...)
 	}
-	return newFullBox("elst", 0, 0, u32(1, uint32(length), uint32(start)), u16(1, 0))
+	version, rows := byte(0), []byte(nil)
+	for _, edit := range edits {
+		if edit[0] > math.MaxUint32 || edit[1] > math.MaxInt32 && edit[1] != empty {
+			version = 1
+		}
+	}
+	for _, edit := range edits {
+		if version == 1 {
+			rows = append(rows, u64(edit[0], edit[1])...)
+		} else {
+			rows = append(rows, u32(uint32(edit[0]), uint32(edit[1]))...)
+		}
+		rows = append(rows, u16(1, 0)...)
+	}
+	return newFullBox("elst", version, 0, u32(uint32(len(edits))), rows)
 }
 
 func (w *writer) mdia(i int) []byte {

@@ -91,8 +91,8 @@ func planTrack(t media.OutputTrack) (writerTrack, error) {
 		return p, errors.New("it has too many samples")
 	case t.TickNum <= 0 || t.TickDen <= 0 || t.TickNum > maxMovieScale || t.TickDen > maxMovieScale:
 		return p, fmt.Errorf("its tick is %d/%d seconds", t.TickNum, t.TickDen)
-	case t.Length <= 0 || t.Delay < 0:
-		return p, fmt.Errorf("it lasts %d ticks after a delay of %d", t.Length, t.Delay)
+	case t.Length <= 0 || t.Delay < 0 || t.Start < 0:
+		return p, fmt.Errorf("it lasts %d ticks from tick %d on after a delay of %d", t.Length, t.Start, t.Delay)
 	}
 	p.planScale()
 	p.start = t.Delay
@@ -238,7 +238,7 @@ func (w *writer) planChunks() {
 		for i := range w.tracks {
 			t := &w.tracks[i]
 			c := chunk{track: i, first: next[i]}
-			for next[i] < len(t.Samples) && (ticks[i]-t.start)*t.TickNum < second*t.TickDen {
+			for next[i] < len(t.Samples) && (ticks[i]-t.start+t.Start)*t.TickNum < second*t.TickDen {
 				ticks[i] += int64(t.Samples[next[i]].Len)
 				next[i]++
 				c.count++

@@ -1,0 +1,43 @@
+package h264
+
+import (
+	"errors"
+
+	"roomreel/internal/media/bitstream"
+)
+
+// AnnexB appends the NAL units of a packet to out behind start codes, as it is stored in a segment. The error says why the packet
+// cannot be a frame of a stream that has the parameter sets of c and no others.
+func (f Framing) AnnexB(out, packet []byte, c Config) ([]byte, error) {
+	size := bitstream.NALFraming(packet, f.lengthSize)
+	slices := 0
+	for len(packet) > 0 {
+		if size > 0 && len(packet) < size {
+			return out, errors.New("it is cut short")
+		}
+		nal, rest := bitstream.CutNAL(packet, size)
+		if size > 0 && size+len(nal)+len(rest) != len(packet) {
+			return out, errors.New("it is cut short")
+		}
+		if packet = rest; len(nal) == 0 {
+			continue
+		}
+		switch nal[0] & 0x1f {
+		case nalSlice, nalSlicePartition, nalIDR:
+			slices++
+		case nalAUD:
+			continue
+		case nalSPS, nalPPS:
+			if !c.has(nal) {
+				return out, errors.New("its parameter sets are others")
+			}
+			continue
+		}
+		out = append(append(out, 0), bitstream.StartCode...)
+		out = append(out, nal...)
+	}
+	if slices == 0 {
+		return out, errors.New("it holds no slice")
+	}
+	return out, nil
+}
