@@ -20,7 +20,8 @@ func TestConnections_EndWhatWaitsForTheLongestTime(t *testing.T) {
 			<-release
 		}
 	}))
-	server.Config.ConnState = (&connections{most: most, open: newConnections(0).open}).changed
+	limit := &connections{most: most, open: newConnections(0).open}
+	server.Config.ConnState = limit.changed
 	server.Start()
 	defer server.Close()
 	dial := func() net.Conn {
@@ -54,6 +55,19 @@ func TestConnections_EndWhatWaitsForTheLongestTime(t *testing.T) {
 			t.Errorf("a connection over the limit: %v", err)
 		}
 		idle = append(idle, connection)
+		// The server answers before it reports that the connection waits.
+		deadline := time.Now().Add(10 * time.Second)
+		for want := min(len(idle), most-1); ; time.Sleep(time.Millisecond) {
+			limit.mu.Lock()
+			waiting := limit.waiting.Len()
+			limit.mu.Unlock()
+			if waiting == want {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%d connections wait, want %d", waiting, want)
+			}
+		}
 	}
 	kept := 0
 	for i, connection := range idle {
@@ -61,7 +75,6 @@ func TestConnections_EndWhatWaitsForTheLongestTime(t *testing.T) {
 		if err == nil {
 			kept++
 		}
-		// The server may report that a connection waits after the next one has begun.
 		if last := i == len(idle)-1; err == nil && i < most || last && err != nil {
 			t.Errorf("connection %d of %d: %v", i, len(idle), err)
 		}
