@@ -4,21 +4,22 @@
 #
 # roomreel-render is linked with the FFmpeg of a release, so it is built in a folder tree of that release: .cache/dist/RELEASE, which
 # is made once. Delete it for newer packages of the release. The same commit, Go and libraries give the same bytes.
-# VERSION replaces the version, which is that of cmd/roomreel/main.go.
+# VERSION replaces the version, which is that of cmd/roomreel/main.go; OUT the folder; ARCHES the architectures, this machine's first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/roots.sh
 scripts/setup.sh dist
-releases=("$@")
-[ $# -gt 0 ] || releases=(bookworm trixie)
+[ $# -eq 0 ] || releases=("$@")
+out=${OUT:-dist}
+arches=${ARCHES:-$(dpkg --print-architecture) $(other_arch)}
 
 version=${VERSION:-$(sed -n 's/^var version = "\(.*\)"$/\1/p' cmd/roomreel/main.go)}
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export TZ=UTC LC_ALL=C
 flags=(-trimpath -ldflags "-s -w -X main.version=$version")
 work=$PWD/.cache/dist/work
-rm -rf "$work" dist
-mkdir -p "$work" dist
+rm -rf "$work" "$out"
+mkdir -p "$work" "$out"
 
 # common ROOT: writes the files that are the same in all packages: pages, scripts, texts.
 common() {
@@ -39,7 +40,7 @@ common() {
 	gzip -n9 <CHANGELOG.md >"$share/doc/roomreel/changelog.gz"
 }
 
-for arch in amd64 arm64; do
+for arch in $arches; do
 	CGO_ENABLED=0 GOARCH=$arch go build "${flags[@]}" -o "$work/roomreel.$arch" ./cmd/roomreel
 done
 [ -e "$work/roomreel.$(go env GOHOSTARCH)" ] || { echo "dist.sh: packages are made on amd64 or arm64" >&2; exit 1; }
@@ -49,7 +50,7 @@ for release in "${releases[@]}"; do
 	make_root "$release"
 	number=$(release_number "$release")
 	# The versions of libraries that the child needs, as Debian states them.
-	for arch in $(dpkg --print-architecture) $(other_arch); do
+	for arch in $arches; do
 		stage=$work/$release.$arch
 		mkdir -p "$stage/usr/bin"
 		build_render "$release" "$arch" "$stage/usr/bin/roomreel-render"
@@ -65,12 +66,12 @@ for release in "${releases[@]}"; do
 		# shellcheck disable=SC2046 # the list is words
 		in_root "$release" dpkg-query -W -f '${Package} ${Version} ${Architecture}\n' $(sed "s/\$/:$arch/" "$work/$release.libraries") >"$work/packages" 2>/dev/null || true # libmfx1 is on amd64 alone
 		name=roomreel_$version~deb${number}_$arch
-		"$work/parts" -version "$version" -packages "$work/packages" -sbom "dist/$name.cdx.json" \
+		"$work/parts" -version "$version" -packages "$work/packages" -sbom "$out/$name.cdx.json" \
 			-licenses "$stage/usr/share/doc/roomreel/THIRD-PARTY-LICENSES" "$stage/usr/bin/roomreel" "$stage/usr/bin/roomreel-render"
-		cp "dist/$name.cdx.json" "$stage/usr/share/doc/roomreel/roomreel.cdx.json"
+		cp "$out/$name.cdx.json" "$stage/usr/share/doc/roomreel/roomreel.cdx.json"
 
 		find "$stage" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-		tar --sort=name --owner=0 --group=0 --numeric-owner --transform "s|^\.|roomreel-$version|" -C "$stage" -c . | gzip -n9 >"dist/$name.tar.gz"
+		tar --sort=name --owner=0 --group=0 --numeric-owner --transform "s|^\.|roomreel-$version|" -C "$stage" -c . | gzip -n9 >"$out/$name.tar.gz"
 		mkdir -m755 "$stage/DEBIAN"
 		install -m755 packaging/postinst packaging/prerm packaging/postrm "$stage/DEBIAN/"
 		echo /etc/roomreel/roomreel.toml >"$stage/DEBIAN/conffiles"
@@ -90,8 +91,8 @@ for release in "${releases[@]}"; do
 			 run in a child process without network, files or privileges.
 		CONTROL
 		find "$stage" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-		dpkg-deb --root-owner-group -Zxz --build "$stage" "dist/$name.deb" >/dev/null
+		dpkg-deb --root-owner-group -Zxz --build "$stage" "$out/$name.deb" >/dev/null
 	done
 done
-(cd dist && sha256sum -- *.deb *.tar.gz *.json >SHA256SUMS)
-ls -l dist
+(cd "$out" && sha256sum -- *.deb *.tar.gz *.json >SHA256SUMS)
+ls -l "$out"

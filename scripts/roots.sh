@@ -1,6 +1,8 @@
 # roots.sh: folder trees of Debian releases, in which other scripts build and test. They are made with mmdebstrap, as root.
 # shellcheck shell=bash
+. scripts/libraries.sh
 roots=$PWD/.cache/dist
+releases=(bookworm trixie)
 
 other_arch() { case $(dpkg --print-architecture) in amd64) echo arm64 ;; *) echo amd64 ;; esac; }
 triplet() { case $1 in amd64) echo x86_64-linux-gnu ;; arm64) echo aarch64-linux-gnu ;; esac; }
@@ -8,31 +10,33 @@ triplet() { case $1 in amd64) echo x86_64-linux-gnu ;; arm64) echo aarch64-linux
 # mirror prints where this machine gets Debian's packages.
 mirror() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | head -1; }
 
-# tree NAME RELEASE OPTION...: makes a tree of a release with packages, unless it is there.
+# tree NAME RELEASE OPTION...: makes a tree of a release with packages, unless one of the same options is there.
 tree() {
 	local name=$1 release=$2
 	shift 2
-	[ ! -d "$roots/$name" ] || return 0
+	[ "$(cat "$roots/$name/options" 2>/dev/null)" != "$*" ] || return 0
 	echo "making $name with packages of Debian $release"
 	mkdir -p "$roots"
-	rm -rf "$roots/$name.new"
+	rm -rf "$roots/$name" "$roots/$name.new"
 	mmdebstrap --quiet "$@" "$release" "$roots/$name.new" "$(mirror)"
 	mkdir -p "$roots/$name.new"/{go,src,mod,cache,build}
+	echo "$*" >"$roots/$name.new/options"
 	mv "$roots/$name.new" "$roots/$name" # a tree that is there is whole
 }
 
-# make_root RELEASE: the tree in which roomreel-render is built, with the libraries of both architectures.
+# make_root RELEASE: the tree in which roomreel-render is built, with the libraries of both architectures, and tested.
 make_root() {
-	local other library libraries=gcc,libc6-dev,pkg-config,dpkg-dev
+	local other library packages=gcc,pkg-config,dpkg-dev,ffmpeg,fonts-dejavu-core
 	other=$(other_arch)
-	for library in libavcodec-dev libavutil-dev libyuv-dev libc6-dev; do libraries+=,$library,$library:$other; done
+	for library in libc6-dev $(printf '%s\n' "${!libraries[@]}" | sort); do packages+=,$library,$library:$other; done
 	tree "$1" "$1" --variant=apt --architectures="$(dpkg --print-architecture),$other" \
-		--include="$libraries,gcc-$(triplet "$other" | tr _ -)"
+		--include="$packages,gcc-$(triplet "$other" | tr _ -)"
 }
 
 release_number() { sed -n 's/^VERSION_ID="\(.*\)"/\1/p' "$roots/$1/etc/os-release" | grep . || echo "$1"; }
 
-# in_root NAME COMMAND...: runs a command in a tree, with this machine's Go and its module cache. The mounts end with the command.
+# in_root NAME COMMAND...: runs a command in a tree, with this machine's Go and its modules. The mounts end with the command. The build
+# cache is the tree's own: Go does not see when the headers of C libraries are others.
 in_root() {
 	local root=$roots/$1
 	shift
@@ -42,7 +46,6 @@ in_root() {
 		mount --bind -o ro "$(go env GOROOT)" "$root/go"
 		mount --bind "$src" "$root/src"
 		mount --bind "$(go env GOMODCACHE)" "$root/mod"
-		mount --bind "$(go env GOCACHE)" "$root/cache"
 		mount -t proc proc "$root/proc"
 		mount --rbind /dev "$root/dev"
 		exec chroot "$root" env -i HOME=/root LC_ALL=C.UTF-8 PATH=/go/bin:/usr/sbin:/usr/bin:/sbin:/bin GOMODCACHE=/mod GOCACHE=/cache \
@@ -56,4 +59,11 @@ build_render() {
 	in_root "$1" sh -c 'cd /src && CGO_ENABLED=1 GOARCH=$1 CC=$2-gcc PKG_CONFIG_LIBDIR=/usr/lib/$2/pkgconfig:/usr/share/pkgconfig \
 		go build -trimpath -ldflags "-s -w" -o /build/roomreel-render ./cmd/roomreel-render' sh "$2" "$(triplet "$2")"
 	install -m755 "$roots/$1/build/roomreel-render" "$3"
+}
+
+# test_release RELEASE: runs the tests of codecs and rendering against the FFmpeg of a release. Results of tests are cached in the tree.
+test_release() {
+	make_root "$1"
+	printf '\n== %s: tests with %s\n' "$1" "$(in_root "$1" ffmpeg -version | head -1)"
+	in_root "$1" sh -c 'cd /src && ROOMREEL_TEST_REQUIRE=ffmpeg,render go test ./internal/codec/... ./internal/render/...'
 }

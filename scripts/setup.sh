@@ -5,6 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:?usage: setup.sh demo|bench|test|dist|distributions}
+. scripts/libraries.sh
 cache=$PWD/.cache/bin
 missing=()
 
@@ -32,14 +33,13 @@ case $what in demo | bench | test | dist | distributions) ;; *) echo "setup.sh: 
 
 has go >/dev/null || { echo "setup.sh: Go is missing; go.mod names the version, go.dev/dl has it" >&2; exit 1; }
 
-# For the build: the codec libraries and a C compiler. libyuv has no pkg-config file.
+# For the build: a C compiler and the libraries of the render child.
 need gcc has gcc
 need libc6-dev test -e /usr/include/stdlib.h
 need make has make
 need pkg-config has pkg-config
-need libavcodec-dev pkg-config --exists libavcodec
-need libavutil-dev pkg-config --exists libavutil
-need libyuv-dev test -e /usr/include/libyuv.h
+# shellcheck disable=SC2086 # the command is words
+for library in "${!libraries[@]}"; do need "$library" ${libraries[$library]}; done
 # To make rooms, and to check films independently.
 need ffmpeg has ffmpeg
 # The demo writes names into its videos.

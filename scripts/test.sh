@@ -45,4 +45,6 @@ tests race -race -short -timeout 15m $(go list ./internal/... |
 	grep -vE '/(codec|config|keyring|layout|manifest|objectkey|plan|timeline|twilio|media(/.*)?)$|test$')
 step 'fuzz'
 scripts/fuzz.sh
+step 'packages and FFmpeg of Debian releases'
+scripts/test-releases.sh
 step 'done'

@@ -128,6 +128,9 @@ func TestCaptures_FromLibraries(t *testing.T) {
 			p.names = newNames(t, account, p.host, calls.host, files)
 			film := filepath.Join(t.TempDir(), "film.mp4")
 			environment := append(server{url: "http://" + p.host}.environment(account), l.environment...)
+			if *capturing {
+				environment = append(environment, "ROOMREEL_URL=http://"+p.host)
+			}
 			environment = append(environment, "ROOM_FILES="+files, "FILM="+film, "PUBLIC_KEY="+key, "CALLBACK="+calls.url)
 			client{name, nil, parts[:len(parts)-1]}.runScenario(t, l.command(t, "scenario"), environment)
 			checkFilm(t, film)

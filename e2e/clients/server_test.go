@@ -131,9 +131,9 @@ func (s server) account(t *testing.T, name string) account {
 	return a
 }
 
-// environment returns the environment that the connect files read.
+// environment returns the environment that the connect files read. People write the server's address with a slash at the end, too.
 func (s server) environment(a account) []string {
-	return append(os.Environ(), "ROOMREEL_URL="+s.url,
+	return append(os.Environ(), "ROOMREEL_URL="+s.url+"/",
 		"TWILIO_ACCOUNT_SID="+a.SID, "TWILIO_API_KEY="+a.Key, "TWILIO_API_SECRET="+a.Secret)
 }
 

@@ -127,11 +127,14 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(out, trimmed)
 }
 
-// trimSlash removes one slash at the end of the path. It refuses paths that ServeMux would redirect, such as those with // or
-// /../ in them.
+// trimSlash removes one slash at the end of the path, and one of two at its front, which comes from a base URL with a slash at its end.
+// It refuses paths that ServeMux would redirect, such as those with // or /../ in them.
 func trimSlash(r *http.Request) (*http.Request, bool) {
 	escaped := r.URL.EscapedPath()
 	trimmed := strings.TrimSuffix(escaped, "/")
+	if strings.HasPrefix(trimmed, "//") {
+		trimmed = trimmed[1:]
+	}
 	if trimmed == "" || path.Clean(trimmed) != trimmed || r.Method == http.MethodConnect {
 		return r, false
 	}

@@ -34,6 +34,7 @@ func TestEveryEndpoint(t *testing.T) {
 		t.Errorf("by name: %s, want %s", got, sid)
 	}
 	get("/v1/Rooms/" + sid)
+	get("//v1/Rooms/" + sid + "/") // with a base URL that ends with a slash
 	get("/v1/Rooms", "UniqueName", "stand up/ü", "Status", "in-progress", "DateCreatedAfter", "2020-01-01T00:00:00Z")
 	get("/v1/Rooms/" + sid + "/RecordingRules")
 	as.want(t, 200, "POST", "/v1/Rooms/"+sid+"/RecordingRules", "Rules", `[{"type":"include","all":true},{"type":"exclude","kind":"video","publisher":"bob"}]`)

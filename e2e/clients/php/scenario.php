@@ -4,6 +4,7 @@
 
 require getenv('TWILIO_LIBRARY');
 require __DIR__ . '/connect.php';
+require __DIR__ . '/media.php';
 
 use Twilio\Exceptions\RestException;
 
@@ -40,15 +41,6 @@ function refused(int $status, int $code, callable $call): void
 function sids(array $list): array
 {
     return array_map(fn ($one) => $one->sid, $list);
-}
-
-// Asks a Media resource where the media is, and fetches it from there without signing in.
-function download(string $uri): string
-{
-    global $client;
-    $answer = $client->request('GET', $uri);
-    check($answer->getStatusCode() === 302, $answer->getContent());
-    return file_get_contents($answer->getContent()['redirect_to']);
 }
 
 function upload(string $room, array $track): string
@@ -110,7 +102,8 @@ $audioOnly = $video->rooms($room)->recordings->read(['sourceSid' => $all[0]->sou
 check(count($audioOnly) === 1 && [$audioOnly[0]->trackName, $audioOnly[0]->codec] === ['bob-microphone', 'opus'], $audioOnly);
 $one = $video->rooms($room)->recordings($recordings[0])->fetch();
 check([$one->status, $one->type, $one->codec] === ['completed', 'video', 'vp8'], $one);
-check(download($one->links['media']) === file_get_contents(getenv('ROOM_FILES') . '/' . TRACKS[0][0]));
+saveMedia($client, $one->links['media'], getenv('FILM'));
+check(file_get_contents(getenv('FILM')) === file_get_contents(getenv('ROOM_FILES') . '/' . TRACKS[0][0]));
 echo "recordings\n";
 
 check(count($video->rooms($room)->participants->read()) === 2);
@@ -159,9 +152,8 @@ check(count($of(['status' => 'completed', 'dateCreatedAfter' => $past])) === 3);
 check($of(['dateCreatedBefore' => $past]) === []);
 echo "compositions\n";
 
-$media = download($film->links['media'] . '?Ttl=60&ContentDisposition=inline');
-check(substr($media, 4, 4) === 'ftyp');
-file_put_contents(getenv('FILM'), $media);
+saveMedia($client, $film->links['media'] . '?Ttl=60&ContentDisposition=inline', getenv('FILM'));
+check(substr(file_get_contents(getenv('FILM')), 4, 4) === 'ftyp');
 echo "media\n";
 
 $replaced = $video->compositionHooks($hook->sid)->update('Faces', ['videoLayout' => LAYOUT, 'enabled' => false]);

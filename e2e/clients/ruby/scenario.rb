@@ -3,6 +3,7 @@
 require 'json'
 require 'net/http'
 require_relative 'connect'
+require_relative 'media'
 
 $stdout.sync = true
 MAX_POLLS = 1200 # how often a composition is fetched, every 100 ms
@@ -27,13 +28,6 @@ rescue Twilio::REST::RestError => e
   check([e.status_code, e.code] == [status, code] && !e.message.empty?, e)
 else
   raise "not refused with #{status} and #{code}"
-end
-
-# Asks a Media resource where the media is, and fetches it from there without signing in.
-def download(uri)
-  answer = CLIENT.request('video.twilio.com', 443, 'GET', uri)
-  check(answer.status_code == 302, answer)
-  Net::HTTP.get(URI(answer.body['redirect_to']))
 end
 
 def upload(room, track)
@@ -85,7 +79,8 @@ audio_only = VIDEO.rooms(room).recordings.list(source_sid: all[0].source_sid)
 check(audio_only.map { |r| [r.track_name, r.codec] } == [%w[bob-microphone opus]], audio_only)
 one = VIDEO.rooms(room).recordings(recordings[0]).fetch
 check([one.status, one.type, one.codec] == %w[completed video vp8], one)
-check(download(one.links['media']) == File.binread(File.join(ENV.fetch('ROOM_FILES'), TRACKS[0][0])))
+save_media(CLIENT, one.links['media'], ENV.fetch('FILM'))
+check(File.binread(ENV.fetch('FILM')) == File.binread(File.join(ENV.fetch('ROOM_FILES'), TRACKS[0][0])))
 puts 'recordings'
 
 check(VIDEO.rooms(room).participants.list.length == 2)
@@ -136,9 +131,8 @@ check(of.call(status: 'completed', date_created_after: past).length == 3)
 check(of.call(date_created_before: past) == [])
 puts 'compositions'
 
-media = download("#{film.links['media']}?Ttl=60&ContentDisposition=inline")
-check(media[4, 4] == 'ftyp')
-File.binwrite(ENV.fetch('FILM'), media)
+save_media(CLIENT, "#{film.links['media']}?Ttl=60&ContentDisposition=inline", ENV.fetch('FILM'))
+check(File.binread(ENV.fetch('FILM'))[4, 4] == 'ftyp')
 puts 'media'
 
 replaced = VIDEO.composition_hooks(hook.sid).update(friendly_name: 'Faces', video_layout: LAYOUT, enabled: false)
