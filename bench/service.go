@@ -38,9 +38,11 @@ func (b *bench) serve(ctx context.Context, flags ...string) (s *server.Server, d
 // node starts one more node of a service.
 func (b *bench) node(ctx context.Context, data string, before []string, as *server.Server, flags ...string) (*server.Server, error) {
 	line := b.command()
+	b.nodes++
+	log := filepath.Join(b.work, fmt.Sprintf("node-%d.log", b.nodes))
 	flags = append([]string{"--set", "webhook.allow=127.0.0.0/8", "--set", "limits.reads_per_second=0", "--set", "limits.writes_per_second=0"}, flags...)
 	return server.Start(ctx, server.Options{
-		Program: line[len(line)-1], Before: append(before, line[:len(line)-1]...), Data: data, Log: filepath.Join(b.work, "server.log"), Flags: flags, As: as,
+		Program: line[len(line)-1], Before: append(before, line[:len(line)-1]...), Data: data, Log: log, Flags: flags, As: as,
 	})
 }
 
@@ -274,12 +276,15 @@ func workers(ctx context.Context, b *bench) (figure, error) {
 	}
 	var one, two []time.Duration
 	for range b.turns {
-		for count, to := range map[int]*[]time.Duration{1: &one, 2: &two} {
-			took, err := with(count)
+		for _, nodes := range []struct {
+			count int
+			took  *[]time.Duration
+		}{{1, &one}, {2, &two}} {
+			took, err := with(nodes.count)
 			if err != nil {
-				return figure{}, fmt.Errorf("%d workers: %w", count, err)
+				return figure{}, fmt.Errorf("%d workers: %w", nodes.count, err)
 			}
-			*to = append(*to, took)
+			*nodes.took = append(*nodes.took, took)
 		}
 	}
 	same := func(d time.Duration) time.Duration { return d }
