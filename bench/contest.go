@@ -97,6 +97,9 @@ func (o result) what() string {
 	if o.ssim > 0 {
 		text += fmt.Sprintf(", SSIM %.4f and %.4f", o.ourSSIM, o.ssim)
 	}
+	if o.turns == 1 {
+		text += ", one turn"
+	}
 	return text
 }
 

@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -42,11 +43,12 @@ type bench struct {
 	rooms, work    string   // folders
 	profile        string   // file that receives perf's data; "" for none
 	results        map[string]ended
+	nodes          int // of services that were started
 }
 
 func main() {
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := measureRows(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -54,7 +56,7 @@ func main() {
 	}
 }
 
-func measureRows(ctx context.Context) error {
+func measureRows(ctx context.Context) (err error) {
 	chosen, err := choose(*rowNames)
 	if err != nil {
 		return err
@@ -75,9 +77,18 @@ func measureRows(ctx context.Context) error {
 	if b.work, err = os.MkdirTemp("", "roomreel-bench-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(b.work)
+	defer func() {
+		if err != nil && ctx.Err() == nil {
+			note("logs and films are kept in %s", b.work)
+			return
+		}
+		os.RemoveAll(b.work)
+	}()
 	if b.rooms == "" {
-		b.rooms = filepath.Join(b.work, "rooms")
+		if b.rooms, err = os.MkdirTemp("", "roomreel-rooms-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(b.rooms)
 	}
 	if *profiles != "" {
 		if err := os.MkdirAll(*profiles, 0o755); err != nil {

@@ -193,7 +193,7 @@ func still(b *bench) contest {
 func audio(format string, hand []string) func(*bench) contest {
 	return func(b *bench) contest {
 		return contest{
-			name: "audio " + format, room: spec{name: "microphones", seconds: b.seconds, loops: 5, microphones: 4}, film: film{fps: 25, format: format}, hand: hand,
+			name: "audio " + format, room: spec{name: "microphones", seconds: 5 * b.seconds, microphones: 4}, film: film{fps: 25, format: format}, hand: hand,
 		}
 	}
 }
@@ -201,7 +201,7 @@ func audio(format string, hand []string) func(*bench) contest {
 // copied is a room of one participant that fills the canvas in the codecs of the film, so that nothing has to be encoded.
 func copied(b *bench) contest {
 	return contest{
-		name: "copied", room: spec{name: "alone", seconds: b.seconds, loops: 5, cameras: people(1, webcam), microphones: 1}, most: 1,
+		name: "copied", room: spec{name: "alone", seconds: 5 * b.seconds, cameras: people(1, webcam), microphones: 1}, most: 1,
 		film: film{w: 640, h: 480, fps: 30, format: "webm", cells: grid(640, 480, 1, 1)},
 	}
 }

@@ -38,9 +38,11 @@ func (b *bench) serve(ctx context.Context, flags ...string) (s *server.Server, d
 // node starts one more node of a service.
 func (b *bench) node(ctx context.Context, data string, before []string, as *server.Server, flags ...string) (*server.Server, error) {
 	line := b.command()
+	b.nodes++
+	log := filepath.Join(b.work, fmt.Sprintf("node-%d.log", b.nodes))
 	flags = append([]string{"--set", "webhook.allow=127.0.0.0/8", "--set", "limits.reads_per_second=0", "--set", "limits.writes_per_second=0"}, flags...)
 	return server.Start(ctx, server.Options{
-		Program: line[len(line)-1], Before: append(before, line[:len(line)-1]...), Data: data, Log: filepath.Join(b.work, "server.log"), Flags: flags, As: as,
+		Program: line[len(line)-1], Before: append(before, line[:len(line)-1]...), Data: data, Log: log, Flags: flags, As: as,
 	})
 }
 
@@ -52,12 +54,12 @@ func parameters(sid roomreel.RoomSID, f film, r *room) url.Values {
 	}
 }
 
-// compose asks for a film and waits until it is completed, as an application does. It returns how long that took.
-func compose(ctx context.Context, api *client.Client, parameters url.Values) (time.Duration, error) {
+// compose asks for a film and waits until it is completed. It asks how far it is at an interval, and returns how long that took.
+func compose(ctx context.Context, api *client.Client, parameters url.Values, interval time.Duration) (time.Duration, error) {
 	began := time.Now()
 	composition, err := api.CreateComposition(ctx, parameters)
 	for err == nil && composition.Status.InProgress() {
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(interval)
 		composition, err = api.Composition(ctx, composition.SID)
 	}
 	if err == nil && composition.Status != roomreel.CompositionCompleted {
@@ -69,7 +71,6 @@ func compose(ctx context.Context, api *client.Client, parameters url.Values) (ti
 // latency is the time from the request of a short film to its end, on an idle service.
 func latency(ctx context.Context, b *bench) (figure, error) {
 	const times = 9
-	shown := standardFilm
 	room, err := b.room(ctx, spec{name: "short", seconds: 5, cameras: people(4, webcam), microphones: 4})
 	if err != nil {
 		return figure{}, err
@@ -86,7 +87,7 @@ func latency(ctx context.Context, b *bench) (figure, error) {
 	var took []time.Duration
 	for range times {
 		time.Sleep(time.Second) // it is idle again
-		t, err := compose(ctx, s.API, parameters(sid, shown, room))
+		t, err := compose(ctx, s.API, parameters(sid, standardFilm, room), 10*time.Millisecond)
 		if err != nil {
 			return figure{}, err
 		}
@@ -146,7 +147,7 @@ func progress(ctx context.Context, b *bench) (figure, error) {
 	defer listener.Close()
 	asked := parameters(sid, standardFilm, room)
 	asked.Set("StatusCallback", "http://"+socket.Addr().String()+"/")
-	took, err := compose(ctx, s.API, asked)
+	took, err := compose(ctx, s.API, asked, 50*time.Millisecond)
 	if err != nil {
 		return figure{}, err
 	}
@@ -271,16 +272,19 @@ func workers(ctx context.Context, b *bench) (figure, error) {
 			defer worker.Stop()
 		}
 		time.Sleep(time.Second)
-		return compose(ctx, front.API, parameters(sid, standardFilm, room))
+		return compose(ctx, front.API, parameters(sid, standardFilm, room), 50*time.Millisecond)
 	}
 	var one, two []time.Duration
 	for range b.turns {
-		for count, to := range map[int]*[]time.Duration{1: &one, 2: &two} {
-			took, err := with(count)
+		for _, nodes := range []struct {
+			count int
+			took  *[]time.Duration
+		}{{1, &one}, {2, &two}} {
+			took, err := with(nodes.count)
 			if err != nil {
-				return figure{}, fmt.Errorf("%d workers: %w", count, err)
+				return figure{}, fmt.Errorf("%d workers: %w", nodes.count, err)
 			}
-			*to = append(*to, took)
+			*nodes.took = append(*nodes.took, took)
 		}
 	}
 	same := func(d time.Duration) time.Duration { return d }
