@@ -100,7 +100,7 @@ func TestCompose_CopiesARecordingThatFillsTheFilm(t *testing.T) {
 				checkColoursOfContainer(t, out)
 			}
 			flashes, beeps := film.Flashes(t, image.Rect(0, 0, 320, 240)), beepsOf(t, out, fixture.People[0].Tone)
-			heard := beepsOf(t, filepath.Join(filepath.Dir(manifest), "microphone.mka"), fixture.People[0].Tone)
+			recorded := beepsOf(t, filepath.Join(filepath.Dir(manifest), "microphone.mka"), fixture.People[0].Tone)
 			if len(flashes) != 4 || len(beeps) != 4 {
 				t.Fatalf("flashes %v and beeps %v, want 4 of each", flashes, beeps)
 			}
@@ -109,7 +109,7 @@ func TestCompose_CopiesARecordingThatFillsTheFilm(t *testing.T) {
 				if late := flashes[i].Start - second - test.camera.Offset; late < -ms || late > 34*ms {
 					t.Errorf("flash %d is at %v, %v late", i, flashes[i].Start, late)
 				}
-				if off := beeps[i] - heard[i] - test.microphone.Offset; off.Abs() > ms {
+				if off := beeps[i] - recorded[i] - test.microphone.Offset; off.Abs() > ms {
 					t.Errorf("beep %d is at %v, %v off", i, beeps[i], off)
 				}
 			}

@@ -15,24 +15,24 @@ import (
 
 // Report says what went into a film and what did not. It is JSON, for a person who asks why a film looks as it does.
 type Report struct {
-	Streams   []string         `json:"streams"` // codecs, video first
-	Width     int              `json:"width,omitempty"`
-	Height    int              `json:"height,omitempty"`
-	FPS       int              `json:"fps,omitempty"`
-	Frames    int              `json:"frames"`
-	Samples   int64            `json:"samples"`
-	Seconds   float64          `json:"seconds"`
-	Chunks    int              `json:"chunks"`
+	Streams []string `json:"streams"` // codecs, video first
+	Width   int      `json:"width,omitempty"`
+	Height  int      `json:"height,omitempty"`
+	FPS     int      `json:"fps,omitempty"`
+	Frames  int      `json:"frames"`
+	Samples int64    `json:"samples"`
+	Seconds float64  `json:"seconds"`
+	Chunks  int      `json:"chunks"`
 	// VideoCopied and AudioCopied say that the packets of a recording are the film's. Copied frames have the times of the recording, and
 	// there is no fps.
 	VideoCopied bool `json:"video_copied,omitempty"`
 	AudioCopied bool `json:"audio_copied,omitempty"`
 	// WhyVideoEncoded and WhyAudioEncoded say why they are not copied. They are empty in films of earlier versions of the program.
-	WhyVideoEncoded string `json:"why_video_encoded,omitempty"`
-	WhyAudioEncoded string `json:"why_audio_encoded,omitempty"`
-	Intervals []ReportInterval `json:"intervals"`
-	Tracks    []ReportTrack    `json:"tracks"`
-	Places    []ReportPlace    `json:"places"`
+	WhyVideoEncoded string           `json:"why_video_encoded,omitempty"`
+	WhyAudioEncoded string           `json:"why_audio_encoded,omitempty"`
+	Intervals       []ReportInterval `json:"intervals"`
+	Tracks          []ReportTrack    `json:"tracks"`
+	Places          []ReportPlace    `json:"places"`
 	// PlacesOmitted counts the places that the report has no room for.
 	PlacesOmitted int           `json:"places_omitted,omitempty"`
 	Visits        []ReportVisit `json:"visits"`
@@ -104,7 +104,8 @@ type ReportTrack struct {
 	Name        string   `json:"track_name"`
 	Kind        string   `json:"type"`
 	Codec       string   `json:"codec"`
-	Used        bool     `json:"used"` // a selector of the request names it
+	Copied      bool     `json:"copied,omitempty"` // its packets are those of the film; only the first were decoded
+	Used        bool     `json:"used"`             // a selector of the request names it
 	Start       float64  `json:"start"`
 	Length      float64  `json:"length"`
 	Packets     int      `json:"packets"` // of the recording
@@ -197,7 +198,8 @@ func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 		stats, lost := all.Tracks[i], slices.Contains(all.Lost, i)
 		line := ReportTrack{
 			Recording: string(t.Recording), Participant: t.Identity, Name: t.Name, Kind: string(t.Kind), Codec: t.Codec,
-			Used: t.Used, Length: t.Length.Seconds(),
+			Copied: film.VideoCopy != nil && film.VideoCopy.Track == i || film.AudioCopy != nil && film.AudioCopy.Track == i,
+			Used:   t.Used, Length: t.Length.Seconds(),
 			Packets: t.Packets, Decoded: stats.Decoded, Errors: stats.Errors, Shown: stats.Shown,
 			Audible: float64(stats.Samples) / timeline.SampleRate, Sizes: stats.Sizes,
 			KnownLater: t.KnownLater.Seconds(), StallAt: t.Clock.StallAt.Seconds(), Stall: string(t.Stall), Off: t.CameraOff, OffSeconds: t.OffTime.Seconds(),
