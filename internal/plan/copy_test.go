@@ -165,7 +165,9 @@ func TestCopy_IsDecided(t *testing.T) {
 		{"damaged timestamps", func(s *solo) { s.camera.Repaired, s.microphone.Repaired = 1, 1 }, "its timestamps are damaged", "its timestamps are damaged"},
 		{"an old index", func(s *solo) { s.camera.Stream = media.Stream{} }, "its index was made by an earlier version", ""},
 		{"packets that are no stream", func(s *solo) { s.camera.Stream.Why = "some of its frames are not to be shown" }, "some of its frames are not to be shown", ""},
-		{"no keyframe at the beginning", func(s *solo) { s.camera.Packets[0].Key, s.camera.Packets[0].Width, s.camera.Packets[0].Height = false, 0, 0 }, "it does not begin with a keyframe", ""},
+		{"no keyframe at the beginning", func(s *solo) {
+			s.camera.Packets[0].Key, s.camera.Packets[0].Width, s.camera.Packets[0].Height = false, 0, 0
+		}, "it does not begin with a keyframe", ""},
 		{"a huge frame", func(s *solo) { s.camera.Packets[9].Size = 9 << 20 }, "it has a frame of 9437184 bytes", ""},
 		{"a turned phone", func(s *solo) { s.camera.Display.Turn = 180 }, "players turn, mirror or crop its frames", ""},
 		{"a mirrored camera", func(s *solo) { s.camera.Display.Mirror = true }, "players turn, mirror or crop its frames", ""},
