@@ -209,8 +209,9 @@ func (c *Composer) probeVideo(ctx context.Context, task *plan.VideoTask, recordi
 	var packets feed
 	packets.add(0, 0, timeline.Clock{}, recording, [][2]int{{0, count}}, track.Parts...)
 	stats, err := c.probe(ctx, protocol.Plan{Video: video}, &packets, track.Track)
-	for _, size := range stats.Tracks[track.Track].Seen {
-		if err == nil && (size.Width != task.Canvas.W || size.Height != task.Canvas.H) {
+	for i := range stats.Tracks[track.Track].Seen {
+		size := &stats.Tracks[track.Track].Seen[i]
+		if size.At = track.Shift; err == nil && (size.Width != task.Canvas.W || size.Height != task.Canvas.H) {
 			err = notCopied("its frames have %dx%d pixels when they are decoded", size.Width, size.Height)
 		}
 	}
