@@ -2,6 +2,7 @@ package e2e
 
 import (
 	_ "embed"
+	"encoding/json"
 	"image"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -131,4 +133,92 @@ func starts(spans []fixture.Span) (list []time.Duration) {
 		list = append(list, s.Start)
 	}
 	return list
+}
+
+//go:embed browser/play.html
+var playerPage []byte
+
+// played is what a browser found when it played a film.
+type played struct {
+	Error         string
+	Duration      float64
+	Width, Height int
+	Audio         int // bytes that were decoded
+	Colours       [][3]uint8
+}
+
+// playInBrowser has a headless Chromium seek to times of a film, and then play it to its end.
+func playInBrowser(t *testing.T, film string, times []time.Duration) (found played) {
+	t.Helper()
+	fixture.Need(t, "chromium")
+	done := make(chan []byte, 1)
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPost:
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			done <- body
+		case r.URL.Path == "/film":
+			http.ServeFile(w, r, film)
+		default:
+			w.Header().Set("Content-Type", "text/html")
+			w.Write(playerPage)
+		}
+	}))
+	defer page.Close()
+	var list []string
+	for _, at := range times {
+		list = append(list, strconv.FormatFloat(at.Seconds(), 'f', 3, 64))
+	}
+	var said strings.Builder
+	browser := exec.Command("chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required",
+		"--mute-audio", "--no-first-run", "--user-data-dir="+t.TempDir(), page.URL+"/?times="+strings.Join(list, ","))
+	browser.Stdout, browser.Stderr = &said, &said
+	must(t, 0, browser.Start())
+	defer func() {
+		browser.Process.Signal(os.Interrupt) // so that it removes its children
+		browser.Wait()
+	}()
+	select {
+	case text := <-done:
+		must(t, 0, json.Unmarshal(text, &found))
+	case <-time.After(60 * time.Second):
+		t.Fatalf("Chromium did not play the film within a minute\n%s", &said)
+	}
+	return found
+}
+
+// A real browser plays films whose packets were copied, from any time on, also where a recording begins late.
+func TestCompose_CopiedFilmsPlayInABrowser(t *testing.T) {
+	camera := fixture.Recording{Offset: 230 * ms}
+	for format, manifest := range map[string]string{
+		"webm": soloRoom(t, camera, fixture.Recording{}, nil, nil),
+		"mp4":  soloRoom(t, camera, fixture.Recording{}, append(cameraEncoder, "-f", "matroska"), []string{"-c:a", "aac", "-f", "mp4"}),
+	} {
+		t.Run(format, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "film."+format)
+			if r := composeCopied(t, manifest, out); !r.VideoCopied || !r.AudioCopied {
+				t.Fatalf("%+v", r)
+			}
+			// In the middle of a flash and between flashes, and the frames around the beginning of a flash.
+			var times []time.Duration
+			for second := range 4 {
+				times = append(times, camera.Offset+time.Duration(second)*time.Second+50*ms, camera.Offset+time.Duration(second)*time.Second+500*ms)
+			}
+			times = append(times, camera.Offset+2*time.Second-15*ms, camera.Offset+2*time.Second+15*ms, 3900*ms)
+			found := playInBrowser(t, out, times)
+			if found.Error != "" || found.Width != 320 || found.Height != 240 || found.Audio == 0 || found.Duration < 4.2 || found.Duration > 4.3 {
+				t.Fatalf("%+v", found)
+			}
+			for i, c := range found.Colours {
+				into := (times[i] - camera.Offset) % time.Second
+				flash := min(c[0], c[1], c[2]) > 200
+				if want := into < 100*ms; flash != want {
+					t.Errorf("at %v it shows %v, want a flash: %t", times[i], c, want)
+				}
+			}
+		})
+	}
 }

@@ -290,7 +290,8 @@ func trackLines(t compose.ReportTrack) []string {
 		}
 	}
 	video := t.Kind == string(roomreel.Video)
-	say(true, "packets", "%d, %d decoded, %s", t.Packets, t.Decoded, count(t.Errors, "error"))
+	say(!t.Copied, "packets", "%d, %d decoded, %s", t.Packets, t.Decoded, count(t.Errors, "error"))
+	say(t.Copied, "packets", "%d, copied; the first %d were decoded to check them", t.Packets, t.Decoded)
 	say(video, "shown", "in %s", count(t.Shown, "frame"))
 	say(!video, "audible", "for %s", clock(t.Audible))
 	say(len(t.Seen) > 0, "sizes", "%s", listed(t.Seen, t.Sizes+1, func(s compose.ReportSize) string {

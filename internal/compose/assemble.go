@@ -56,7 +56,7 @@ func (c *Composer) WriteFilm(ctx context.Context, film *plan.Summary, segments S
 		}
 	}
 	if errors.Is(err, ErrMismatch) && (film.VideoCopy != nil || film.AudioCopy != nil) {
-		return Result{}, &NotCopiedError{err.Error()}
+		return Result{}, &NotCopiedError{err.Error(), err}
 	}
 	if err != nil {
 		return Result{}, fmt.Errorf("write the film: %w", err)

@@ -19,10 +19,16 @@ import (
 
 // NotCopiedError says that a recording is not what its plan takes it for, so that its packets cannot be the film's. The film has to be
 // planned again with plan.Options.NoCopy.
-type NotCopiedError struct{ Why string }
+type NotCopiedError struct {
+	Why string
+	Err error // that of the film's check; nil when packets are the reason
+}
 
-func (e *NotCopiedError) Error() string {
-	return "packets cannot be copied into the film: " + e.Why
+func (e *NotCopiedError) Error() string { return "packets cannot be copied into the film: " + e.Why }
+func (e *NotCopiedError) Unwrap() error { return e.Err }
+
+func notCopied(format string, args ...any) error {
+	return &NotCopiedError{Why: fmt.Sprintf(format, args...)}
 }
 
 // A child decodes the beginning of a recording that is copied: so much, and so many packets at most. It shows that a decoder takes the
@@ -62,7 +68,7 @@ func (c *Composer) copyVideo(ctx context.Context, task *plan.VideoTask, from int
 		err := eachPacket(ctx, recording, reader, chunk.From, chunk.To, func(p media.Packet, data []byte) error {
 			data, err := check(data)
 			if err != nil {
-				return &NotCopiedError{fmt.Sprintf("the packet at %.3f s of it: %v", p.Time.Seconds(), err)}
+				return notCopied("the packet at %.3f s of it: %v", p.Time.Seconds(), err)
 			}
 			if done++; done%copyProgress == 0 {
 				sink.Progress(done)
@@ -110,7 +116,7 @@ func (c *Composer) copyAudio(ctx context.Context, task *plan.AudioTask, recordin
 			length = bitstream.OpusDuration(data) // of the last one, the index has only what is heard
 		}
 		if length != p.Duration && (count < track.End-track.Start || length < p.Duration) {
-			return &NotCopiedError{fmt.Sprintf("the packet at %.3f s of it lasts %v instead of %v", p.Time.Seconds(), length, p.Duration)}
+			return notCopied("the packet at %.3f s of it lasts %v instead of %v", p.Time.Seconds(), length, p.Duration)
 		}
 		at := timeline.Samples(elapsed)
 		elapsed += length
@@ -170,7 +176,7 @@ func videoPackets(index *media.Index, private []byte) (func([]byte) ([]byte, err
 	}
 	config, err := h264.ParseConfig(private)
 	if err != nil {
-		return nil, &NotCopiedError{err.Error()}
+		return nil, notCopied("%v", err)
 	}
 	framing := h264.ParsePrivate(index.Private)
 	var buffer []byte
@@ -203,9 +209,10 @@ func (c *Composer) probeVideo(ctx context.Context, task *plan.VideoTask, recordi
 	var packets feed
 	packets.add(0, 0, timeline.Clock{}, recording, [][2]int{{0, count}}, track.Parts...)
 	stats, err := c.probe(ctx, protocol.Plan{Video: video}, &packets, track.Track)
-	for _, size := range stats.Tracks[track.Track].Seen {
-		if err == nil && (size.Width != task.Canvas.W || size.Height != task.Canvas.H) {
-			err = &NotCopiedError{fmt.Sprintf("its frames have %dx%d pixels when they are decoded", size.Width, size.Height)}
+	for i := range stats.Tracks[track.Track].Seen {
+		size := &stats.Tracks[track.Track].Seen[i]
+		if size.At = track.Shift; err == nil && (size.Width != task.Canvas.W || size.Height != task.Canvas.H) {
+			err = notCopied("its frames have %dx%d pixels when they are decoded", size.Width, size.Height)
 		}
 	}
 	return stats, err
@@ -230,7 +237,7 @@ func (c *Composer) probe(ctx context.Context, p protocol.Plan, packets *feed, tr
 	defer packets.Close()
 	result, err := render.Run(ctx, c.Render, p, packets.Next, discard{})
 	if exit, died := errors.AsType[*render.ExitError](err); died {
-		return TaskStats{}, &NotCopiedError{"its decoder died: " + exit.Error()}
+		return TaskStats{}, notCopied("its decoder died: %v", exit)
 	}
 	if err != nil {
 		return TaskStats{}, err
@@ -238,7 +245,7 @@ func (c *Composer) probe(ctx context.Context, p protocol.Plan, packets *feed, tr
 	stats := statsOf([]int{track}, result.Tracks)
 	found := stats.Tracks[track]
 	if found.Decoded == 0 || found.Errors > 0 {
-		return TaskStats{}, &NotCopiedError{fmt.Sprintf("%d packets of its beginning cannot be decoded (%s)", found.Errors, found.Refusal)}
+		return TaskStats{}, notCopied("%d packets of its beginning cannot be decoded (%s)", found.Errors, found.Refusal)
 	}
 	stats = copiedStats(track, protocol.TrackStats{Decoded: found.Decoded, Seen: slices.Clone(found.Seen)})
 	stats.CPU = result.CPU

@@ -80,8 +80,9 @@ func ffmpeg(t *testing.T, args ...string) []byte {
 
 // testRoom is recordings on disk, with their indexes.
 type testRoom struct {
-	tracks []plan.Track
-	files  []string
+	tracks  []plan.Track
+	files   []string
+	indexes Recordings // with the indexes of whole files, when these were changed
 }
 
 func (r *testRoom) add(t *testing.T, kind roomreel.TrackKind, offset time.Duration, file string) {
@@ -112,6 +113,9 @@ func readIndex(t *testing.T, path string, kind roomreel.TrackKind) *media.Index 
 // open opens the recordings until the end of the test.
 func (r *testRoom) open(t *testing.T) Recordings {
 	t.Helper()
+	if r.indexes != nil {
+		return r.indexes
+	}
 	var all []Recording
 	for i, path := range r.files {
 		f, err := os.Open(path)

@@ -119,7 +119,8 @@ type ReportTrack struct {
 	Name        string   `json:"track_name"`
 	Kind        string   `json:"type"`
 	Codec       string   `json:"codec"`
-	Used        bool     `json:"used"` // a selector of the request names it
+	Copied      bool     `json:"copied,omitempty"` // its packets are those of the film; only the first were decoded
+	Used        bool     `json:"used"`             // a selector of the request names it
 	Start       float64  `json:"start"`
 	Length      float64  `json:"length"`
 	Packets     int      `json:"packets"` // of the recording
@@ -212,7 +213,8 @@ func MakeReport(film *plan.Summary, tasks ...TaskStats) Report {
 		stats, lost := all.Tracks[i], slices.Contains(all.Lost, i)
 		line := ReportTrack{
 			Recording: string(t.Recording), Participant: t.Identity, Name: t.Name, Kind: string(t.Kind), Codec: t.Codec,
-			Used: t.Used, Length: t.Length.Seconds(),
+			Copied: film.VideoCopy != nil && film.VideoCopy.Track == i || film.AudioCopy != nil && film.AudioCopy.Track == i,
+			Used:   t.Used, Length: t.Length.Seconds(),
 			Packets: t.Packets, Decoded: stats.Decoded, Errors: stats.Errors, Shown: stats.Shown,
 			Audible: float64(stats.Samples) / timeline.SampleRate, Sizes: stats.Sizes,
 			KnownLater: t.KnownLater.Seconds(), StallAt: t.Clock.StallAt.Seconds(), Stall: string(t.Stall), Off: t.CameraOff, OffSeconds: t.OffTime.Seconds(),

@@ -68,9 +68,18 @@ func (w *Worker) renderTask(ctx context.Context, job queue.Job) error {
 		err = t.renderVideo(ctx)
 	}
 	if refused, ok := errors.AsType[*compose.NotCopiedError](err); ok {
-		return w.planAgain(ctx, t.composition.SID, t.Plan.Key, refused)
+		err = w.planAgain(ctx, t.composition.SID, t.Plan.Key, refused)
+	}
+	if errors.Is(err, store.ErrLeaseLost) && t.plannedAgain(ctx) {
+		return nil
 	}
 	return err
+}
+
+// plannedAgain reports whether the task belongs to a plan that the composition has no longer.
+func (t *task) plannedAgain(ctx context.Context) bool {
+	now, err := t.Store.PlanRef(ctx, t.composition.SID)
+	return errors.Is(err, store.ErrLeaseLost) || err == nil && now.Key != t.Plan.Key
 }
 
 // acquire takes the lease of a task and opens what it needs. The task is nil when it is done already.

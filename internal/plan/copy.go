@@ -39,7 +39,7 @@ const (
 	// at the same instant. Until the first frame, players show black or that frame; the last frame stays.
 	CopySlack = 500 * time.Millisecond
 
-	copyChunk   = 10 * time.Minute        // of a film, which are some seconds of work
+	copyChunks  = 30                      // Options.Chunk that a chunk of copied packets holds: it is made in a fraction of a second
 	maxReorder  = 16                      // packets by which decoding runs ahead. Source: ITU-T H.264, A.3.1
 	leastApart  = time.Millisecond        // frames. WebM's stamps have milliseconds
 	largestCopy = media.MaxPacketSize / 2 // bytes of a packet. In another container it may be a little larger
@@ -190,7 +190,7 @@ func (v *videoPlanner) copyVideo(track int) (*VideoTask, string, error) {
 		stamps.Add(timeline.Samples(at), p.Key)
 		if last := len(chunks) - 1; at >= next {
 			chunks = append(chunks, protocol.Chunk{From: n, To: n + 1})
-			next = at + copyChunk
+			next = at + copyChunks*v.opts.Chunk
 		} else {
 			chunks[last].To = n + 1
 		}

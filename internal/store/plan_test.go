@@ -414,3 +414,39 @@ func TestCreateComposition_AHookMakesOnePerRoom(t *testing.T) {
 		}
 	})
 }
+
+// PlanAgain takes a plan away, once, and leaves nothing to those that work on it.
+func TestPlanAgain_TakesThePlanAway(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		c := f.started(t, 2, 2)
+		ref, err := f.PlanRef(t.Context(), c.SID)
+		check(t, err)
+		task, err := f.AcquireTask(t.Context(), c.SID, videoTask(0))
+		check(t, err)
+		if why, err := f.CopyRefused(t.Context(), c.SID); err != nil || why != "" {
+			t.Errorf("copying is refused: %q, %v", why, err)
+		}
+		if err := f.PlanAgain(t.Context(), c.SID, "another plan", "why"); !leaseLost(err) {
+			t.Errorf("another plan: %v", err)
+		}
+		check(t, f.PlanAgain(t.Context(), c.SID, ref.Key, "its packets are damaged"))
+		if why, err := f.CopyRefused(t.Context(), c.SID); err != nil || why != "its packets are damaged" {
+			t.Errorf("copying is refused: %q, %v", why, err)
+		}
+		if err := f.PlanAgain(t.Context(), c.SID, ref.Key, "again"); !leaseLost(err) {
+			t.Errorf("the second time: %v", err)
+		}
+		if err := f.publishChunk(t, c.SID, task.Attempt, 0, "late"); !leaseLost(err) {
+			t.Errorf("a chunk of the old plan: %v", err)
+		}
+		if _, err := f.PlanRef(t.Context(), c.SID); !leaseLost(err) {
+			t.Errorf("the old plan: %v", err)
+		}
+		_, attempt, err := f.StartComposition(t.Context(), c.SID)
+		check(t, err)
+		check(t, f.savePlan(t, c.SID, attempt, []store.Task{{Kind: store.AudioTask, Chunks: []store.Chunk{{Number: store.FilmAudio, Cost: 1}}}}, 1))
+		if again, err := f.AcquireTask(t.Context(), c.SID, 0); err != nil || again.Attempt <= task.Attempt {
+			t.Errorf("attempt %d after %d, %v", again.Attempt, task.Attempt, err)
+		}
+	})
+}

@@ -1,6 +1,8 @@
 package h264
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 
 	"roomreel/internal/media/bitstream"
@@ -12,12 +14,13 @@ func (f Framing) AnnexB(out, packet []byte, c Config) ([]byte, error) {
 	size := bitstream.NALFraming(packet, f.lengthSize)
 	slices := 0
 	for len(packet) > 0 {
-		if size > 0 && len(packet) < size {
+		nal, rest := bitstream.CutNAL(packet, size)
+		// CutNAL returns what there is.
+		if size > 0 && (len(packet) < size || !bytes.HasSuffix(binary.BigEndian.AppendUint64(nil, uint64(len(nal))), packet[:size])) {
 			return out, errors.New("it is cut short")
 		}
-		nal, rest := bitstream.CutNAL(packet, size)
-		if size > 0 && size+len(nal)+len(rest) != len(packet) {
-			return out, errors.New("it is cut short")
+		if size == 0 {
+			nal = bytes.TrimRight(nal, "\x00")
 		}
 		if packet = rest; len(nal) == 0 {
 			continue

@@ -279,3 +279,25 @@ func TestWriteWebM_IsAsLongAsItSays(t *testing.T) {
 		t.Errorf("elements fill %d of the file's %d bytes", file, len(b))
 	}
 }
+
+func TestWriteWebM_TracksBeginLate(t *testing.T) {
+	video, audio := videoVP8(t, 75, 25, 1, 30), audioOpus(t, "sin(2*PI*440*t)", 144000)
+	for _, test := range []struct{ video, audio int64 }{{6, 0}, {0, 9600}} {
+		video.Start, audio.Start = test.video, test.audio
+		path, b := writeWebM(t, video, audio)
+		film, packets, err := readFilm(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := max(media.Samples(test.video, 25), media.Samples(test.audio, 48000))
+		if film.Duration != 3*time.Second+start {
+			t.Errorf("it lasts %v", film.Duration)
+		}
+		for i, want := range []int64{test.video * 40, test.audio / 48} {
+			if got := packets[film.Tracks[i]][0].Shown; got != want {
+				t.Errorf("track %d begins at %d ms, want %d", i, got, want)
+			}
+		}
+		run(t, "ffmpeg", "-v", "warning", "-xerror", "-i", path, "-f", "null", "-")
+	}
+}

@@ -489,3 +489,44 @@ func TestWrite_RefusesFramesThatDoNotFit(t *testing.T) {
 		})
 	}
 }
+
+// A track that begins late has an edit before its own that shows nothing.
+func TestWrite_TracksBeginLate(t *testing.T) {
+	video, audio := videoH264(t, 75, 25, 1), audioAAC(t, "sin(2*PI*440*t)", 144000)
+	for _, test := range []struct {
+		video, audio int64 // ticks
+		want         []string
+	}{
+		{6, 0, []string{"0.240000", "0.000000"}},
+		{0, 9600, []string{"0.000000", "0.200000"}},
+		{1, 24000 * 25 * 3600 * 24 / 1000, []string{"0.040000", "1080.000000"}},
+	} {
+		video.Start, audio.Start = test.video, test.audio
+		path := write(t, video, audio)
+		var got []string
+		for _, s := range probe(t, path) {
+			got = append(got, s.Start)
+		}
+		if d := cmp.Diff(test.want, got); d != "" {
+			t.Error(d)
+		}
+		run(t, "ffmpeg", "-v", "warning", "-xerror", "-i", path, "-f", "null", "-")
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		film, packets, err := readFilm(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if end := 3*time.Second + max(media.Samples(test.video, 25), media.Samples(test.audio, 48000)); film.Duration != end {
+			t.Errorf("it lasts %v, want %v", film.Duration, end)
+		}
+		for i, start := range []int64{test.video * 1920, test.audio} {
+			track := film.Tracks[i]
+			if first := packets[track][0]; track.Start != start || first.Decode != start || track.Video && first.Shown != start {
+				t.Errorf("track %d begins at %d, its first packet is %+v, want %d", i, track.Start, first, start)
+			}
+		}
+	}
+}
