@@ -92,8 +92,9 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 	bar := progress.New(s.stderr, "composing")
 	result, err := compose.Local(ctx, compose.LocalOptions{
 		Plan: film, Recordings: recordings, Parallel: options.Parallel,
-		Render: child, Out: c.Output, Began: began, Progress: bar.Set,
-		Log: slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Render: child, Out: c.Output, Began: began,
+		Progress: func(p plan.Progress) { bar.Set(p.Share, p.Left) },
+		Log:      slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	bar.Close()
 	if err != nil {
