@@ -59,7 +59,7 @@ func (c *crashing) WorkingOn(track int) {
 }
 
 // ffmpeg runs ffmpeg and returns what it prints.
-func ffmpeg(t *testing.T, args ...string) []byte {
+func ffmpeg(t testing.TB, args ...string) []byte {
 	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		if os.Getenv("ROOMREEL_TEST_REQUIRE") != "" {
@@ -83,14 +83,14 @@ type testRoom struct {
 	files  []string
 }
 
-func (r *testRoom) add(t *testing.T, kind roomreel.TrackKind, offset time.Duration, file string) {
+func (r *testRoom) add(t testing.TB, kind roomreel.TrackKind, offset time.Duration, file string) {
 	t.Helper()
 	x := readIndex(t, file, kind)
 	r.tracks = append(r.tracks, plan.Track{Name: filepath.Base(file), Kind: kind, Offset: offset, Length: x.Length()})
 	r.files = append(r.files, file)
 }
 
-func readIndex(t *testing.T, path string, kind roomreel.TrackKind) *media.Index {
+func readIndex(t testing.TB, path string, kind roomreel.TrackKind) *media.Index {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -109,7 +109,7 @@ func readIndex(t *testing.T, path string, kind roomreel.TrackKind) *media.Index 
 }
 
 // open opens the recordings until the end of the test.
-func (r *testRoom) open(t *testing.T) Recordings {
+func (r *testRoom) open(t testing.TB) Recordings {
 	t.Helper()
 	var all []Recording
 	for i, path := range r.files {
@@ -127,9 +127,13 @@ func (r *testRoom) open(t *testing.T) Recordings {
 	return func(track int) (Recording, error) { return all[track], nil }
 }
 
-func (r *testRoom) plan(t *testing.T, format roomreel.Format, change func(*plan.Options)) *plan.Plan {
+func (r *testRoom) plan(t testing.TB, format roomreel.Format, change func(*plan.Options)) *plan.Plan {
 	t.Helper()
-	size := layout.Size{W: 320, H: 240}
+	return r.planAt(t, layout.Size{W: 320, H: 240}, format, change)
+}
+
+func (r *testRoom) planAt(t testing.TB, size layout.Size, format roomreel.Format, change func(*plan.Options)) *plan.Plan {
+	t.Helper()
 	req := plan.Request{Layout: layout.Default(size), AudioSources: []string{"*"}, Size: size, Format: format}
 	opts := plan.Options{FPS: 25, Chunk: 2 * time.Second, Parallel: 2, Encoder: plan.Draft}
 	if change != nil {

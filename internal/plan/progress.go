@@ -39,10 +39,10 @@ type Progress struct {
 // EstimateProgress returns how far a film is when left is left of all its work after it was worked on for so long. parallel is how
 // many video tasks run at a time.
 //
-// What is left takes as long as what was done, in proportion. At the beginning, that is not known: the first half second is taken
+// What is left takes as long as what was done, in proportion. At the beginning, that is not known: the first quarter of a second is taken
 // from the costs themselves.
 func EstimateProgress(all, left Work, worked time.Duration, cores, parallel int) Progress {
-	const known = 0.5 // seconds
+	const known = 0.25 // seconds
 	total, rest := all.wall(cores, parallel), left.wall(cores, parallel)
 	if total <= 0 {
 		return Progress{}
