@@ -62,7 +62,9 @@ type Composition struct {
 	Started     time.Time
 	Completed   time.Time
 	Deleted     time.Time
-	Progress    int           // percent of the frames and audio samples that are rendered
+	Progress    int           // percent of the time that it takes
+	Remaining   time.Duration // how long the rest took when that was noted last; see RemainingAt
+	Noted       time.Time     // when that was; zero for never
 	Bitrate     int           // kbit/s of the finished film; 0 until it is done
 	Size        int64         // bytes of the finished film; 0 until it is done
 	Duration    time.Duration // of the finished film; 0 until it is done
@@ -70,6 +72,14 @@ type Composition struct {
 	Destination Destination // where the film is delivered, from the account's settings at the time of the request
 	Failure     Failure
 	Report      string // JSON: which tracks are in the film and what was left out; "" until it is done
+}
+
+// RemainingAt returns how long the composition will go on being processed at a time. It is not known before a part of the work is done.
+func (c Composition) RemainingAt(now time.Time) (remaining time.Duration, known bool) {
+	if c.Status != CompositionProcessing || c.Noted.IsZero() {
+		return 0, false
+	}
+	return max(0, c.Remaining-max(0, now.Sub(c.Noted))), true
 }
 
 // Failure says why a composition or recording failed. The zero value means that it did not fail.

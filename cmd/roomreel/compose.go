@@ -90,7 +90,8 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 		defer bar.Close()
 		return compose.Local(ctx, compose.LocalOptions{
 			Plan: film, Recordings: recordings, Parallel: options.Parallel,
-			Render: child, Out: c.Output, Began: began, Progress: bar.Set, Log: log,
+			Render: child, Out: c.Output, Began: began, Log: log,
+			Progress: func(p plan.Progress) { bar.Set(p.Share, p.Left) },
 		})
 	}
 	result, err := make()

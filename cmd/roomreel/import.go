@@ -67,7 +67,7 @@ func (c importCommand) Run(ctx context.Context, s *session) error {
 		if present.take(recording) {
 			result.Skipped++
 		} else {
-			if err := upload(ctx, server, room.SID, files, recording, func(sent int64) { bar.Set(float64(done+sent) / total) }); err != nil {
+			if err := upload(ctx, server, room.SID, files, recording, func(sent int64) { bar.Set(float64(done+sent)/total, 0) }); err != nil {
 				return fmt.Errorf("%s: %w; %d of %d recordings are in room %s, run the same command (with --into %[5]s) to go on",
 					recording.File, err, result.Uploaded+result.Skipped, len(files.Recordings), room.SID)
 			}
@@ -75,7 +75,7 @@ func (c importCommand) Run(ctx context.Context, s *session) error {
 			result.Bytes += recording.Size
 		}
 		done += recording.Size
-		bar.Set(float64(done) / total)
+		bar.Set(float64(done)/total, 0)
 	}
 	if c.Complete && room.Status != roomreel.RoomCompleted {
 		if room, err = server.CompleteRoom(ctx, room.SID); err != nil {

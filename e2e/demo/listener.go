@@ -12,9 +12,15 @@ import (
 
 // listener receives the composition's callbacks.
 type listener struct {
-	url     string
-	percent chan float64
-	server  *http.Server
+	url      string
+	progress chan progressed
+	server   *http.Server
+}
+
+// progressed is what a callback says of the composition's progress.
+type progressed struct {
+	percent float64
+	left    time.Duration // a whole number of seconds
 }
 
 func listen() (*listener, error) {
@@ -22,12 +28,14 @@ func listen() (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{url: "http://" + socket.Addr().String() + "/", percent: make(chan float64, 100)}
+	l := &listener{url: "http://" + socket.Addr().String() + "/", progress: make(chan progressed, 100)}
 	l.server = &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		percent, err := strconv.ParseFloat(r.FormValue("PercentageDone"), 64)
+		seconds, notSeconds := strconv.Atoi(r.FormValue("SecondsRemaining"))
+		err = errors.Join(err, notSeconds)
 		if r.FormValue("StatusCallbackEvent") == "composition-progress" && err == nil {
 			select {
-			case l.percent <- percent:
+			case l.progress <- progressed{percent, time.Duration(seconds) * time.Second}:
 			default: // the demo has ended
 			}
 		}

@@ -117,17 +117,17 @@ func compose(ctx context.Context, api *client.Client, room string) (client.Compo
 		case err != nil:
 			return composition, err
 		case composition.Status == roomreel.CompositionCompleted:
-			bar.Set(1)
+			bar.Set(1, 0)
 			return composition, nil
 		case composition.Status == roomreel.CompositionFailed:
 			return composition, errors.New("the composition failed")
 		}
 		select {
-		case percent := <-listener.percent:
-			bar.Set(percent / 100)
-			if bar == nil && percent >= done+10 { // no terminal: print a line every 10 %
-				say("   composing: %.0f %%", percent)
-				done = percent
+		case now := <-listener.progress:
+			bar.Set(now.percent/100, now.left)
+			if bar == nil && now.percent >= done+10 { // no terminal: print a line every 10 %
+				say("   composing: %.0f %%, %v left", now.percent, now.left)
+				done = now.percent
 			}
 		case <-time.After(100 * time.Millisecond):
 		case <-ctx.Done():

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"roomreel"
 	"roomreel/internal/app"
@@ -111,6 +112,20 @@ func (a *API) compositionMedia(w http.ResponseWriter, r *http.Request) error {
 	return a.redirectToMedia(w, r, func(in app.MediaRequest) (app.MediaLink, error) {
 		return a.app.CompositionMedia(r.Context(), accountOf(r), sid, in)
 	})
+}
+
+// fetchProgress is ours: how far a composition is.
+func (a *API) fetchProgress(w http.ResponseWriter, r *http.Request) error {
+	sid, err := pathSID[roomreel.CompositionSID](r, "Composition")
+	if err != nil {
+		return err
+	}
+	c, err := a.app.Composition(r.Context(), accountOf(r), sid)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, progressShape(c, time.Now()))
+	return nil
 }
 
 // compositionReport is ours: what a film contains and what was left out, or why the composition failed.

@@ -120,6 +120,7 @@ func TestEveryEndpoint(t *testing.T) {
 		"StatusCallback", "https://app.example.com/", "StatusCallbackMethod", "POST").text("sid")
 	get("/v1/Compositions/" + composition)
 	get("/v1/Compositions", "Status", "enqueued", "RoomSid", sid)
+	get("/roomreel/v1/Compositions/" + composition)
 	as.want(t, 202, "POST", "/v1/Rooms/"+sid, "Status", "completed")
 	get("/v1/Rooms", "Status", "completed")
 	get("/v1/Rooms/"+sid+"/Participants", "Status", "disconnected")

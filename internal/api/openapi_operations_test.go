@@ -85,6 +85,7 @@ var operations = map[string]operation{
 	"deleteComposition":    {tagCompositions, "Delete the media of a composition", 204, nil, true},
 	"compositionMedia":     {tagCompositions, "Get a link to a film", 302, aLink, false},
 	"deleteAnyComposition": {tagCompositions, "Delete the media of a composition, also of a failed one", 204, nil, true},
+	"fetchProgress":        {tagCompositions, "Fetch how far a composition is", 200, compositionProgressBody{}, false},
 	"compositionReport":    {tagCompositions, "Read what is in a film and what was left out, or why there is none", 200, compositionReportBody{}, false},
 	"previewLayout":        {tagCompositions, "Try a layout on the recordings of a room, or on invented tracks", 200, layoutBody{}, false},
 	"estimateComposition":  {tagCompositions, "Ask what a composition would cost, without making it; give VideoLayout, AudioSources or both", 200, estimateBody{}, false},

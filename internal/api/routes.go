@@ -98,7 +98,7 @@ func (a *API) routes() []route {
 		{Path: "/roomreel/v1/Recordings/{Recording}/Report", Methods: methods{get: a.recordingReport}},
 		{Path: "/roomreel/v1/Recordings/{Resource}/Deliveries", Methods: methods{get: recordings.list}},
 		{Path: "/roomreel/v1/Recordings/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: recordings.redeliver}},
-		{Path: "/roomreel/v1/Compositions/{Composition}", Methods: methods{del: a.deleteAnyComposition}},
+		{Path: "/roomreel/v1/Compositions/{Composition}", Methods: methods{get: a.fetchProgress, del: a.deleteAnyComposition}},
 		{Path: "/roomreel/v1/Compositions/{Composition}/Report", Methods: methods{get: a.compositionReport}},
 		{Path: "/roomreel/v1/Compositions/{Resource}/Deliveries", Methods: methods{get: compositions.list}},
 		{Path: "/roomreel/v1/Compositions/{Resource}/Deliveries/{Event}/Redeliver", Methods: methods{post: compositions.redeliver}},

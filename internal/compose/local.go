@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +18,6 @@ import (
 	"roomreel/internal/blob/dir"
 	"roomreel/internal/plan"
 	"roomreel/internal/render"
-	"roomreel/internal/timeline"
 )
 
 // ErrOtherEncoder means that segments were made by encoders that do not agree, such as two versions of a codec library on
@@ -33,7 +33,7 @@ type LocalOptions struct {
 	Render     render.Command
 	Out        string // the film's path; replaced only when the new film is whole. Scratch is beside it meanwhile
 	Log        *slog.Logger
-	Progress   func(done float64) // 0..1, from any goroutine; may be nil
+	Progress   func(plan.Progress) // from any goroutine; may be nil
 }
 
 // LocalResult is what Local made.
@@ -74,9 +74,11 @@ type local struct {
 	mu       sync.Mutex
 	stats    []TaskStats
 	segments Segments
-	samples  []Segment      // of the audio tasks
-	again    int            // chunks that were rendered again, because their segments were damaged
-	done     []atomic.Int64 // frames or samples by task: video, audio, then encoding
+	samples  []Segment // of the audio tasks
+	again    int       // chunks that were rendered again, because their segments were damaged
+	began    time.Time // of the rendering
+	all      plan.Work
+	done     []time.Duration // what is done by task: video, audio, then encoding
 }
 
 // newLocal prepares a run that keeps its segments in store.
@@ -87,13 +89,31 @@ func newLocal(o LocalOptions, store blob.Store) *local {
 	return &local{
 		LocalOptions: o, composer: &Composer{Render: o.Render, Store: store, Log: o.Log},
 		segments: Segments{Chunks: make([]Segment, o.Plan.Chunks)},
-		done:     make([]atomic.Int64, len(o.Plan.Video)+len(o.Plan.Audio)+1),
+		done:     make([]time.Duration, len(o.Plan.Video)+len(o.Plan.Audio)+1),
+		all:      work(o.Plan),
 	}
+}
+
+// work returns what all tasks of a plan cost.
+func work(p *plan.Plan) (all plan.Work) {
+	for i := range p.Video {
+		for _, cost := range p.Video[i].Costs() {
+			all.Add(false, cost)
+		}
+	}
+	for i := range p.Audio {
+		all.Add(true, p.Audio[i].Cost())
+	}
+	if len(p.Audio) > 1 {
+		all.Add(true, p.EncodeCost())
+	}
+	return all
 }
 
 // make makes the film at path.
 func (l *local) make(ctx context.Context, path string) (LocalResult, error) {
 	times := ReportTimes{Queued: l.Began, Started: time.Now()}
+	l.began = times.Started
 	err := l.renderAll(ctx)
 	if _, again := errors.AsType[*UnfitError](err); err != nil && !again {
 		return LocalResult{}, err
@@ -163,7 +183,12 @@ func (l *local) renderAll(ctx context.Context) error {
 		})
 	}
 	for i := range l.Plan.Video {
-		run(videoSlots, func() error { return l.renderVideo(ctx, &l.Plan.Video[i], l.progress(i)) })
+		task := &l.Plan.Video[i]
+		progress := func(frames int) { l.progress(i, task.Spent(task.First, frames)) }
+		run(videoSlots, func() error {
+			defer progress(l.Plan.Frames) // more than it has
+			return l.renderVideo(ctx, task, progress)
+		})
 	}
 	if err := group.Wait(); err != nil || damaged == nil {
 		return err
@@ -175,7 +200,7 @@ func (l *local) renderAll(ctx context.Context) error {
 const filmAudio = -1
 
 // renderVideo renders a task, or a part of one.
-func (l *local) renderVideo(ctx context.Context, task *plan.VideoTask, progress func(int64)) error {
+func (l *local) renderVideo(ctx context.Context, task *plan.VideoTask, progress func(frames int)) error {
 	stats, err := l.composer.RenderVideo(ctx, task, task.First, l.Recordings, ChunkSink{
 		Key: func(chunk int) string { return l.key("chunk", chunk) },
 		Published: func(chunk int, segment Segment, _ TaskStats) error {
@@ -184,13 +209,16 @@ func (l *local) renderVideo(ctx context.Context, task *plan.VideoTask, progress 
 			l.segments.Chunks[chunk] = segment // each is written by one goroutine
 			return nil
 		},
-		Progress: func(frames int) { progress(int64(frames)) },
+		Progress: progress,
 	})
 	return l.keep(stats, err)
 }
 
 func (l *local) renderAudio(ctx context.Context, i int) error {
-	segment, stats, err := l.composer.RenderAudio(ctx, &l.Plan.Audio[i], l.Recordings, l.key("audio", i), l.progress(len(l.Plan.Video)+i))
+	task := &l.Plan.Audio[i]
+	progress := func(samples int64) { l.progress(len(l.Plan.Video)+i, task.Spent(samples)) }
+	defer progress(task.To - task.From)
+	segment, stats, err := l.composer.RenderAudio(ctx, task, l.Recordings, l.key("audio", i), progress)
 	if segment.Number = filmAudio - 1 - i; len(l.samples) == 1 {
 		segment.Number = filmAudio
 	}
@@ -221,7 +249,9 @@ func (l *local) encodeAudio(ctx context.Context) (err error) {
 	l.segments.Audio = l.samples[0]
 	if len(l.samples) > 1 {
 		var stats TaskStats
-		l.segments.Audio, stats, err = l.composer.EncodeAudio(ctx, &l.Plan.Summary, l.samples, "audio", l.progress(len(l.done)-1))
+		l.segments.Audio, stats, err = l.composer.EncodeAudio(ctx, &l.Plan.Summary, l.samples, "audio", func(samples int64) {
+			l.progress(len(l.done)-1, l.Plan.Encoded(samples))
+		})
 		err = l.keep(stats, err)
 		l.segments.Audio.Number = filmAudio
 	}
@@ -248,7 +278,7 @@ func (l *local) renderAgain(ctx context.Context, unfit *UnfitError) error {
 			if number < task.First || number >= task.First+len(task.Chunks) {
 				continue
 			}
-			if err := l.renderVideo(ctx, task.Part(number, number+1), func(int64) {}); err != nil {
+			if err := l.renderVideo(ctx, task.Part(number, number+1), func(int) {}); err != nil {
 				return err
 			}
 		}
@@ -259,41 +289,17 @@ func (l *local) renderAgain(ctx context.Context, unfit *UnfitError) error {
 	return nil
 }
 
-// audioShare is about what a second of audio costs, where a second of video costs 1, and copyShare what one costs that is copied.
-const (
-	audioShare = 1.0 / 20
-	copyShare  = 1.0 / 2000
-)
-
-// progress returns a function that takes how many frames or samples of a task are done, and tells how far the film is.
-func (l *local) progress(task int) func(int64) {
-	return func(done int64) {
-		l.done[task].Store(done)
-		if l.Progress == nil {
-			return
-		}
-		var sum, total float64
-		if l.Plan.Frames > 0 {
-			cost := l.Plan.Length.Seconds()
-			if l.Plan.VideoCopy != nil {
-				cost *= copyShare
-			}
-			for i := range l.Plan.Video {
-				sum += float64(l.done[i].Load()) / float64(l.Plan.Frames) * cost
-			}
-			total += cost
-		}
-		if l.Plan.Samples > 0 {
-			share := audioShare
-			if l.Plan.AudioCopy != nil {
-				share = copyShare
-			}
-			for i := len(l.Plan.Video); i < len(l.done); i++ {
-				sum += float64(l.done[i].Load()) / timeline.SampleRate * share
-			}
-			passes := float64(min(2, len(l.Plan.Audio))) // samples, then encoding
-			total += l.Plan.Length.Seconds() * share * passes
-		}
-		l.Progress(min(1, sum/total))
+// progress tells how far the film is, now that so much of a task is done. What is rendered again does not bring it back.
+func (l *local) progress(task int, done time.Duration) {
+	if l.Progress == nil {
+		return
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.done[task] = max(l.done[task], done)
+	left := l.all
+	for i, done := range l.done {
+		left.Add(i >= len(l.Plan.Video), -done)
+	}
+	l.Progress(plan.EstimateProgress(l.all, left, time.Since(l.began), runtime.GOMAXPROCS(0), l.Parallel))
 }

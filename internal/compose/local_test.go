@@ -60,7 +60,7 @@ func (c *crashing) WorkingOn(track int) {
 }
 
 // ffmpeg runs ffmpeg and returns what it prints.
-func ffmpeg(t *testing.T, args ...string) []byte {
+func ffmpeg(t testing.TB, args ...string) []byte {
 	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		if os.Getenv("ROOMREEL_TEST_REQUIRE") != "" {
@@ -85,14 +85,14 @@ type testRoom struct {
 	indexes Recordings // with the indexes of whole files, when these were changed
 }
 
-func (r *testRoom) add(t *testing.T, kind roomreel.TrackKind, offset time.Duration, file string) {
+func (r *testRoom) add(t testing.TB, kind roomreel.TrackKind, offset time.Duration, file string) {
 	t.Helper()
 	x := readIndex(t, file, kind)
 	r.tracks = append(r.tracks, plan.Track{Name: filepath.Base(file), Kind: kind, Offset: offset, Length: x.Length()})
 	r.files = append(r.files, file)
 }
 
-func readIndex(t *testing.T, path string, kind roomreel.TrackKind) *media.Index {
+func readIndex(t testing.TB, path string, kind roomreel.TrackKind) *media.Index {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -111,7 +111,7 @@ func readIndex(t *testing.T, path string, kind roomreel.TrackKind) *media.Index 
 }
 
 // open opens the recordings until the end of the test.
-func (r *testRoom) open(t *testing.T) Recordings {
+func (r *testRoom) open(t testing.TB) Recordings {
 	t.Helper()
 	if r.indexes != nil {
 		return r.indexes
@@ -132,9 +132,14 @@ func (r *testRoom) open(t *testing.T) Recordings {
 	return func(track int) (Recording, error) { return all[track], nil }
 }
 
-func (r *testRoom) plan(t *testing.T, format roomreel.Format, change func(*plan.Options)) *plan.Plan {
+func (r *testRoom) plan(t testing.TB, format roomreel.Format, change func(*plan.Options)) *plan.Plan {
 	t.Helper()
-	req, indexes, opts := r.request(t, format, change)
+	return r.planAt(t, layout.Size{W: 320, H: 240}, format, change)
+}
+
+func (r *testRoom) planAt(t testing.TB, size layout.Size, format roomreel.Format, change func(*plan.Options)) *plan.Plan {
+	t.Helper()
+	req, indexes, opts := r.request(t, size, format, change)
 	p, err := plan.New(req, r.tracks, indexes, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -143,9 +148,8 @@ func (r *testRoom) plan(t *testing.T, format roomreel.Format, change func(*plan.
 }
 
 // request is what a film of the room is planned by.
-func (r *testRoom) request(t *testing.T, format roomreel.Format, change func(*plan.Options)) (plan.Request, plan.Indexes, plan.Options) {
+func (r *testRoom) request(t testing.TB, size layout.Size, format roomreel.Format, change func(*plan.Options)) (plan.Request, plan.Indexes, plan.Options) {
 	t.Helper()
-	size := layout.Size{W: 320, H: 240}
 	req := plan.Request{Layout: layout.Default(size), AudioSources: []string{"*"}, Size: size, Format: format}
 	opts := plan.Options{FPS: 25, Chunk: 2 * time.Second, Parallel: 2, Encoder: plan.Draft}
 	if change != nil {

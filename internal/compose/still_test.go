@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"roomreel"
+	"roomreel/internal/layout"
 	"roomreel/internal/plan"
 	"roomreel/internal/still"
 )
@@ -17,7 +18,7 @@ import (
 // still renders the frame that a film of the room shows at a time.
 func (r *testRoom) still(t *testing.T, at time.Duration, change func(*plan.Options), spoil func(*plan.Still)) (still.Frame, *plan.Still) {
 	t.Helper()
-	req, indexes, opts := r.request(t, roomreel.MP4, change)
+	req, indexes, opts := r.request(t, layout.Size{W: 320, H: 240}, roomreel.MP4, change)
 	film, err := plan.NewStill(req, r.tracks, indexes, opts, at)
 	if err != nil {
 		t.Fatalf("at %v: %v", at, err)

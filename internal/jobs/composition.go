@@ -18,7 +18,6 @@ import (
 	"roomreel/internal/plan"
 	"roomreel/internal/queue"
 	"roomreel/internal/store"
-	"roomreel/internal/timeline"
 	"roomreel/internal/twilio"
 )
 
@@ -143,37 +142,30 @@ func (w *Worker) storePlan(ctx context.Context, film *plan.Plan, key string) (st
 	return store.PlanRef{Key: key, Size: info.Size, Version: plan.Version, Checksum: result.checksum}, errors.Join(err, result.err)
 }
 
-// Costs of a chunk, for progress: milliseconds of film for video, and a part of them for audio.
-const (
-	audioCost = 20   // seconds of audio cost about as much as one of video
-	copyCost  = 2000 // and so many seconds of what is copied
-)
-
 // tasksOf lists the tasks of a plan: audio first, which takes longest one after another, then its encoding, then video.
 func tasksOf(film *plan.Plan) []store.Task {
 	var tasks []store.Task
 	add := func(kind store.TaskKind, chunks ...store.Chunk) {
 		tasks = append(tasks, store.Task{Number: len(tasks), Kind: kind, Chunks: chunks})
 	}
-	for i, task := range film.Audio {
+	for i := range film.Audio {
+		task := &film.Audio[i]
 		number := store.FilmAudio
 		if len(film.Audio) > 1 {
 			number = samplesChunk(i)
 		}
-		cost := samplesCost(task.To - task.From)
-		if task.Copy != nil {
-			cost = max(1, cost*audioCost/copyCost)
-		}
-		add(store.AudioTask, store.Chunk{Number: number, Cost: cost})
+		add(store.AudioTask, store.Chunk{Number: number, Cost: units(task.Cost())})
 	}
 	if len(film.Audio) > 1 {
-		add(store.EncodeTask, store.Chunk{Number: store.FilmAudio, Cost: samplesCost(film.Samples)})
+		add(store.EncodeTask, store.Chunk{Number: store.FilmAudio, Cost: units(film.EncodeCost())})
 	}
-	for _, task := range film.Video {
+	for i := range film.Video {
+		task := &film.Video[i]
+		costs := task.Costs()
 		var chunks []store.Chunk
 		for n, chunk := range task.Chunks {
 			chunks = append(chunks, store.Chunk{
-				Number: task.First + n, First: chunk.From, End: chunk.To, Cost: framesCost(&task, chunk.To-chunk.From),
+				Number: task.First + n, First: chunk.From, End: chunk.To, Cost: units(costs[n]),
 			})
 		}
 		add(store.VideoTask, chunks...)
@@ -184,18 +176,8 @@ func tasksOf(film *plan.Plan) []store.Task {
 // samplesChunk is the number of the chunk that audio task i leaves for the encoding.
 func samplesChunk(i int) int { return store.FilmAudio - 1 - i }
 
-// framesCost is what frames of a video task cost.
-func framesCost(task *plan.VideoTask, frames int) int64 {
-	cost := int64(frames) * 1000 / int64(task.FPS)
-	if task.Copy != nil {
-		return max(1, cost/copyCost)
-	}
-	return cost
-}
-
-func samplesCost(samples int64) int64 {
-	return max(1, timeline.SampleTime(samples).Milliseconds()/audioCost)
-}
+// units are those of store.Chunk.Cost.
+func units(cost time.Duration) int64 { return cost.Milliseconds() }
 
 // whyNoTracks tells selectors that match nothing from recordings that are gone.
 func (w *Worker) whyNoTracks(ctx context.Context, c roomreel.Composition) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -140,7 +141,7 @@ func (t *task) renderAudio(ctx context.Context) error {
 	for _, track := range audio.Tracks {
 		recordings[track.Track] = track.Recording
 	}
-	return t.publishAudio(ctx, fmt.Sprintf("audio-%05d", t.number), func(key string, progress func(int64)) (compose.Segment, compose.TaskStats, error) {
+	return t.publishAudio(ctx, fmt.Sprintf("audio-%05d", t.number), audio.Spent, func(key string, progress func(int64)) (compose.Segment, compose.TaskStats, error) {
 		return t.composer.RenderAudio(ctx, audio, t.recordings(recordings), key, progress)
 	})
 }
@@ -161,7 +162,7 @@ func (t *task) encodeAudio(ctx context.Context) error {
 			samples[i] = segmentOf(chunk)
 		}
 	}
-	err = t.publishAudio(ctx, "audio", func(key string, progress func(int64)) (compose.Segment, compose.TaskStats, error) {
+	err = t.publishAudio(ctx, "audio", film.Encoded, func(key string, progress func(int64)) (compose.Segment, compose.TaskStats, error) {
 		return t.composer.EncodeAudio(ctx, film, samples, key, progress)
 	})
 	return t.renderUnfitAgain(ctx, t.composition.SID, saved.Chunks, err)
@@ -195,14 +196,15 @@ func (w *Worker) renderUnfitAgain(ctx context.Context, sid roomreel.CompositionS
 	return nil
 }
 
-// publishAudio has the only chunk of a task made under a key of this attempt, publishes it and finishes the task.
-func (t *task) publishAudio(ctx context.Context, name string, render func(key string, progress func(int64)) (compose.Segment, compose.TaskStats, error)) error {
+// publishAudio has the only chunk of a task made under a key of this attempt, publishes it and finishes the task. spent says what
+// the first samples cost.
+func (t *task) publishAudio(ctx context.Context, name string, spent func(samples int64) time.Duration, render func(key string, progress func(int64)) (compose.Segment, compose.TaskStats, error)) error {
 	object := t.object(name)
 	if err := t.reserve(ctx, object); err != nil {
 		return err
 	}
 	progress := t.progress(ctx)
-	segment, stats, err := render(object.Key, func(samples int64) { progress(samplesCost(samples)) })
+	segment, stats, err := render(object.Key, func(samples int64) { progress(spent(samples)) })
 	if err == nil {
 		err = t.Store.PublishTask(ctx, t.composition.SID, store.PublishedChunk{
 			Task: t.number, Attempt: t.Attempt, Number: t.Chunks[0].Number, Key: segment.Key, Size: segment.Size, Checksum: segment.Checksum,
@@ -236,7 +238,7 @@ func (t *task) renderVideo(ctx context.Context) error {
 	}
 	progress := t.progress(ctx)
 	for {
-		first, end, cost := waiting(t.Chunks)
+		first, end, published := waiting(t.Chunks)
 		if first == end {
 			return t.Store.FinishTask(ctx, t.composition.SID, t.number, t.Attempt, t.statsText(before))
 		}
@@ -251,7 +253,7 @@ func (t *task) renderVideo(ctx context.Context) error {
 				t.Chunks[first+chunk-from].Key = segment.Key
 				return t.publish(ctx, chunk, segment, before.Plus(stats), chunk == past-1)
 			},
-			Progress: func(frames int) { progress(cost + framesCost(video, frames)) },
+			Progress: func(frames int) { progress(published + video.Spent(from, frames)) },
 		})
 		before = before.Plus(stats)
 		if err != nil {
@@ -265,10 +267,10 @@ func (t *task) renderVideo(ctx context.Context) error {
 }
 
 // waiting returns the first row of chunks that are not published, [first, end), and what those cost that are.
-func waiting(chunks []store.Chunk) (first, end int, published int64) {
+func waiting(chunks []store.Chunk) (first, end int, published time.Duration) {
 	for _, chunk := range chunks {
 		if chunk.Done() {
-			published += chunk.Cost
+			published += time.Duration(chunk.Cost) * time.Millisecond
 		}
 	}
 	for first < len(chunks) && chunks[first].Done() {
@@ -355,28 +357,29 @@ func parseStats(text string) (stats compose.TaskStats, err error) {
 // progressEvery bounds what progress costs the database.
 const progressEvery = time.Second
 
-// progress returns a function that takes the cost of what is done of the task. It writes down how far the film is, with what
-// other tasks have published, once a second at most.
-func (t *task) progress(ctx context.Context) func(done int64) {
-	sid := t.composition.SID
-	written := 0
-	var last time.Time
-	return func(done int64) {
+// progress returns a function that takes the cost of what is done of the task. It notes how far the composition is with that, once a
+// second at most.
+func (t *task) progress(ctx context.Context) func(done time.Duration) {
+	last := time.Now()
+	return func(done time.Duration) {
 		if time.Since(last) < progressEvery {
 			return
 		}
 		last = time.Now()
-		others, total, err := t.Store.PublishedCost(ctx, sid, t.number)
-		if err != nil || total == 0 {
-			return // the next publication reports it
-		}
-		percent := int((done + others) * 100 / total)
-		if percent <= written {
-			return
-		}
-		written = percent
-		if err := t.Store.SetProgress(ctx, sid, percent); err != nil && ctx.Err() == nil {
-			t.Log.Warn("progress was not noted", "composition", sid, "err", err)
+		err := t.Store.NoteProgress(ctx, t.composition.SID, t.number, t.Attempt, units(done), t.estimate)
+		if err != nil && ctx.Err() == nil {
+			t.Log.Warn("progress was not noted", "composition", t.composition.SID, "err", err)
 		}
 	}
+}
+
+// estimate says how far a composition is: in percent, and how long the rest takes.
+func (w *Worker) estimate(tasks []store.TaskProgress, worked time.Duration) (percent int, remaining time.Duration) {
+	var all, left plan.Work
+	for _, t := range tasks {
+		all.Add(t.Kind != store.VideoTask, time.Duration(t.Cost)*time.Millisecond)
+		left.Add(t.Kind != store.VideoTask, time.Duration(t.Cost-t.Done)*time.Millisecond)
+	}
+	p := plan.EstimateProgress(all, left, worked, runtime.GOMAXPROCS(0), w.Options.Parallel)
+	return int(100 * p.Share), p.Left
 }

@@ -12,13 +12,6 @@ import (
 	"roomreel/internal/timeline"
 )
 
-// The costs that decide how many video tasks there are, in core-seconds on the machine they were measured on; only their
-// ratio matters. Decoding is per million pixels, encoding per second of 1280x720.
-const (
-	decodeCost = 0.013 / (0.640 * 0.480 * 30) // per megapixel decoded
-	encodeCost = 0.13                         // per second of 0.92 megapixels encoded
-)
-
 // videoPlanner cuts a film's video into tasks.
 type videoPlanner struct {
 	*Plan

@@ -6,8 +6,10 @@ package progress
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -20,10 +22,11 @@ const (
 
 // Bar is a progress bar. All methods may be called from any goroutine, also on a nil Bar, which draws nothing.
 type Bar struct {
-	mu   sync.Mutex
-	out  io.Writer
-	bar  *progressbar.ProgressBar
-	step int
+	mu    sync.Mutex
+	out   io.Writer
+	label string
+	bar   *progressbar.ProgressBar
+	step  int
 }
 
 // New returns a bar that draws on out when out is a terminal, and nil otherwise.
@@ -35,9 +38,10 @@ func New(out io.Writer, label string) *Bar {
 }
 
 func newBar(out io.Writer, label string) *Bar {
-	return &Bar{out: out, bar: progressbar.NewOptions(
+	return &Bar{out: out, label: label, bar: progressbar.NewOptions(
 		steps, progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(label), progressbar.OptionSetWidth(width),
 		progressbar.OptionUseANSICodes(true), progressbar.OptionSetTheme(progressbar.ThemeASCII),
+		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false),
 	)}
 }
 
@@ -47,8 +51,9 @@ func IsTerminal(out io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// Set shows that a share from 0 to 1 is done. Several goroutines may report out of order: the bar never goes back.
-func (b *Bar) Set(share float64) {
+// Set shows that a share from 0 to 1 is done, and how long the rest takes; 0 where that is not known. Several goroutines may report
+// out of order: the bar never goes back.
+func (b *Bar) Set(share float64, left time.Duration) {
 	if b == nil {
 		return
 	}
@@ -56,8 +61,24 @@ func (b *Bar) Set(share float64) {
 	defer b.mu.Unlock()
 	if step := int(min(1, share) * steps); step > b.step {
 		b.step = step
+		b.bar.Describe(b.label + remaining(left))
 		b.bar.Set(step) // a drawing that fails does not stop the command
 	}
+}
+
+// remaining says how long something takes: whole seconds, rounded up.
+func remaining(left time.Duration) string {
+	if left <= 0 {
+		return ""
+	}
+	seconds := int(math.Ceil(left.Seconds()))
+	switch {
+	case seconds < 60:
+		return fmt.Sprintf(", %d s left", seconds)
+	case seconds < 3600:
+		return fmt.Sprintf(", %d min %d s left", seconds/60, seconds%60)
+	}
+	return fmt.Sprintf(", %d h %d min left", seconds/3600, seconds%3600/60)
 }
 
 // Close leaves the last state on the screen and moves to the next line.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
@@ -24,7 +25,7 @@ func TestNew_DrawsNothingOutsideATerminal(t *testing.T) {
 		if bar != nil {
 			t.Fatal("a file was taken for a terminal")
 		}
-		bar.Set(0.5)
+		bar.Set(0.5, 0)
 		bar.Close()
 	}
 }
@@ -32,14 +33,17 @@ func TestNew_DrawsNothingOutsideATerminal(t *testing.T) {
 func TestBar_NeverGoesBack(t *testing.T) {
 	var out bytes.Buffer
 	bar := newBar(&out, "composing")
-	bar.Set(0.6)
-	bar.Set(0.4)
-	bar.Set(7)
+	bar.Set(0.6, 90*time.Second)
+	bar.Set(0.4, 0)
+	bar.Set(7, 0)
 	bar.Close()
 	bar.Close()
 	lines := strings.Split(strings.TrimSpace(out.String()), "\r")
 	if last := lines[len(lines)-1]; !strings.Contains(last, "100%") {
 		t.Errorf("last line %q, want 100%%", last)
+	}
+	if !strings.Contains(out.String(), "composing, 1 min 30 s left  60%") {
+		t.Errorf("the bar does not say what is left: %q", out.String())
 	}
 	if strings.Contains(out.String(), " 40%") {
 		t.Errorf("the bar went back: %q", out.String())
@@ -66,7 +70,7 @@ func TestBar_FitsANarrowTerminal(t *testing.T) {
 		t.Fatal("a terminal was not recognized")
 	}
 	for percent := range 101 {
-		bar.Set(float64(percent) / 100)
+		bar.Set(float64(percent)/100, time.Duration(100-percent)*time.Minute)
 	}
 	bar.Close()
 	drawn := screen()

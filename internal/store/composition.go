@@ -28,11 +28,11 @@ func filmDest(f *roomreel.FilmSpec) []any {
 }
 
 const compositionColumns = filmColumns + `, sid, account_sid, room_sid, hook_sid, status, created, started, completed, deleted,
-	progress, bitrate, size, duration, media, destination, failure, report`
+	progress, remaining, noted, bitrate, size, duration, media, destination, failure, report`
 
 func scanComposition(row scanner) (c roomreel.Composition, err error) {
 	err = row.Scan(append(filmDest(&c.Spec), &c.SID, &c.AccountSID, &c.RoomSID, &c.HookSID, &c.Status, instant{&c.Created},
-		instant{&c.Started}, instant{&c.Completed}, instant{&c.Deleted}, &c.Progress, &c.Bitrate, &c.Size, &c.Duration,
+		instant{&c.Started}, instant{&c.Completed}, instant{&c.Deleted}, &c.Progress, &c.Remaining, instant{&c.Noted}, &c.Bitrate, &c.Size, &c.Duration,
 		fromText{&c.Media}, fromText{&c.Destination}, fromText{&c.Failure}, &c.Report)...)
 	return c, err
 }
@@ -63,9 +63,9 @@ func (s *Store) CreateComposition(ctx context.Context, c roomreel.Composition, h
 		}
 		c.Status, c.Created = roomreel.CompositionEnqueued, s.now()
 		args := append(filmArgs(c.Spec), c.SID, c.AccountSID, c.RoomSID, c.HookSID, c.Status, micros(c.Created), 0, 0, 0,
-			0, 0, 0, 0, text(c.Media), text(c.Destination), text(c.Failure), "", 0)
+			0, 0, 0, 0, 0, 0, text(c.Media), text(c.Destination), text(c.Failure), "", 0)
 		if _, err := tx.Exec(ctx, `INSERT INTO composition (`+compositionColumns+`, attempt) VALUES ($1, $2, $3, $4, $5, $6, $7,
-			$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)`, args...); err != nil {
+			$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)`, args...); err != nil {
 			return err
 		}
 		if hook != nil {
@@ -228,26 +228,6 @@ func (s *Store) StartComposition(ctx context.Context, sid roomreel.CompositionSI
 		return tx.QueryRow(ctx, `UPDATE composition SET attempt = attempt + 1 WHERE sid = $1 RETURNING attempt`, sid).Scan(&attempt)
 	})
 	return c, attempt, err
-}
-
-// SetProgress notes how much is done, in percent. It never goes back, and the callback hears of every tenth.
-func (s *Store) SetProgress(ctx context.Context, sid roomreel.CompositionSID, percent int) error {
-	_, err := s.change(ctx, sid, func(tx *Tx, c *roomreel.Composition) error {
-		before := c.Progress
-		percent := min(percent, 99) // the rest is done when the film is where it belongs
-		if c.Status != roomreel.CompositionProcessing || percent <= before {
-			return nil
-		}
-		c.Progress = percent
-		if _, err := tx.Exec(ctx, `UPDATE composition SET progress = $2 WHERE sid = $1`, c.SID, percent); err != nil {
-			return err
-		}
-		if percent/10 == before/10 {
-			return nil
-		}
-		return s.emitComposition(ctx, tx, *c, roomreel.CompositionProgressEvent, nil)
-	})
-	return err
 }
 
 // FilmResult is what became of a composition's work.

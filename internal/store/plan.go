@@ -73,7 +73,7 @@ type Chunk struct {
 	Number int    // in the film's video; below 0 for audio, see FilmAudio
 	First  int    // video: the first frame
 	End    int    // video: the frame after the last
-	Cost   int64  // what it costs beside the others, for progress
+	Cost   int64  // what it costs beside the others, for progress: milliseconds of one core, about
 	Key    string // in the working store; "" until it is published
 	Size   int64
 
@@ -371,7 +371,7 @@ func (s *Store) RenderAgain(ctx context.Context, sid roomreel.CompositionSID, ch
 			if err != nil {
 				return err
 			}
-			if _, err := tx.Exec(ctx, `UPDATE render_task SET status = 'waiting', again = 1 WHERE composition_sid = $1 AND number = $2`, sid, task); err != nil {
+			if _, err := tx.Exec(ctx, `UPDATE render_task SET status = 'waiting', again = 1, done = 0 WHERE composition_sid = $1 AND number = $2`, sid, task); err != nil {
 				return err
 			}
 			old = append(old, PendingDeletion{WorkingStore, chunk.Key})
@@ -415,13 +415,6 @@ func planOf(ctx context.Context, q querier, sid roomreel.CompositionSID) (plan C
 	}
 	plan.Chunks, err = collect(ctx, q, scanChunk, `SELECT `+chunkColumns+` FROM chunk WHERE composition_sid = $1 ORDER BY number`, sid)
 	return plan, err
-}
-
-// PublishedCost returns what the published chunks of a composition cost, without those of one task, and what all cost.
-func (s *Store) PublishedCost(ctx context.Context, sid roomreel.CompositionSID, without int) (published, total int64, err error) {
-	err = s.read().QueryRow(ctx, `SELECT CAST(COALESCE(SUM(CASE WHEN task <> $2 AND status = 'done' THEN cost ELSE 0 END), 0) AS BIGINT),
-		CAST(COALESCE(SUM(cost), 0) AS BIGINT) FROM chunk WHERE composition_sid = $1`, sid, without).Scan(&published, &total)
-	return published, total, err
 }
 
 // TaskStats returns the stats of the tasks that are done, by number.

@@ -99,7 +99,8 @@ func CompositionEvent(c roomreel.Composition, kind roomreel.EventType, hook *roo
 		maps.Copy(params, hookParams(*hook))
 	case roomreel.CompositionProgressEvent:
 		params["PercentageDone"] = strconv.Itoa(c.Progress)
-		params["SecondsRemaining"] = seconds(remaining(now.Sub(c.Started), c.Progress))
+		remaining, _ := c.RemainingAt(now)
+		params["SecondsRemaining"] = seconds(remaining)
 	case roomreel.CompositionAvailableEvent:
 		addMedia(params, uri, c.Duration, c.Size, c.Media.External)
 	case roomreel.CompositionFailedEvent:
@@ -132,14 +133,6 @@ func addMedia(params map[string]string, uri string, length time.Duration, size i
 func addFailure(params map[string]string, failure roomreel.Failure) {
 	params["FailedOperation"] = failure.Operation
 	params["ErrorMessage"] = failure.Message
-}
-
-// remaining estimates how long the rest takes, at the speed of what is done.
-func remaining(spent time.Duration, percent int) time.Duration {
-	if percent <= 0 {
-		return 0
-	}
-	return spent * time.Duration(100-percent) / time.Duration(percent)
 }
 
 // Seconds returns a duration as callbacks and resources give it: rounded to the nearest second, and at least 1 for what is

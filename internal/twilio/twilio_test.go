@@ -44,7 +44,7 @@ func TestEvents_HaveTheParametersOfTheDocumentation(t *testing.T) {
 		Offset: 1500 * time.Millisecond, Failure: roomreel.Failure{Operation: twilio.RecordingUpload},
 	}
 	composition := roomreel.Composition{
-		SID: "CJ1", RoomSID: "RM1", Started: created, Progress: 25, Size: 7, Duration: 38 * time.Second,
+		SID: "CJ1", RoomSID: "RM1", Status: roomreel.CompositionProcessing, Started: created, Progress: 25, Remaining: 31 * time.Second, Noted: created.Add(9 * time.Second), Size: 7, Duration: 38 * time.Second,
 		Media:   roomreel.Media{External: "https://bucket/film.mp4"},
 		Failure: roomreel.Failure{Operation: twilio.CompositionProcessing, Message: "no"},
 	}
