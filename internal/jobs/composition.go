@@ -53,6 +53,7 @@ func (w *Worker) plan(ctx context.Context, job queue.Job) error {
 	}
 	ref, err := w.storePlan(ctx, film, object.Key)
 	if err == nil {
+		ref.Expected = w.expected(ctx, film)
 		err = w.Store.SavePlan(ctx, c.SID, attempt, ref, tasksOf(film), w.Options.Parallel)
 	}
 	if err != nil {
@@ -320,6 +321,10 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 	if err != nil {
 		return err
 	}
+	expected, err := w.Store.ExpectedCost(ctx, sid)
+	if err != nil {
+		return err
+	}
 	report, err := w.report(ctx, film, sid)
 	if err != nil {
 		return err
@@ -348,7 +353,13 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 		return err
 	}
 	finished := store.FilmResult{Size: result.Size, Duration: result.Duration, Bitrate: result.Bitrate, Report: text}
-	return w.handOver(ctx, c, finished, path)
+	if err := w.handOver(ctx, c, finished, path); err != nil {
+		return err
+	}
+	w.noteCost(ctx, film, expected, store.Cost{
+		Core: time.Duration(report.CPUSeconds * float64(time.Second)), Wall: w.Store.Now().Sub(c.Started), Size: result.Size,
+	})
+	return nil
 }
 
 // handOver stores the film at path: in the media store when it stays there as it is, else in the working store, from where

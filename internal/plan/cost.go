@@ -1,0 +1,152 @@
+package plan
+
+import (
+	"time"
+
+	"roomreel/internal/render/protocol"
+	"roomreel/internal/timeline"
+)
+
+// Cost is what a film is expected to cost on the machine on which the table below was measured.
+type Cost struct {
+	Core    time.Duration // processor time of all render children
+	Longest time.Duration // what cannot be done side by side: the longest task with what must come after it
+	Size    int64         // bytes
+}
+
+// encoderCost is what one policy costs. Canvas that is drawn on costs more than canvas that stays as it was.
+type encoderCost struct {
+	still, drawn         float64 // core-seconds for a megapixel of canvas, and for a megapixel that is drawn on, besides
+	stillBits, drawnBits float64 // bits of a pixel, the same
+}
+
+// The costs were measured as docs/performance.md says. Only their proportions matter much: what this server's finished
+// compositions really took corrects the rest.
+var (
+	// decoderCosts are core-seconds for a megapixel of decoded frames.
+	decoderCosts = map[string]float64{"vp8": 0.0014, "vp9": 0.0022, "h264": 0.0016, "hevc": 0.0022, "av1": 0.0025}
+
+	// drawCost is core-seconds for a megapixel that is scaled and drawn.
+	drawCost = 0.0008
+
+	videoCosts = map[string]map[Policy]encoderCost{
+		"h264": {
+			Draft:    {0.0010, 0.0030, 0.002, 0.120},
+			Standard: {0.0020, 0.0060, 0.001, 0.050},
+			Archive:  {0.0060, 0.0200, 0.001, 0.060},
+		},
+		"vp8": {
+			Draft:    {0.0010, 0.0030, 0.005, 0.050},
+			Standard: {0.0020, 0.0060, 0.005, 0.050},
+			Archive:  {0.0060, 0.0200, 0.005, 0.050},
+		},
+	}
+
+	// listenCosts are core-seconds for a second of a track that is decoded, resampled and mixed.
+	listenCosts = map[string]float64{"opus": 0.010, "aac": 0.010, "vorbis": 0.010}
+
+	// audioCosts are core-seconds for a second of a film's audio that is encoded.
+	audioCosts = map[string]float64{"aac": 0.020, "opus": 0.010}
+)
+
+const (
+	otherDecoderCost = 0.0025 // of codecs that the tables do not have
+	otherListenCost  = 0.005
+	losslessCost     = 0.004 // of a second of samples that one child writes and another reads
+	childCost        = 0.05  // of starting a render child
+)
+
+// Cost returns what the film is expected to cost when it is encoded by a policy.
+func (p *Plan) Cost(policy Policy) Cost {
+	core, longest, size := 0.0, 0.0, 0.0
+	of := videoCosts[p.VideoEncoder.Codec][policy]
+	for i := range p.Video {
+		task := &p.Video[i]
+		decoded, drawn := task.work(p.Tracks)
+		frames := 0
+		for _, chunk := range task.Chunks {
+			frames += chunk.To - chunk.From
+		}
+		canvas := float64(frames) * float64(p.Canvas.W*p.Canvas.H) / 1e6
+		drawing, encoding := childCost+decoded+drawn*drawCost, canvas*of.still+drawn*of.drawn
+		core += drawing + encoding
+		longest = max(longest, drawing, encoding) // two threads
+		size += (canvas*of.stillBits + drawn*of.drawnBits) * 1e6 / 8
+	}
+	if p.Samples > 0 {
+		seconds := timeline.SampleTime(p.Samples).Seconds()
+		encoding := seconds * audioCosts[p.AudioEncoder.Codec]
+		core += encoding
+		alone := 0.0
+		for i := range p.Audio {
+			mixing := childCost + p.Audio[i].work()
+			if len(p.Audio) > 1 {
+				mixing += timeline.SampleTime(p.Audio[i].To-p.Audio[i].From).Seconds() * losslessCost
+			}
+			core += mixing
+			alone = max(alone, mixing)
+		}
+		longest = max(longest, alone+encoding)
+		size += seconds * float64(p.AudioEncoder.Bitrate) / 8
+	}
+	duration := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
+	return Cost{Core: duration(core), Longest: duration(longest), Size: int64(size)}
+}
+
+// work returns what decoding costs, in core-seconds, and how many megapixels are drawn.
+func (t *VideoTask) work(tracks []TrackSummary) (decoding, drawn float64) {
+	rates := make([]float64, len(t.Tracks)) // frames of the track in a frame of the film, 1 at most
+	for i, track := range t.Tracks {
+		packets := 0
+		for _, r := range track.From(t.Chunks[0]) {
+			packets += r[1] - r[0]
+		}
+		cost, known := decoderCosts[track.Media.Codec]
+		if !known {
+			cost = otherDecoderCost
+		}
+		decoding += float64(packets) * float64(track.Media.MaxW*track.Media.MaxH) / 1e6 * cost
+		if of := tracks[track.Track]; of.Length > 0 {
+			rates[i] = min(1, float64(of.Packets)/of.Length.Seconds()/float64(t.FPS))
+		}
+	}
+	from, end := t.Chunks[0].From, t.Chunks[len(t.Chunks)-1].To
+	for i, scene := range t.Scenes {
+		until := end
+		if i+1 < len(t.Scenes) {
+			until = min(until, t.Scenes[i+1].From)
+		}
+		frames := float64(max(0, until-max(scene.From, from)))
+		for _, cell := range scene.Cells {
+			drawn += frames * rates[cell.Track] * shownPixels(cell, t.Tracks[cell.Track].Media) / 1e6
+		}
+	}
+	return decoding, drawn
+}
+
+// shownPixels is about how much of a cell a track fills.
+func shownPixels(cell protocol.Cell, track protocol.Track) float64 {
+	w, h := float64(cell.W), float64(cell.H)
+	if track.MaxW == 0 || track.MaxH == 0 {
+		return w * h
+	}
+	scale := min(w/float64(track.MaxW), h/float64(track.MaxH))
+	return scale * float64(track.MaxW) * scale * float64(track.MaxH)
+}
+
+// work returns what decoding and mixing cost, in core-seconds.
+func (t *AudioTask) work() (cost float64) {
+	for _, track := range t.Tracks {
+		samples := int64(0)
+		for _, run := range track.Runs {
+			samples += run.Decoded
+		}
+		samples = min(samples, t.To-t.From+2*protocol.AudioPreroll)
+		each, known := listenCosts[track.Media.Codec]
+		if !known {
+			each = otherListenCost
+		}
+		cost += timeline.SampleTime(samples).Seconds() * each
+	}
+	return cost
+}
