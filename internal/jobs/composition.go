@@ -52,6 +52,7 @@ func (w *Worker) plan(ctx context.Context, job queue.Job) error {
 	}
 	ref, err := w.storePlan(ctx, film, object.Key)
 	if err == nil {
+		ref.Expected = w.expected(ctx, film)
 		err = w.Store.SavePlan(ctx, c.SID, attempt, ref, tasksOf(film), w.Options.Parallel)
 	}
 	if err != nil {
@@ -334,6 +335,10 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 	if err != nil {
 		return err
 	}
+	expected, err := w.Store.ExpectedCost(ctx, sid)
+	if err != nil {
+		return err
+	}
 	report, err := w.report(ctx, film, sid)
 	if err != nil {
 		return err
@@ -362,7 +367,13 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 		}
 		report.Time(compose.ReportTimes{Queued: c.Created, Started: c.Started, Rendered: saved.Rendered, Assembled: w.Store.Now()})
 		report.Checks = &result.Checks
-		if err = w.handOver(ctx, c, result, report, path); !errors.Is(err, errFilmChanged) {
+		if err = w.handOver(ctx, c, result, report, path); err == nil {
+			w.noteCost(ctx, film, expected, store.Cost{
+				Core: time.Duration(report.CPUSeconds * float64(time.Second)), Wall: w.Store.Now().Sub(c.Started), Size: result.Size,
+			})
+			return nil
+		}
+		if !errors.Is(err, errFilmChanged) {
 			return err
 		}
 		if joined > 1 {

@@ -73,7 +73,7 @@ func TestProgress_NeverGoesBack(t *testing.T) {
 					leases = leases[max(0, len(leases)-6):]
 				case random.IntN(3) > 0:
 					l.done += random.Int64N(200)
-					ignoreLost(t, w.store.NoteProgress(ctx, sid, l.number, l.Attempt, l.done, r.estimate))
+					ignoreLost(t, w.store.NoteProgress(ctx, sid, l.number, l.Attempt, l.done, r.howFar))
 				default:
 					number := l.number
 					if err := l.publish(t, w.store, sid); err == errFinished {

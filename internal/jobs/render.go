@@ -366,15 +366,15 @@ func (t *task) progress(ctx context.Context) func(done time.Duration) {
 			return
 		}
 		last = time.Now()
-		err := t.Store.NoteProgress(ctx, t.composition.SID, t.number, t.Attempt, units(done), t.estimate)
+		err := t.Store.NoteProgress(ctx, t.composition.SID, t.number, t.Attempt, units(done), t.howFar)
 		if err != nil && ctx.Err() == nil {
 			t.Log.Warn("progress was not noted", "composition", t.composition.SID, "err", err)
 		}
 	}
 }
 
-// estimate says how far a composition is: in percent, and how long the rest takes.
-func (w *Worker) estimate(tasks []store.TaskProgress, worked time.Duration) (percent int, remaining time.Duration) {
+// howFar says how far a composition is: in percent, and how long the rest takes.
+func (w *Worker) howFar(tasks []store.TaskProgress, worked time.Duration) (percent int, remaining time.Duration) {
 	var all, left plan.Work
 	for _, t := range tasks {
 		all.Add(t.Kind != store.VideoTask, time.Duration(t.Cost)*time.Millisecond)

@@ -89,10 +89,10 @@ func (v *videoPlanner) cut(borders []int, perChunk int) [][]protocol.Chunk {
 // wallTime estimates how long the tasks take when so many run at once.
 func (v *videoPlanner) wallTime(tasks [][]protocol.Chunk, parallel int) float64 {
 	longest, sum := 0.0, 0.0
-	pixels := float64(v.Canvas.W*v.Canvas.H) / (1280 * 720)
+	frame := costOfFrames(v.VideoEncoder.Codec, v.Canvas, 1)
 	for _, chunks := range tasks {
 		from, to := chunks[0].From, chunks[len(chunks)-1].To
-		cost := v.prerollCost(from) + float64(to-from)/float64(v.FPS)*encodeCost*pixels
+		cost := v.prerollCost(from) + float64(to-from)*frame
 		longest = max(longest, cost)
 		sum += cost
 	}
@@ -189,7 +189,7 @@ func (v *videoPlanner) prerollCost(n int) float64 {
 		if i := sort.Search(len(k.keyframes), func(i int) bool { return k.keyframes[i] > at }); i > 0 {
 			from = k.keyframes[i-1]
 		}
-		cost += max(0, (min(at, k.end)-from).Seconds()) * k.perSecond * k.megapixels * decodeCost
+		cost += max(0, (min(at, k.end)-from).Seconds()) * k.perSecond * k.megapixels * decoderCost(v.Tracks[t].Codec)
 	}
 	return cost
 }

@@ -111,6 +111,9 @@ func New(config Config) (*Queue, error) {
 		config.poll = pollEvery(config.Store)
 	}
 	q := &Queue{Config: config, node: thisNode(config.Role, config.Version), kinds: map[string]Kind{}, bell: newBell()}
+	if q.Works() {
+		q.node.Workers = config.Renders
+	}
 	// River logs each retry as an error; work.go logs what matters.
 	q.quiet = slog.New(&minLevel{Handler: config.Log.Handler(), level: slog.LevelWarn})
 	var err error

@@ -38,6 +38,7 @@ type PlanRef struct {
 	Size     int64  // bytes
 	Version  int
 	Checksum string
+	Expected Cost // set by who saves the plan; ExpectedCost reads it
 }
 
 // CompositionPlan is what a composition in progress has to do and what of it is done.
@@ -116,8 +117,9 @@ func (s *Store) SavePlan(ctx context.Context, sid roomreel.CompositionSID, attem
 		if err := release(ctx, tx, PendingDeletion{WorkingStore, plan.Key}); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO composition_plan (composition_sid, object_key, size, version, checksum, video_header, film)
-			VALUES ($1, $2, $3, $4, $5, '', '')`, sid, plan.Key, plan.Size, plan.Version, plan.Checksum); err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO composition_plan (composition_sid, object_key, size, version, checksum, video_header, film,
+			core_time, wall_time, film_size) VALUES ($1, $2, $3, $4, $5, '', '', $6, $7, $8)`, sid, plan.Key, plan.Size, plan.Version, plan.Checksum,
+			int64(plan.Expected.Core), int64(plan.Expected.Wall), plan.Expected.Size); err != nil {
 			return err
 		}
 		var taskRows, chunkRows [][]any

@@ -46,15 +46,16 @@ type Node struct {
 	Host    string
 	Role    string // api, worker or all
 	Version string // of the program
+	Workers int    // render jobs that it runs at once; 0 of the role api
 	Started time.Time
 	Silence time.Duration // since its last heartbeat, by the database's clock
 }
 
 // Heartbeat adds a node, or notes that it still lives. The time is the database's, so that the clocks of nodes do not matter.
 func (s *Store) Heartbeat(ctx context.Context, n Node) error {
-	_, err := s.read().Exec(ctx, `INSERT INTO node (id, host, role, version, started, heartbeat)
-		VALUES ($1, $2, $3, $4, `+s.clockNow+`, `+s.clockNow+`)
-		ON CONFLICT (id) DO UPDATE SET heartbeat = excluded.heartbeat`, n.ID, n.Host, n.Role, n.Version)
+	_, err := s.read().Exec(ctx, `INSERT INTO node (id, host, role, version, workers, started, heartbeat)
+		VALUES ($1, $2, $3, $4, $5, `+s.clockNow+`, `+s.clockNow+`)
+		ON CONFLICT (id) DO UPDATE SET heartbeat = excluded.heartbeat`, n.ID, n.Host, n.Role, n.Version, n.Workers)
 	return err
 }
 
@@ -62,10 +63,10 @@ func (s *Store) Heartbeat(ctx context.Context, n Node) error {
 func (s *Store) Nodes(ctx context.Context) ([]Node, error) {
 	return collect(ctx, s.read(), func(row scanner) (n Node, err error) {
 		var silence int64
-		err = row.Scan(&n.ID, &n.Host, &n.Role, &n.Version, instant{&n.Started}, &silence)
+		err = row.Scan(&n.ID, &n.Host, &n.Role, &n.Version, &n.Workers, instant{&n.Started}, &silence)
 		n.Silence = time.Duration(silence) * time.Microsecond
 		return n, err
-	}, `SELECT id, host, role, version, started, `+s.clockNow+` - heartbeat FROM node ORDER BY started, id`)
+	}, `SELECT id, host, role, version, workers, started, `+s.clockNow+` - heartbeat FROM node ORDER BY started, id`)
 }
 
 // RemoveNode removes a node that stopped or died. Its leases are free.
