@@ -37,7 +37,13 @@ func (w *Worker) plan(ctx context.Context, job queue.Job) error {
 	if _, err := w.Store.PlanRef(ctx, c.SID); !errors.Is(err, store.ErrLeaseLost) {
 		return err // it is planned already
 	}
-	film, err := w.decide(ctx, c)
+	options := w.Options
+	workers, err := w.Queue.Workers(ctx)
+	if err != nil {
+		return err
+	}
+	options.Parallel *= max(workers, 1) // nodes are taken to be alike
+	film, err := w.decide(ctx, c, options)
 	if errors.Is(err, plan.ErrNoTracks) {
 		return w.whyNoTracks(ctx, c)
 	}
@@ -53,7 +59,7 @@ func (w *Worker) plan(ctx context.Context, job queue.Job) error {
 	ref, err := w.storePlan(ctx, film, object.Key)
 	if err == nil {
 		ref.Expected = w.expected(ctx, film)
-		err = w.Store.SavePlan(ctx, c.SID, attempt, ref, tasksOf(film), w.Options.Parallel)
+		err = w.Store.SavePlan(ctx, c.SID, attempt, ref, tasksOf(film), options.Parallel)
 	}
 	if err != nil {
 		return w.discard(ctx, string(c.SID), err, object)
@@ -63,14 +69,13 @@ func (w *Worker) plan(ctx context.Context, job queue.Job) error {
 
 // decide plans the film of a room's recordings. The error is a *roomreel.Error when the request or the recordings are at
 // fault.
-func (w *Worker) decide(ctx context.Context, c roomreel.Composition) (*plan.Plan, error) {
+func (w *Worker) decide(ctx context.Context, c roomreel.Composition, options plan.Options) (*plan.Plan, error) {
 	sources := w.sources(ctx, c)
 	defer sources.close()
 	of, err := sources.request()
 	if err != nil {
 		return nil, err
 	}
-	options := w.Options
 	refused, err := w.Store.CopyRefused(ctx, c.SID)
 	if err != nil {
 		return nil, err

@@ -180,9 +180,13 @@ func costOfFrames(codec string, canvas layout.Size, frames int) float64 {
 
 // costOfListening returns what samples of an audio track cost, in core-seconds.
 func costOfListening(track protocol.Track, samples int64) float64 {
-	cost, known := listenCosts[track.Codec]
-	if !known {
-		cost = otherListenCost
+	return timeline.SampleTime(samples).Seconds() * listenCost(track.Codec)
+}
+
+// listenCost returns core-seconds for a second of a track.
+func listenCost(codec string) float64 {
+	if cost, known := listenCosts[codec]; known {
+		return cost
 	}
-	return timeline.SampleTime(samples).Seconds() * cost
+	return otherListenCost
 }

@@ -227,6 +227,12 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 			return nil, limitError("the film would have %d frames and may have %d (limits.film_frames)", p.Frames, opts.Limits.Frames)
 		}
 		v := &videoPlanner{Plan: p, opts: opts, indexes: indexes}
+		for _, t := range arranged.audio {
+			v.audio += p.Tracks[t].Length.Seconds() * listenCost(p.Tracks[t].Codec)
+		}
+		if len(arranged.audio) > 0 {
+			v.audio += p.Length.Seconds() * audioCosts[p.AudioEncoder.Codec].encode
+		}
 		if err := v.readTimes(arranged.Placements); err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sort"
@@ -17,50 +18,123 @@ type videoPlanner struct {
 	*Plan
 	opts    Options
 	indexes Indexes
+	audio   float64          // what the film's audio costs
 	scenes  []protocol.Scene // of the whole film; cells refer to Plan.Tracks
+	spent   []float64        // by scene: what the frames before it cost
 	times   map[int]*trackTimes
 }
 
 // tasks returns the video tasks, with the packets that each needs.
 //
 // A task that begins between the keyframes of its sources decodes them from the keyframe before, and shows nothing of
-// that. So the borders of tasks are moved to where it costs least, and a cut that does not make the film finish at least a
-// tenth earlier is not made, unless a task would be longer than Options.VideoTask.
+// that. So tasks are cut where they end at the same time, with the audio beside them, or near there where it costs least; and a cut that
+// does not make the film finish at least a tenth earlier is not made, unless a task would be longer than Options.VideoTask.
 func (v *videoPlanner) tasks() ([]VideoTask, error) {
 	perChunk := max(1, timeline.FrameAt(v.opts.Chunk, v.FPS))
 	longest := v.opts.VideoTask
 	if longest == 0 {
 		longest = defaultVideoTask
 	}
-	least := max(1, ceilDiv(v.Frames, max(perChunk, timeline.FrameAt(longest, v.FPS))))
+	most := max(perChunk, timeline.FrameAt(longest, v.FPS)) // frames of a task
+	least := max(1, ceilDiv(v.Frames, most))
 	parallel := max(1, v.opts.Parallel)
-	var best [][]protocol.Chunk
+	v.addUp()
+	var best []int
 	var quickest float64
 	for count := least; count <= max(least, parallel); count++ {
-		borders := v.borders(count, perChunk)
-		if len(borders) < count && best != nil {
-			break
+		beside := 0.0
+		if count == parallel && count > 1 { // they all begin at once, and one of the workers makes the audio too
+			beside = v.audio
 		}
-		candidate := v.cut(borders, perChunk)
-		if wall := v.wallTime(candidate, parallel); best == nil || wall < 0.9*quickest {
-			best, quickest = candidate, wall
+		even := v.evenBorders(count, most, beside)
+		for _, borders := range [][]int{v.apart(even, perChunk), v.apart(v.moved(even, perChunk/2), perChunk)} {
+			if wall := v.wallTime(borders, parallel); best == nil || wall < 0.9*quickest || len(borders) == len(best) && wall < quickest {
+				best, quickest = borders, wall
+			}
 		}
 	}
-	return v.fill(best)
+	return v.fill(v.cut(best, perChunk))
 }
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
-// borders returns the first frames of count tasks of about the same length, fewer when the film is too short for them.
-func (v *videoPlanner) borders(count, perChunk int) []int {
-	borders := []int{0}
-	for i := 1; i < count; i++ {
-		border := v.cheapestBorder(v.Frames*i/count, perChunk/2)
-		if border-borders[len(borders)-1] >= max(1, perChunk/2) && v.Frames-border >= max(1, perChunk/2) {
-			borders = append(borders, border)
+// addUp fills in spent.
+func (v *videoPlanner) addUp() {
+	v.spent = make([]float64, len(v.scenes))
+	for i := 1; i < len(v.scenes); i++ {
+		v.spent[i] = v.spent[i-1] + float64(v.scenes[i].From-v.scenes[i-1].From)*v.frameCost(v.scenes[i-1])
+	}
+}
+
+// frameCost is what a frame of a scene costs.
+func (v *videoPlanner) frameCost(scene protocol.Scene) float64 {
+	cost := costOfFrames(v.VideoEncoder.Codec, v.Canvas, 1)
+	for _, t := range tracksOf(scene) {
+		cost += v.times[t].perSecond * v.times[t].megapixels * decoderCost(v.Tracks[t].Codec) / float64(v.FPS)
+	}
+	return cost
+}
+
+// spentUntil is what the frames before frame n cost.
+func (v *videoPlanner) spentUntil(n int) float64 {
+	i := sort.Search(len(v.scenes), func(i int) bool { return v.scenes[i].From > n }) - 1
+	if i < 0 {
+		return 0
+	}
+	return v.spent[i] + float64(n-v.scenes[i].From)*v.frameCost(v.scenes[i])
+}
+
+// taskCost is what a task of the frames [from, to) costs.
+func (v *videoPlanner) taskCost(from, to int) float64 {
+	return v.prerollCost(from) + v.spentUntil(to) - v.spentUntil(from)
+}
+
+// evenBorders returns the first frames of at most count tasks of the same cost, none of them of more than most frames. The last costs
+// less: its worker has beside to do, too.
+func (v *videoPlanner) evenBorders(count, most int, beside float64) []int {
+	cut := func(each float64) (borders []int, end int) {
+		for i := range count {
+			if i == count-1 {
+				each -= beside
+			}
+			from := end
+			if end += sort.Search(min(most, v.Frames-from), func(n int) bool { return v.taskCost(from, from+n+1) > each }); end > from {
+				borders = append(borders, from)
+			}
+		}
+		return borders, end
+	}
+	low, high := 0.0, v.taskCost(0, v.Frames)+v.prerollCost(v.Frames-1)+beside // more is never needed
+	best, _ := cut(2 * high)
+	for range 40 {
+		middle := (low + high) / 2
+		if borders, end := cut(middle); end >= v.Frames {
+			best, high = borders, middle
+		} else {
+			low = middle
 		}
 	}
-	return borders
+	return best
+}
+
+// moved moves borders to where it costs least, within reach.
+func (v *videoPlanner) moved(borders []int, reach int) []int {
+	moved := []int{0}
+	for _, border := range borders[1:] {
+		moved = append(moved, v.cheapestBorder(border, reach))
+	}
+	return moved
+}
+
+// apart leaves out borders that are less than half a chunk from another or from an end of the film.
+func (v *videoPlanner) apart(borders []int, perChunk int) []int {
+	kept := []int{0}
+	for _, border := range borders[1:] {
+		if border-kept[len(kept)-1] >= max(1, perChunk/2) && v.Frames-border >= max(1, perChunk/2) {
+			kept = append(kept, border)
+		}
+	}
+	return kept
 }
 
 // cut returns the chunks of tasks that begin at the given frames: each of about perChunk frames, the last one of a task at
@@ -86,17 +160,25 @@ func (v *videoPlanner) cut(borders []int, perChunk int) [][]protocol.Chunk {
 	return tasks
 }
 
-// wallTime estimates how long the tasks take when so many run at once.
-func (v *videoPlanner) wallTime(tasks [][]protocol.Chunk, parallel int) float64 {
-	longest, sum := 0.0, 0.0
-	frame := costOfFrames(v.VideoEncoder.Codec, v.Canvas, 1)
-	for _, chunks := range tasks {
-		from, to := chunks[0].From, chunks[len(chunks)-1].To
-		cost := v.prerollCost(from) + float64(to-from)*frame
-		longest = max(longest, cost)
-		sum += cost
+// wallTime estimates how long the tasks that begin at the given frames take, with the audio, when so many run at once: the audio first,
+// then the longest.
+func (v *videoPlanner) wallTime(borders []int, parallel int) float64 {
+	var costs []float64
+	for i, from := range borders {
+		to := v.Frames
+		if i+1 < len(borders) {
+			to = borders[i+1]
+		}
+		costs = append(costs, v.taskCost(from, to))
 	}
-	return max(longest, sum/float64(parallel))
+	slices.SortFunc(costs, func(a, b float64) int { return cmp.Compare(b, a) })
+	workers := make([]float64, parallel)
+	workers[0] = v.audio
+	for _, cost := range costs {
+		next := slices.Index(workers, slices.Min(workers))
+		workers[next] += cost
+	}
+	return slices.Max(workers)
 }
 
 // trackTimes says where a track can be entered, and when it sends nothing.
@@ -200,8 +282,12 @@ func (v *videoPlanner) visibleAt(n int) []int {
 	if i < 0 {
 		return nil
 	}
-	var tracks []int
-	for _, cell := range v.scenes[i].Cells {
+	return tracksOf(v.scenes[i])
+}
+
+// tracksOf returns the tracks that a scene shows.
+func tracksOf(scene protocol.Scene) (tracks []int) {
+	for _, cell := range scene.Cells {
 		if !slices.Contains(tracks, cell.Track) {
 			tracks = append(tracks, cell.Track)
 		}

@@ -58,8 +58,23 @@ func (q *Queue) heartbeat(ctx context.Context) {
 	}
 }
 
-// rescue makes the running jobs of dead nodes available again, as if they had not begun, and removes those nodes. A process
-// that is alone treats all other nodes as dead.
+// Workers returns how many live nodes run jobs.
+func (q *Queue) Workers(ctx context.Context) (workers int, err error) {
+	nodes, err := q.Store.Nodes(ctx)
+	for _, node := range nodes {
+		if node.Role != "api" && q.alive(node) {
+			workers++
+		}
+	}
+	return workers, err
+}
+
+// alive reports whether a node lives, as far as is known. A process that is alone treats all other nodes as dead.
+func (q *Queue) alive(node store.Node) bool {
+	return node.ID == q.node.ID || !q.Alone && node.Silence < deadAfter
+}
+
+// rescue makes the running jobs of dead nodes available again, as if they had not begun, and removes those nodes.
 func (q *Queue) rescue(ctx context.Context) error {
 	nodes, err := q.Store.Nodes(ctx)
 	if err != nil {
@@ -68,7 +83,7 @@ func (q *Queue) rescue(ctx context.Context) error {
 	alive := map[string]bool{q.node.ID: true}
 	var dead []string
 	for _, node := range nodes {
-		if node.ID == q.node.ID || !q.Alone && node.Silence < deadAfter {
+		if q.alive(node) {
 			alive[node.ID] = true
 		} else {
 			dead = append(dead, node.ID)

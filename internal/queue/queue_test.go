@@ -271,6 +271,20 @@ func TestWork_SaysWhichAttemptIsTheLast(t *testing.T) {
 	})
 }
 
+func TestWorkers_AreTheLiveNodesThatRunJobs(t *testing.T) {
+	each(t, func(t *testing.T, s *store.Store) {
+		q := open(t, s, Kind{Task: never})
+		start(t, q)
+		for _, node := range []store.Node{{ID: "api", Role: "api"}, {ID: "worker", Role: "worker"}, {ID: "silent", Role: "all"}} {
+			check(t, s.Heartbeat(t.Context(), node))
+		}
+		silence(t, s, "silent", time.Minute)
+		if n, err := q.Workers(t.Context()); err != nil || n != 2 {
+			t.Errorf("%d nodes run jobs, %v; want this one and the worker", n, err)
+		}
+	})
+}
+
 func TestRescue_TakesOnlyFromTheSilent(t *testing.T) {
 	each(t, func(t *testing.T, s *store.Store) {
 		q := open(t, s, Kind{Task: never})

@@ -144,6 +144,18 @@ func (q *queue) count(kind, sid string) int {
 	}))
 }
 
+// numbers lists the numbers of the jobs of a kind that were enqueued for a SID, in their order.
+func (q *queue) numbers(kind, sid string) (numbers []int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, job := range q.jobs {
+		if job.Kind == kind && job.SID == sid {
+			numbers = append(numbers, job.Number)
+		}
+	}
+	return numbers
+}
+
 // has reports whether a job was enqueued.
 func (q *queue) has(job store.Job) bool {
 	q.mu.Lock()

@@ -172,14 +172,15 @@ func insertRows(ctx context.Context, tx *Tx, text string, rows [][]any) error {
 	return nil
 }
 
-// enqueueTasks enqueues up to limit of the tasks that wait, in the order of their numbers. The encoding of the audio waits
-// for all audio tasks. When all tasks are done it enqueues the assembling. The composition is locked: a count in the
+// enqueueTasks enqueues up to limit of the tasks that wait: audio first, which its encoding waits for, and then those that cost the
+// most, so that no worker is left with a long one at the end. When all tasks are done it enqueues the assembling. The composition is locked: a count in the
 // statement that finishes a task would miss what another transaction finishes at the same time.
 func (s *Store) enqueueTasks(ctx context.Context, tx *Tx, sid roomreel.CompositionSID, limit int) error {
 	next, err := collect(ctx, tx, scanInt, `SELECT number FROM render_task WHERE composition_sid = $1 AND status = 'waiting'
 		AND (kind <> 'encode' OR NOT EXISTS (SELECT 1 FROM render_task audio
 			WHERE audio.composition_sid = $1 AND audio.kind = 'audio' AND audio.status <> 'done'))
-		ORDER BY number LIMIT $2`, sid, limit)
+		ORDER BY CASE kind WHEN 'video' THEN 1 ELSE 0 END,
+			(SELECT SUM(cost) FROM chunk WHERE chunk.composition_sid = $1 AND chunk.task = render_task.number) DESC, number LIMIT $2`, sid, limit)
 	if err != nil {
 		return err
 	}

@@ -104,6 +104,22 @@ func TestSavePlan_EnqueuesAFewTasksAtATime(t *testing.T) {
 	})
 }
 
+func TestSavePlan_EnqueuesTheLongestTaskFirst(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		c, attempt, err := f.StartComposition(t.Context(), f.composition(t, f.room(t, "")).SID)
+		check(t, err)
+		var tasks []store.Task
+		for i, cost := range []int64{3, 9, 5, 9} {
+			tasks = append(tasks, store.Task{Number: i, Kind: store.VideoTask, Chunks: []store.Chunk{{Number: 2 * i, Cost: cost}, {Number: 2*i + 1, Cost: 1}}})
+		}
+		tasks = append(tasks, store.Task{Number: 4, Kind: store.AudioTask, Chunks: []store.Chunk{{Number: store.FilmAudio, Cost: 1}}})
+		check(t, f.savePlan(t, c.SID, attempt, tasks, 4))
+		if diff := cmp.Diff([]int{4, 1, 3, 2, 0}, f.queue.numbers(store.JobRender, string(c.SID))); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 // The audio is encoded once, after all its tasks, whichever finishes last; a film of a day has thousands of chunks.
 func TestFinishTask_EncodesAudioAfterAllItsTasks(t *testing.T) {
 	eachDB(t, func(t *testing.T, f *fixture) {
