@@ -53,7 +53,7 @@ func TestInaccuracy_IsTheLargestErrorAfterTheFirstTenth(t *testing.T) {
 		{at: 2 * time.Second, percent: 30, remaining: 8},
 		{at: 5 * time.Second, percent: 45, remaining: 7},
 	}, 10*time.Second)
-	if err != nil || f.value != 10 || !strings.Contains(f.detail, "by 20 %") || len(f.unmet) != 1 {
+	if err != nil || f.value != 10 || !strings.Contains(f.detail, "by 20 %") || len(f.unmet) != 2 {
 		t.Errorf("%+v, %v", f, err)
 	}
 	if _, err := inaccuracy(nil, time.Second); err == nil {

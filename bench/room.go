@@ -156,7 +156,7 @@ func realtime(c camera) []string {
 	if bitrate > 700 {
 		bitrate = 700 + (bitrate-700)/2
 	}
-	bitrate = max(100, bitrate)
+	bitrate = max(40, bitrate)
 	kbit := func(n int) string { return strconv.Itoa(n) + "k" }
 	return []string{
 		"-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "6", "-b:v", kbit(bitrate), "-maxrate", kbit(bitrate * 9 / 7),

@@ -149,7 +149,7 @@ var rows = []row{
 	{"standard", "quality policy `standard`", works(coreSecond), figureOf(policy("standard"), result.cost)},
 	{"archive", "quality policy `archive`", works(coreSecond), figureOf(policy("archive"), result.cost)},
 	{"small", "quality policy `small`", works(coreSecond), figureOf(policy("small"), result.cost)},
-	{"progress", "progress, largest error after the first tenth", atMost(15, percent), progress},
+	{"progress", "progress, largest error after the first tenth", atMost(mostWrong, percent), progress},
 	{"preview", "one frame of a film", atMost(500, millis), preview},
 }
 

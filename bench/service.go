@@ -156,6 +156,9 @@ func progress(ctx context.Context, b *bench) (figure, error) {
 	return inaccuracy(reports, took)
 }
 
+// mostWrong is how far reports of progress may be from what is true, in percent of the whole.
+const mostWrong = 15
+
 // inaccuracy compares reports with the time that a film took.
 func inaccuracy(reports []report, took time.Duration) (figure, error) {
 	var f figure
@@ -178,6 +181,9 @@ func inaccuracy(reports []report, took time.Duration) (figure, error) {
 		return f, &refusal{fmt.Sprintf("no callback reported progress between a tenth and the end of %.1f s", took.Seconds())}
 	}
 	f.detail = fmt.Sprintf("%d reports in %.1f s; the seconds remaining are wrong by %.0f %% of the whole at most", count, took.Seconds(), 100*left)
+	if 100*left > mostWrong {
+		f.unmet = append(f.unmet, "the seconds remaining are wrong")
+	}
 	if backwards > 0 {
 		f.unmet = append(f.unmet, fmt.Sprintf("%d times less than before", backwards))
 	}
