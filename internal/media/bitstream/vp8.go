@@ -80,7 +80,7 @@ func vp8Partitions(b []byte, key bool) uint {
 			}
 		}
 	}
-	r.bits(1 + 6 + 3) // loop filter: type, level, sharpness
+	r.bits(1 + 6 + 3)   // loop filter: type, level, sharpness
 	if r.bits(1) == 1 { // the levels are adjusted
 		if update := r.bits(1); update == 1 {
 			for range 8 {
