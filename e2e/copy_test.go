@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"fmt"
 	"image"
 	"os"
 	"os/exec"
@@ -188,7 +187,6 @@ func TestCompose_EncodesADamagedRecording(t *testing.T) {
 	path := filepath.Join(filepath.Dir(manifest), "camera.mkv")
 	whole, err := os.ReadFile(path)
 	must(t, whole, err)
-	// The sizes of partitions in the second half say more than there is.
 	out := filepath.Join(t.TempDir(), "film.webm")
 	if r := composeCopied(t, manifest, out); !r.VideoCopied {
 		t.Fatalf("the whole recording is not copied: %s", r.WhyVideoEncoded)
@@ -200,6 +198,6 @@ func TestCompose_EncodesADamagedRecording(t *testing.T) {
 		if r.VideoCopied || fixture.Open(t, out).Duration > film.Duration+frameTime {
 			t.Errorf("cut at byte %d of %d, it is copied", cut, len(whole))
 		}
-		t.Log(fmt.Sprintf("cut at byte %d: %s", cut, r.WhyVideoEncoded))
+		t.Logf("cut at byte %d: %s", cut, r.WhyVideoEncoded)
 	}
 }

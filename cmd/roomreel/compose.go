@@ -78,7 +78,7 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 	defer closeRecordings()
 	options := planOptions(settings)
 	log := slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	make := func() (compose.LocalResult, error) {
+	attempt := func() (compose.LocalResult, error) {
 		film, err := plan.New(request, tracks(room, indexes), func(t int) (*media.IndexFile, error) {
 			recording, err := recordings(t)
 			return recording.Index, err
@@ -94,10 +94,10 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 			Progress: func(p plan.Progress) { bar.Set(p.Share, p.Left) },
 		})
 	}
-	result, err := make()
+	result, err := attempt()
 	if refused, ok := errors.AsType[*compose.NotCopiedError](err); ok {
 		options.NoCopy = refused.Error()
-		result, err = make()
+		result, err = attempt()
 	}
 	if err != nil {
 		return err

@@ -214,16 +214,15 @@ func planOptions(c config.Config) plan.Options {
 	if parallel == 0 {
 		parallel = runtime.GOMAXPROCS(0)
 	}
-	noCopy := ""
-	if c.Compose.Copy == config.CopyNever {
-		noCopy = "compose.copy is never"
-	}
-	return plan.Options{
-		NoCopy: noCopy,
+	options := plan.Options{
 		// A video child keeps two cores busy, one with decoding and one with encoding. A second task decodes what comes before
 		// its first frame once more, so it is for the cores that are left.
 		FPS: c.Compose.FPS, Chunk: c.Compose.Chunk.Std(), Parallel: max(1, parallel/2), Encoder: plan.Policy(c.Compose.Encoder),
 		Hold:   c.Compose.Hold.Std(),
 		Limits: c.Limits.Film(),
 	}
+	if c.Compose.Copy == config.CopyNever {
+		options.NoCopy = "compose.copy is never"
+	}
+	return options
 }

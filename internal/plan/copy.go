@@ -190,7 +190,7 @@ func (v *videoPlanner) copyVideo(track int) (*VideoTask, string, error) {
 		stamps.Add(timeline.Samples(at), p.Key)
 		if last := len(chunks) - 1; at >= next {
 			chunks = append(chunks, protocol.Chunk{From: n, To: n + 1})
-			next = at + copyChunks*v.opts.Chunk
+			next = at + max(copyChunks*v.opts.Chunk, time.Second)
 		} else {
 			chunks[last].To = n + 1
 		}

@@ -80,10 +80,12 @@ func vp8Partitions(b []byte, key bool) uint {
 			}
 		}
 	}
-	r.bits(1 + 6 + 3) // loop filter: type, level, sharpness
-	if r.bits(1) == 1 && r.bits(1) == 1 {
-		for range 8 {
-			optional(6 + 1)
+	r.bits(1 + 6 + 3)   // loop filter: type, level, sharpness
+	if r.bits(1) == 1 { // the levels are adjusted
+		if update := r.bits(1); update == 1 {
+			for range 8 {
+				optional(6 + 1)
+			}
 		}
 	}
 	return uint(r.bits(2))
