@@ -17,7 +17,7 @@ tree() {
 	[ "$(cat "$roots/$name/options" 2>/dev/null)" != "$*" ] || return 0
 	echo "making $name with packages of Debian $release"
 	mkdir -p "$roots"
-	rm -rf "$roots/$name" "$roots/$name.new"
+	rm -rf --one-file-system "$roots/$name" "$roots/$name.new" # mounts of one that was interrupted stay
 	mmdebstrap --quiet "$@" "$release" "$roots/$name.new" "$(mirror)"
 	mkdir -p "$roots/$name.new"/{go,src,mod,cache,build}
 	echo "$*" >"$roots/$name.new/options"

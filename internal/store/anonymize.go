@@ -260,8 +260,9 @@ func withNames(report string, recordings map[string]anonymous) (string, error) {
 		if err := json.Unmarshal(fields["warnings"], &warnings); err != nil {
 			return "", fmt.Errorf("read warnings of report: %w", err)
 		}
+		untitled := strings.NewReplacer(titled...)
 		for i := range warnings {
-			warnings[i] = strings.NewReplacer(titled...).Replace(warnings[i])
+			warnings[i] = untitled.Replace(warnings[i])
 		}
 		fields["warnings"] = json.RawMessage(text(warnings))
 	}
