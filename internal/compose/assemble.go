@@ -154,7 +154,7 @@ func (c *Composer) audioTrack(ctx context.Context, film *plan.Summary, segment S
 		return media.OutputTrack{}, fmt.Errorf("audio: %w", err)
 	}
 	return media.OutputTrack{
-		Codec: film.AudioEncoder.Codec, Private: audio.private, Rate: timeline.SampleRate, Channels: 2,
+		Codec: film.AudioEncoder.Codec, Private: audio.private, Rate: timeline.SampleRate, Channels: film.AudioEncoder.AudioChannels(),
 		TickNum: 1, TickDen: timeline.SampleRate, Delay: audio.delay, Length: film.Samples, Samples: audio.samples,
 		Open: func() (io.ReadCloser, error) { return wholePayloads{newPayloads(ctx, c.Store, audio), late}, nil },
 	}, nil

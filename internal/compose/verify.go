@@ -93,8 +93,6 @@ func verify(film *plan.Summary, file io.ReaderAt, size int64, written string) (R
 	return result, nil
 }
 
-const channels = 2 // of every film's audio
-
 // check compares a film with its plan, packet by packet.
 type check struct {
 	Checks
@@ -147,7 +145,7 @@ func codecOf(t *media.FilmTrack) string {
 
 // track checks the header of a track, once.
 func (c *check) track(t *media.FilmTrack) error {
-	codec := c.film.AudioEncoder.Codec
+	codec, channels := c.film.AudioEncoder.Codec, c.film.AudioEncoder.AudioChannels()
 	if t.Video {
 		c.video++
 		codec = c.film.VideoEncoder.Codec

@@ -306,6 +306,7 @@ func openedOnce(indexes Indexes) Indexes {
 func describe(x media.Index, from, to int) (track protocol.Track, parts []int) {
 	part := x.Part(from)
 	track = renderTrack(x.Headers(part))
+	track.Mono = x.Mono
 	for _, p := range x.Parts[part:] {
 		if p.First >= to {
 			break

@@ -86,7 +86,7 @@ type mixed struct {
 func mixPlan(t testing.TB, plan protocol.AudioPlan, packets []protocol.Packet) mixed {
 	t.Helper()
 	var out collector
-	m := newMixer(plan.From, plan.To, &out)
+	m := newMixer(plan.Encoder.AudioChannels(), plan.From, plan.To, &out)
 	var tracks []*track
 	for i, described := range plan.Tracks {
 		track, err := newTrack(described, plan.Runs[i], m)
@@ -342,7 +342,7 @@ func TestMix_FollowsADecoderThatDoublesTheRate(t *testing.T) {
 		}
 		plan, packets := segment([]source{s}, 0, 2*timeline.SampleRate, 0, protocol.Encoder{})
 		var out collector
-		m := newMixer(plan.From, plan.To, &out)
+		m := newMixer(plan.Encoder.AudioChannels(), plan.From, plan.To, &out)
 		halved, err := newTrack(plan.Tracks[0], plan.Runs[0], m)
 		if err != nil {
 			t.Fatal(err)
@@ -443,7 +443,7 @@ func TestRun_EncodesExactlyWithItsPriming(t *testing.T) {
 // listen decodes what Run encoded, priming and all.
 func listen(t testing.TB, name string, p *parent) []float32 {
 	t.Helper()
-	d, err := codec.OpenAudioDecoder(name, p.header.Private, timeline.SampleRate, 2)
+	d, err := codec.OpenAudioDecoder(name, p.header.Private, timeline.SampleRate, 2, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

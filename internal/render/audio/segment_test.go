@@ -374,7 +374,7 @@ func TestTrack_FindsThePacketAfterADay(t *testing.T) {
 	duration := recorded.Packets[0].Duration * packets // of so many, each rounded to a nanosecond
 	run := protocol.Run{Packets: 1, Decoded: 2 * timeline.Samples(duration), Length: 2 * timeline.Samples(duration), Skip: 2299, Start: timeline.Samples(duration)}
 	described := protocol.Track{Codec: "aac", Private: recorded.Private, Rate: 44_100, Channels: 1}
-	track, err := newTrack(described, []protocol.Run{run}, newMixer(0, 1, discard{}))
+	track, err := newTrack(described, []protocol.Run{run}, newMixer(2, 0, 1, discard{}))
 	if err != nil {
 		t.Fatal(err)
 	}
