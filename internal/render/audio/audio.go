@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 
 	"roomreel/internal/codec"
 	"roomreel/internal/render/protocol"
@@ -39,6 +40,11 @@ type sink interface {
 	end() error // after the last
 }
 
+// spareProcessors is how many processors the scheduler of Go is told to have at least. Two goroutines are in calls of C nearly all the
+// time. When no processor of the scheduler is idle, it takes that of a call away after 20 µs and wakes up a thread to find
+// other work, of which there is none.
+const spareProcessors = 4
+
 // Run carries out the plan: exactly plan.To - plan.From samples come out, whatever the tracks hold. An error means that the
 // film would be wrong: the plan is impossible, the encoder failed or the connection broke. Damaged packets are no error;
 // the stats count them.
@@ -49,6 +55,7 @@ func Run(plan protocol.AudioPlan, conn Conn) (protocol.Stats, error) {
 	if len(plan.Runs) != len(plan.Tracks) {
 		return protocol.Stats{}, fmt.Errorf("audio plan: %d tracks, runs for %d", len(plan.Tracks), len(plan.Runs))
 	}
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), spareProcessors))
 	channels := plan.Encoder.AudioChannels()
 	packets := &packetWriter{conn: conn}
 	var out sink

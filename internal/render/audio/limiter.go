@@ -63,9 +63,11 @@ func (l *limiter) write(samples []float32, loudest float32) error {
 		l.pass(samples)
 		return l.flush()
 	}
-	for i := 0; i < len(samples); i += l.channels {
-		l.step(samples[i : i+l.channels])
+	for len(samples) > 0 && (loudest > l.ceiling || l.quiet <= ahead) {
+		l.step(samples[:l.channels])
+		samples = samples[l.channels:]
 	}
+	l.rise(samples)
 	return l.flush()
 }
 
@@ -99,12 +101,51 @@ func (l *limiter) step(sample []float32) {
 	if lowest < l.gain {
 		l.gain = lowest
 	} else if l.gain < 1 {
-		l.gain += (1 - l.gain) * l.decay
-		if l.gain > 1-1e-6 {
-			l.gain = 1
-		}
-		l.gain = min(l.gain, lowest)
+		l.gain = min(l.release(), lowest)
 	}
+	gain := l.mean()
+	held := l.held[l.channels*l.at:][:l.channels]
+	if l.seen >= ahead {
+		l.block = l.turn(l.block, held, gain)
+	}
+	copy(held, sample)
+	l.seen++
+	if l.at++; l.at == ahead {
+		l.at = 0
+	}
+}
+
+// rise has the effect of step on samples within the ceiling after more than `ahead` such samples: only the release is left to do.
+func (l *limiter) rise(samples []float32) {
+	for len(samples) > 0 && l.gain < 1 {
+		l.gain = l.release()
+		gain := l.mean()
+		held := l.held[l.channels*l.at:][:l.channels]
+		l.block = l.turn(l.block, held, gain)
+		samples = samples[copy(held, samples):]
+		l.quiet++
+		l.seen++
+		if l.at++; l.at == ahead {
+			l.at = 0
+		}
+	}
+	for len(samples) > 0 && l.active > 0 {
+		l.step(samples[:l.channels])
+		samples = samples[l.channels:]
+	}
+	l.pass(samples)
+}
+
+// release returns the next gain where none is needed.
+func (l *limiter) release() float64 {
+	if gain := l.gain + (1-l.gain)*l.decay; gain <= 1-1e-6 {
+		return gain
+	}
+	return 1
+}
+
+// mean puts the newest gain into the ring and returns the mean of all in it.
+func (l *limiter) mean() float64 {
 	old := l.gains[l.at]
 	l.gains[l.at] = l.gain
 	l.sum += l.gain - old
@@ -114,24 +155,28 @@ func (l *limiter) step(sample []float32) {
 	if l.gain != 1 {
 		l.active++
 	}
-	gain := l.sum / ahead
 	if l.active == 0 {
-		l.sum, gain = ahead, 1
+		l.sum = ahead
+		return 1
 	}
-	held := l.held[l.channels*l.at:][:l.channels]
-	if l.seen >= ahead {
-		for _, v := range held {
-			if gain != 1 {
-				v = l.clip(float64(v) * gain)
-			}
-			l.block = append(l.block, v)
+	return l.sum / ahead
+}
+
+// turn appends samples to dst, turned down by a gain. It removes what rounding puts above the ceiling.
+func (l *limiter) turn(dst, samples []float32, gain float64) []float32 {
+	if gain == 1 {
+		return append(dst, samples...)
+	}
+	for _, v := range samples {
+		v = float32(float64(v) * gain)
+		if v > l.ceiling {
+			v = l.ceiling
+		} else if v < -l.ceiling {
+			v = -l.ceiling
 		}
+		dst = append(dst, v)
 	}
-	copy(held, sample)
-	l.seen++
-	if l.at++; l.at == ahead {
-		l.at = 0
-	}
+	return dst
 }
 
 // largest returns the largest absolute value.
@@ -141,11 +186,6 @@ func largest(sample []float32) float32 {
 		loudest = max(loudest, v, -v)
 	}
 	return loudest
-}
-
-// clip removes what rounding puts above the ceiling.
-func (l *limiter) clip(v float64) float32 {
-	return float32(min(max(v, -float64(l.ceiling)), float64(l.ceiling)))
 }
 
 // end writes the samples that are held.
