@@ -17,7 +17,7 @@ func (p *Plan) audioTasks(tracks []int, indexes Indexes, opts Options, beside fu
 	if err != nil {
 		return nil, err
 	}
-	p.AudioEncoder.Channels = channels
+	p.AudioEncoder = audioEncoder(p.Format, channels)
 	longest := opts.AudioTask
 	if longest == 0 {
 		longest = defaultAudioTask

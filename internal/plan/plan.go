@@ -193,7 +193,7 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 		Tracks: make([]TrackSummary, len(tracks)),
 	}}
 	p.Colour = colour(req.Format, p.Canvas)
-	p.VideoEncoder, p.AudioEncoder = opts.Encoder.encoders(req.Format, p.Canvas, opts.FPS)
+	p.VideoEncoder, p.AudioEncoder = opts.Encoder.videoEncoder(req.Format, p.Canvas, opts.FPS), audioEncoder(req.Format, 2)
 	for i, t := range tracks {
 		x, err := indexes(i)
 		if err != nil {

@@ -3,9 +3,8 @@ package audio
 import "sync"
 
 const (
-	// batchSize is how many samples are handed to the goroutine at a time, a quarter of a second: waking one up costs about as much as
-	// mixing a hundred samples.
-	batchSize = 12000
+	// batchSize is how many samples are handed to the goroutine at a time, half a second: to wake one up takes some system calls.
+	batchSize = 24000
 
 	// batches is how many there are: one that is filled, one that is encoded, and two that wait.
 	batches = 4
