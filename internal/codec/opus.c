@@ -41,6 +41,8 @@ int rr_open_opus_encoder(OpusEncoder **out, int channels, int bitrate, int compl
 	if (err >= 0)
 		err = opus_encoder_ctl(*out, OPUS_SET_COMPLEXITY(complexity));
 	if (err >= 0)
+		err = opus_encoder_ctl(*out, OPUS_SET_VBR_CONSTRAINT(0)); // as libavcodec does
+	if (err >= 0)
 		err = opus_encoder_ctl(*out, OPUS_GET_LOOKAHEAD(delay));
 	if (err >= 0)
 		return 0;

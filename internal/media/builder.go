@@ -21,7 +21,7 @@ type Builder struct {
 	skip     bool // packets of the headers that were described last are left out
 	bytes    int  // of Private and Prefix in Index.Parts
 	part     partBuilder
-	stereo   bool // a packet may decode to other samples on the left than on the right
+	stereo   bool // a packet may code more than one channel
 }
 
 // omitted is an Omission before packet first, or of the part that begins with it.

@@ -113,8 +113,8 @@ func (b *partBuilder) duration(front []byte, size int64) time.Duration {
 	return 0
 }
 
-// mono reports whether a packet of audio, by its first bytes, decodes to the same samples on both sides. Recordings of WebRTC are often
-// mono under a header that says stereo. AAC with one channel may turn out to be parametric stereo when it is decoded, so it is not known
+// mono reports whether a packet of audio, by its first bytes, codes one channel. Recordings of WebRTC are often mono under a header that
+// says stereo. AAC with one channel may turn out to be parametric stereo when it is decoded, so it is not known
 // to be mono.
 func (b *partBuilder) mono(front []byte) bool {
 	x := &b.stored

@@ -39,7 +39,7 @@ type Index struct {
 	Start      time.Duration // when the track begins in its file, from the file's earliest track; at most MaxStart
 	Rate       int           // audio
 	Channels   int           // audio: what the headers say
-	Mono       bool          `json:",omitempty"` // audio: all packets, of all parts, decode to the same samples on both sides. An index that was made before does not say it
+	Mono       bool          `json:",omitempty"` // audio: all packets, of all parts, code one channel. An index that was made before does not say it
 	Width      int           // video: largest frame seen at a keyframe, else the header's
 	Height     int
 	Display    Display     `json:",omitzero"` // video: how the frames are shown

@@ -52,7 +52,7 @@ func (p *Plan) audioTasks(tracks []int, indexes Indexes, opts Options, beside fu
 	return tasks, nil
 }
 
-// channelsOf returns how many channels the film's audio has: 2, or 1 when both sides of all its tracks are the same.
+// channelsOf returns how many channels the film's audio has: 2, or 1 when all its tracks are mono.
 func channelsOf(tracks []int, indexes Indexes) (int, error) {
 	for _, t := range tracks {
 		x, err := indexes(t)

@@ -168,8 +168,7 @@ func OpusDuration(b []byte) time.Duration {
 	return 0
 }
 
-// OpusMono reports whether an Opus packet, by its first byte, codes one channel. A decoder of two then returns the same on both sides, if
-// all packets before were of one channel, too. Source: RFC 6716, 3.1.
+// OpusMono reports whether an Opus packet, by its first byte, codes one channel. Source: RFC 6716, 3.1.
 func OpusMono(b []byte) bool { return len(b) > 0 && b[0]&4 == 0 }
 
 // AAC is what an AudioSpecificConfig says.

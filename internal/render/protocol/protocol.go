@@ -27,7 +27,7 @@ type Track struct {
 	Private  []byte `json:"private,omitempty"` // as in media.Index; empty for many
 	Channels int    `json:"channels,omitempty"`
 	Rate     int    `json:"rate,omitempty"` // samples per second; opus and f32 have 48000
-	Mono     bool   `json:"mono,omitempty"` // all packets of all parts decode to the same samples on both sides. Plans before version 4 do not say it
+	Mono     bool   `json:"mono,omitempty"` // audio: all packets of all parts code one channel. Plans before version 4 do not say it
 	MaxW     int    `json:"max_w,omitempty"`
 	MaxH     int    `json:"max_h,omitempty"` // largest frame in the index; a decoder refuses more than 4096x2304
 
