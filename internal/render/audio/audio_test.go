@@ -77,7 +77,7 @@ func merge(tracks ...[]protocol.Packet) []protocol.Packet {
 
 // mixed is the mix of a plan before it is limited and encoded.
 type mixed struct {
-	stereo []float32
+	stereo []float32 // or mono, as the plan says
 	tracks []protocol.TrackStats
 	peak   float64
 	window int // the largest window, in samples
@@ -103,8 +103,8 @@ func mixPlan(t testing.TB, plan protocol.AudioPlan, packets []protocol.Packet) m
 	for _, track := range tracks {
 		result.tracks = append(result.tracks, track.stats)
 	}
-	if int64(len(result.stereo)) != 2*(plan.To-plan.From) || !out.ended {
-		t.Fatalf("%d samples, want %d; ended: %v", len(result.stereo)/2, plan.To-plan.From, out.ended)
+	if channels := int64(plan.Encoder.AudioChannels()); int64(len(result.stereo)) != channels*(plan.To-plan.From) || !out.ended {
+		t.Fatalf("%d values of %d channels, want %d samples; ended: %v", len(result.stereo), channels, plan.To-plan.From, out.ended)
 	}
 	return result
 }
