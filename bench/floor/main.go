@@ -235,15 +235,16 @@ func receive(encoder receiver) error {
 // audio decodes all microphones, adds them and encodes the sum.
 func (c *cost) audio(film *plan.Plan, tracks []track) error {
 	return timed(&c.Audio, func() error {
-		mix := make([]float32, 2*film.Samples)
+		channels := film.AudioEncoder.AudioChannels()
+		mix := make([]float32, int64(channels)*film.Samples)
 		var samples []float32
 		for _, t := range tracks {
-			decoder, err := codec.OpenAudioDecoder(t.index.Codec, t.index.Private, t.index.Rate, t.index.Channels)
+			decoder, err := codec.OpenAudioDecoder(t.index.Codec, t.index.Private, t.index.Rate, t.index.Channels, channels)
 			if err != nil {
 				return err
 			}
 			defer decoder.Close()
-			at := int(2 * timeline.SampleRate * t.offset.Milliseconds() / 1000)
+			at := channels * int(timeline.SampleRate*t.offset.Milliseconds()/1000)
 			for i := range t.index.Packets {
 				if samples, err = decoder.Decode(samples[:0], t.packet(i)); err != nil {
 					return err
@@ -255,14 +256,14 @@ func (c *cost) audio(film *plan.Plan, tracks []track) error {
 			}
 		}
 		settings := film.AudioEncoder
-		encoder, err := codec.OpenAudioEncoder(codec.EncoderConfig{Codec: settings.Codec, Options: settings.Options, Bitrate: settings.Bitrate})
+		encoder, err := codec.OpenAudioEncoder(codec.EncoderConfig{Codec: settings.Codec, Options: settings.Options, Bitrate: settings.Bitrate}, channels)
 		if err != nil {
 			return err
 		}
 		defer encoder.Close()
-		frame := 2 * encoder.FrameSize()
+		frame := channels * encoder.FrameSize()
 		for at := 0; at < len(mix); at += frame {
-			if err := encoder.Send(mix[at:min(at+frame, len(mix))], int64(at/2)); err != nil {
+			if err := encoder.Send(mix[at:min(at+frame, len(mix))], int64(at/channels)); err != nil {
 				return err
 			}
 			if err := receive(encoder); err != nil {

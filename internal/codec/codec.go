@@ -1,4 +1,4 @@
-// Package codec is the only place with cgo: a small binding of libavcodec's decoders and encoders and of libyuv's scaler.
+// Package codec is the only place with cgo: a small binding of libavcodec's decoders and encoders, of libopus and of libyuv's scaler.
 //
 // It knows nothing of rooms and films. It opens codecs by name, from a short list of its own, with one thread by default, and
 // refuses frames that are too large. It uses only the parts of libavcodec that are the same from FFmpeg 4 to 8: sending and
@@ -7,7 +7,7 @@
 package codec
 
 /*
-#cgo pkg-config: libavcodec libavutil
+#cgo pkg-config: libavcodec libavutil opus
 #cgo LDFLAGS: -lyuv
 #cgo CFLAGS: -O3 -Wall
 #include "codec.h"
@@ -83,6 +83,7 @@ func Version() []string {
 	return []string{
 		dotted("libavcodec", C.avcodec_version()),
 		dotted("libavutil", C.avutil_version()),
+		C.GoString(C.opus_get_version_string()),
 		fmt.Sprintf("libyuv %d", C.LIBYUV_VERSION),
 	}
 }

@@ -1,4 +1,4 @@
-// The C side of package codec: libavcodec and libyuv, narrowed to what the package needs. No function keeps a pointer
+// The C side of package codec: libavcodec, libopus and libyuv, narrowed to what the package needs. No function keeps a pointer
 // that it was given, except to what it allocated itself. Functions return 0 or more for success, and libavutil's
 // negative error numbers otherwise.
 
@@ -8,6 +8,7 @@
 #include <libavcodec/avcodec.h>
 #include <libavutil/frame.h>
 #include <libavutil/opt.h>
+#include <opus.h>
 #include <stdint.h>
 
 // Channel counts moved into AVChannelLayout in libavcodec 59.24 and left their old place in 61.
@@ -61,7 +62,7 @@ int rr_open_decoder(AVCodecContext **out, const rr_decoder_config *c);
 int rr_send_data(AVCodecContext *d, AVPacket *p, const uint8_t *data, int size, int64_t pts);
 int rr_receive_frame(AVCodecContext *d, AVFrame *f, rr_frame_info *info);
 void rr_settle_colour(const AVCodecContext *d, AVFrame *f, int matrix, int full);
-int rr_audio_copy(const AVFrame *f, float *stereo);
+int rr_audio_copy(const AVFrame *f, float *samples, int channels);
 
 // How samples of one matrix and range become those of another: what is added to each of Y, U and V, as factors of the distances of
 // Y, U and V from 128. All are times 1 << RR_FRACTION.
@@ -85,9 +86,17 @@ int rr_canvas_draw(AVFrame *canvas, const AVFrame *frame, const rr_view *v, int 
 
 int rr_open_encoder(AVCodecContext **out, const rr_encoder_config *c, AVDictionary **options);
 int rr_send_canvas(AVCodecContext *e, AVFrame *canvas, int64_t pts);
-int rr_send_audio(AVCodecContext *e, AVFrame *f, const float *stereo, int samples, int64_t pts);
+int rr_send_audio(AVCodecContext *e, AVFrame *f, const float *values, int samples, int64_t pts);
 int rr_end(AVCodecContext *e);
 int rr_receive_packet(AVCodecContext *e, AVPacket *p, int *key);
+
+enum { RR_TAPS = 32, RR_PHASES = 256 };
+void rr_resample(const float (*kernel)[RR_TAPS], const float *x, int64_t rest, int64_t in, int64_t out, float *dst, int stride, int count);
+
+int rr_open_opus_decoder(OpusDecoder **out, int channels, int gain);
+int rr_decode_opus(OpusDecoder *d, const uint8_t *data, int size, float *samples, int room);
+int rr_open_opus_encoder(OpusEncoder **out, int channels, int bitrate, int complexity, int *delay);
+int rr_encode_opus(OpusEncoder *e, const float *samples, int n, uint8_t *packet, int room);
 
 const char *rr_option_left(AVDictionary *options);
 

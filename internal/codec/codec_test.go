@@ -298,7 +298,7 @@ func TestAudioDecoder_DecodesEachPacketToItsLength(t *testing.T) {
 	} {
 		t.Run(test.output, func(t *testing.T) {
 			track := codectest.Make(t, "-f lavfi -i sine=440:d=1:r=48000 "+test.output)
-			d, err := codec.OpenAudioDecoder(track.Codec, track.Private, track.Rate, track.Channels)
+			d, err := codec.OpenAudioDecoder(track.Codec, track.Private, track.Rate, track.Channels, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -337,7 +337,7 @@ func TestAudioDecoder_DecodesWhatTheIndexSays(t *testing.T) {
 			const clicks = "-f lavfi -i aevalsrc=random(0)*lt(mod(t\\,0.2)\\,0.02)+0.2*sin(2*PI*440*t):d=1:s=48000 "
 			file := codectest.File(t, clicks+output)
 			track := codectest.Read(t, file)
-			d, err := codec.OpenAudioDecoder(track.Codec, track.Private, track.Rate, track.Channels)
+			d, err := codec.OpenAudioDecoder(track.Codec, track.Private, track.Rate, track.Channels, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -379,7 +379,7 @@ func TestAudioDecoder_MixesManyChannelsDown(t *testing.T) {
 		sources[channel] = "0.5*sin(2*PI*40*t)"
 		for _, encoder := range []string{"aac -b:a 400k", "libopus -mapping_family 1 -b:a 400k", "libopus -mapping_family 255 -b:a 400k", "libvorbis -q:a 10"} {
 			track := codectest.Make(t, "-f lavfi -i aevalsrc="+strings.Join(sources, "|")+":s=48000:d=0.5:c=5.1 -c:a "+encoder)
-			d, err := codec.OpenAudioDecoder(track.Codec, track.Private, track.Rate, track.Channels)
+			d, err := codec.OpenAudioDecoder(track.Codec, track.Private, track.Rate, track.Channels, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -409,7 +409,7 @@ func TestAudioDecoder_SurvivesDamage(t *testing.T) {
 		whole := codectest.Make(t, "-f lavfi -i aevalsrc=random(0)*sin(t*900):s=48000:d=1 "+output)
 		random := rand.New(rand.NewPCG(1, 2))
 		for range 20 {
-			d, err := codec.OpenAudioDecoder(whole.Codec, whole.Private, whole.Rate, whole.Channels)
+			d, err := codec.OpenAudioDecoder(whole.Codec, whole.Private, whole.Rate, whole.Channels, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -440,12 +440,12 @@ func TestAudioDecoder_Refuses(t *testing.T) {
 		"no_channels": []byte("OpusHead\x01\x00\x38\x01\x80\xbb\x00\x00\x00\x00\x00"),
 		"not_a_one":   []byte("OpusTags\x01\x02\x38\x01\x80\xbb\x00\x00\x00\x00\x00"),
 	} {
-		if _, err := codec.OpenAudioDecoder("opus", head, 48000, 2); !errors.Is(err, codec.ErrUnsupported) {
+		if _, err := codec.OpenAudioDecoder("opus", head, 48000, 2, 2); !errors.Is(err, codec.ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for _, name := range []string{"aac", "vorbis", "", "libopus", "f32", "mp3"} {
-		if _, err := codec.OpenAudioDecoder(name, nil, 48000, 2); !errors.Is(err, codec.ErrUnsupported) {
+		if _, err := codec.OpenAudioDecoder(name, nil, 48000, 2, 2); !errors.Is(err, codec.ErrUnsupported) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
@@ -468,7 +468,7 @@ func TestLimits_AreThoseOfIndexes(t *testing.T) {
 					}
 				}
 				parsed, ok := bitstream.ParseOpusHead(head)
-				d, err := codec.OpenAudioDecoder("opus", head, 48000, 2)
+				d, err := codec.OpenAudioDecoder("opus", head, 48000, 2, 2)
 				if err == nil {
 					d.Close()
 				}
@@ -573,7 +573,7 @@ func FuzzAudioDecoder(f *testing.F) {
 		f.Add(track.Codec, track.Private, track.Packets[0].Data, track.Packets[1].Data)
 	}
 	f.Fuzz(func(t *testing.T, name string, private, a, b []byte) {
-		d, err := codec.OpenAudioDecoder(name, private, 48000, 2)
+		d, err := codec.OpenAudioDecoder(name, private, 48000, 2, 2)
 		if err != nil {
 			return
 		}

@@ -173,28 +173,39 @@ static int mix_down(const AVFrame *f, float *stereo)
 	return 0;
 }
 
-// rr_audio_copy writes a frame as interleaved stereo: mono goes to both sides unchanged, more than two channels are mixed.
-int rr_audio_copy(const AVFrame *f, float *stereo)
+// rr_audio_copy writes a frame as interleaved samples of one or two channels. More channels than two are mixed down to two first, then
+// two to one; one goes to both sides unchanged.
+int rr_audio_copy(const AVFrame *f, float *samples, int wanted)
 {
-	int channels = CHANNELS(f);
-	if (channels > 2)
-		return mix_down(f, stereo);
+	int channels = CHANNELS(f), n = f->nb_samples;
 	if (channels < 1)
 		return AVERROR_PATCHWELCOME;
+	if (wanted == 1 && channels > 1) {
+		float *stereo = av_malloc_array(n, 2 * sizeof *stereo);
+		if (!stereo)
+			return AVERROR(ENOMEM);
+		int err = rr_audio_copy(f, stereo, 2);
+		for (int i = 0; i < n && err >= 0; i++)
+			samples[i] = (stereo[2 * i] + stereo[2 * i + 1]) / 2;
+		av_free(stereo);
+		return err;
+	}
+	if (channels > 2)
+		return mix_down(f, samples);
 	int planar = av_sample_fmt_is_planar(f->format);
-	for (int c = 0; c < 2; c++) {
+	for (int c = 0; c < wanted; c++) {
 		int from = c < channels ? c : 0;
 		int step = planar ? 1 : channels;
 		const uint8_t *plane = f->extended_data[planar ? from : 0];
 		int start = planar ? 0 : from;
 		switch (av_get_packed_sample_fmt(f->format)) {
 		case AV_SAMPLE_FMT_FLT:
-			for (int i = 0; i < f->nb_samples; i++)
-				stereo[2 * i + c] = ((const float *)plane)[start + i * step];
+			for (int i = 0; i < n; i++)
+				samples[wanted * i + c] = ((const float *)plane)[start + i * step];
 			break;
 		case AV_SAMPLE_FMT_S16:
-			for (int i = 0; i < f->nb_samples; i++)
-				stereo[2 * i + c] = ((const int16_t *)plane)[start + i * step] / 32768.0f;
+			for (int i = 0; i < n; i++)
+				samples[wanted * i + c] = ((const int16_t *)plane)[start + i * step] / 32768.0f;
 			break;
 		default:
 			return AVERROR_PATCHWELCOME;

@@ -13,8 +13,8 @@ import (
 	"roomreel/internal/timeline"
 )
 
-// audioDecoders are libavcodec's names of the decoders, by our names of their codecs. libopus is the reference decoder:
-// it returns all samples of a packet at once, and libavcodec's own Opus decoder holds some back.
+// audioDecoders are libavcodec's names of the decoders, by our names of their codecs. Opus of one stream goes to libopus without
+// libavcodec, see opus.go.
 var audioDecoders = map[string]string{
 	"opus": "libopus", "aac": "aac", "vorbis": "vorbis", "pcmu": "pcm_mulaw", "pcma": "pcm_alaw", "g722": "g722",
 	"pcm_s16le": "pcm_s16le", "pcm_s16be": "pcm_s16be", "pcm_f32le": "pcm_f32le",
@@ -26,19 +26,23 @@ const maxPacketSamples = 1 << 20
 
 // AudioDecoder decodes one audio track. Not for concurrent use.
 type AudioDecoder struct {
-	codec   string
-	context *C.AVCodecContext
-	packet  *C.AVPacket
-	frame   *C.AVFrame
-	rate    int
+	codec    string
+	channels int // of the samples that Decode returns
+	rate     int
+	opus     *opusDecoder // instead of:
+	context  *C.AVCodecContext
+	packet   *C.AVPacket
+	frame    *C.AVFrame
 }
 
 // OpenAudioDecoder opens the decoder of opus, aac, vorbis, pcmu, pcma, g722, or of plain samples. private is the OpusHead, which may be
 // empty, the AudioSpecificConfig, which aac needs, or the laced headers, which vorbis needs. Opus decodes at 48 kHz whatever
 // rate says, and aac and vorbis as their headers say. Opus's pre-skip and AAC's priming are *not* dropped: the caller places the samples.
-func OpenAudioDecoder(codec string, private []byte, rate, channels int) (*AudioDecoder, error) {
+//
+// channels is how many the track has, and wanted how many samples are decoded to: 1 or 2.
+func OpenAudioDecoder(codec string, private []byte, rate, channels, wanted int) (*AudioDecoder, error) {
 	name, ok := audioDecoders[codec]
-	if !ok {
+	if !ok || wanted != 1 && wanted != 2 {
 		return nil, fmt.Errorf("decoder %q: %w", codec, ErrUnsupported)
 	}
 	if codec == "opus" {
@@ -47,6 +51,13 @@ func OpenAudioDecoder(codec string, private []byte, rate, channels int) (*AudioD
 			return nil, err
 		}
 		private, rate, channels = head, timeline.SampleRate, int(head[9])
+		if head[18] == 0 {
+			opus, err := openOpusDecoder(head, wanted)
+			if err != nil {
+				return nil, err
+			}
+			return &AudioDecoder{codec: codec, channels: wanted, rate: rate, opus: opus}, nil
+		}
 	}
 	most := 2
 	switch codec {
@@ -73,7 +84,7 @@ func OpenAudioDecoder(codec string, private []byte, rate, channels int) (*AudioD
 	if err != nil {
 		return nil, err
 	}
-	d := &AudioDecoder{codec: codec, context: context, packet: packet, frame: C.av_frame_alloc(), rate: rate}
+	d := &AudioDecoder{codec: codec, channels: wanted, context: context, packet: packet, frame: C.av_frame_alloc(), rate: rate}
 	if d.frame == nil {
 		d.Close()
 		return nil, failure("open decoder "+codec, -C.ENOMEM)
@@ -130,11 +141,14 @@ func opusHead(head []byte, channels int) ([]byte, error) {
 // Rate returns the sample rate of the packet that was decoded last. SBR doubles that of aac.
 func (d *AudioDecoder) Rate() int { return d.rate }
 
-// Decode appends the samples of one packet to dst as interleaved stereo: mono on both sides, more channels than two mixed
+// Decode appends the samples of one packet to dst, interleaved: mono on both sides of stereo, and more channels than are wanted mixed
 // down. On an error dst is returned as it was.
 func (d *AudioDecoder) Decode(dst []float32, data []byte) ([]float32, error) {
 	if len(data) == 0 {
 		return dst, fmt.Errorf("decode %s: empty packet: %w", d.codec, ErrUnsupported)
+	}
+	if d.opus != nil {
+		return d.opus.decode(dst, data)
 	}
 	if err := send(d.context, d.packet, d.codec, data, 0); err != nil {
 		return dst, err
@@ -157,8 +171,8 @@ func (d *AudioDecoder) Decode(dst []float32, data []byte) ([]float32, error) {
 			return dst, fmt.Errorf("decode %s: %d samples in a packet: %w", d.codec, n, ErrUnsupported)
 		}
 		start := len(result)
-		result = slices.Grow(result, 2*n)[:start+2*n]
-		if err := C.rr_audio_copy(d.frame, (*C.float)(unsafe.Pointer(&result[start]))); err < 0 {
+		result = slices.Grow(result, d.channels*n)[:start+d.channels*n]
+		if err := C.rr_audio_copy(d.frame, (*C.float)(unsafe.Pointer(&result[start])), C.int(d.channels)); err < 0 {
 			return dst, failure("decode "+d.codec, err)
 		}
 		d.rate = int(info.rate)
@@ -167,6 +181,9 @@ func (d *AudioDecoder) Decode(dst []float32, data []byte) ([]float32, error) {
 
 // Close frees the decoder.
 func (d *AudioDecoder) Close() {
+	if d.opus != nil {
+		d.opus.close()
+	}
 	if d.context == nil {
 		return
 	}

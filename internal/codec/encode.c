@@ -53,7 +53,7 @@ int rr_send_canvas(AVCodecContext *e, AVFrame *canvas, int64_t pts)
 	return avcodec_send_frame(e, canvas);
 }
 
-int rr_send_audio(AVCodecContext *e, AVFrame *f, const float *stereo, int samples, int64_t pts)
+int rr_send_audio(AVCodecContext *e, AVFrame *f, const float *values, int samples, int64_t pts)
 {
 	av_frame_unref(f);
 	f->format = e->sample_fmt;
@@ -72,13 +72,14 @@ int rr_send_audio(AVCodecContext *e, AVFrame *f, const float *stereo, int sample
 	if (err < 0)
 		return err;
 	if (av_sample_fmt_is_planar(f->format)) {
-		float *l = (float *)f->data[0], *r = (float *)f->data[1];
-		for (int i = 0; i < samples; i++) {
-			l[i] = stereo[2 * i];
-			r[i] = stereo[2 * i + 1];
+		int channels = CHANNELS(e);
+		for (int c = 0; c < channels; c++) {
+			float *plane = (float *)f->extended_data[c];
+			for (int i = 0; i < samples; i++)
+				plane[i] = values[channels * i + c];
 		}
 	} else {
-		memcpy(f->data[0], stereo, sizeof(float) * 2 * samples);
+		memcpy(f->data[0], values, sizeof(float) * CHANNELS(e) * samples);
 	}
 	f->pts = pts;
 	return avcodec_send_frame(e, f);

@@ -8,12 +8,10 @@ import (
 	"fmt"
 	"sort"
 	"unsafe"
-
-	"roomreel/internal/timeline"
 )
 
 // encoders are libavcodec's names of the encoders, by our names of their codecs.
-var encoders = map[string]string{"h264": "libx264", "vp8": "libvpx", "aac": "aac", "opus": "libopus"}
+var encoders = map[string]string{"h264": "libx264", "vp8": "libvpx", "aac": "aac"}
 
 // EncoderConfig chooses an encoder and its point between speed and size.
 type EncoderConfig struct {
@@ -32,7 +30,7 @@ type Encoded struct {
 	Data []byte
 }
 
-// encoder is what video and audio encoders share.
+// encoder is what encoders of libavcodec share.
 type encoder struct {
 	codec   string
 	context *C.AVCodecContext
@@ -160,50 +158,3 @@ func (e *VideoEncoder) Send(c *Canvas, pts int64) error {
 
 // Delay returns by how many frames decoding order runs ahead of the order of presentation: the B-frame delay.
 func (e *VideoEncoder) Delay() int { return int(e.context.has_b_frames) }
-
-// AudioEncoder encodes stereo audio at 48 kHz to aac or opus. Not for concurrent use.
-type AudioEncoder struct {
-	encoder
-	frame *C.AVFrame
-}
-
-// OpenAudioEncoder opens an encoder.
-func OpenAudioEncoder(config EncoderConfig) (*AudioEncoder, error) {
-	if config.Codec != "aac" && config.Codec != "opus" {
-		return nil, fmt.Errorf("encoder %q: %w", config.Codec, ErrUnsupported)
-	}
-	e, err := openEncoder(config, C.rr_encoder_config{rate: timeline.SampleRate, channels: 2})
-	if err != nil {
-		return nil, err
-	}
-	frame := C.av_frame_alloc()
-	if frame == nil {
-		e.Close()
-		return nil, failure("open encoder "+config.Codec, -C.ENOMEM)
-	}
-	return &AudioEncoder{encoder: e, frame: frame}, nil
-}
-
-// FrameSize returns how many samples each Send takes; only the last may have fewer.
-func (e *AudioEncoder) FrameSize() int { return int(e.context.frame_size) }
-
-// Delay returns how many samples of priming come before the first sample that was sent.
-func (e *AudioEncoder) Delay() int { return int(e.context.initial_padding) }
-
-// Send encodes interleaved stereo samples that begin at sample pts.
-func (e *AudioEncoder) Send(stereo []float32, pts int64) error {
-	if len(stereo) == 0 || len(stereo)%2 != 0 || len(stereo)/2 > e.FrameSize() {
-		return fmt.Errorf("encode %s: %d values do not fit a frame of %d stereo samples", e.codec, len(stereo), e.FrameSize())
-	}
-	samples := (*C.float)(unsafe.Pointer(unsafe.SliceData(stereo)))
-	if err := C.rr_send_audio(e.context, e.frame, samples, C.int(len(stereo)/2), C.int64_t(pts)); err < 0 {
-		return failure("encode "+e.codec, err)
-	}
-	return nil
-}
-
-// Close frees the encoder.
-func (e *AudioEncoder) Close() {
-	C.av_frame_free(&e.frame)
-	e.encoder.Close()
-}

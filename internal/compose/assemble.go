@@ -181,10 +181,8 @@ func placeOfAudio(film *plan.Summary) (start int64, channels int) {
 	if c := film.AudioCopy; c != nil {
 		return c.Start, c.Channels
 	}
-	return 0, encodedChannels
+	return 0, film.AudioEncoder.AudioChannels()
 }
-
-const encodedChannels = 2
 
 // placeOfVideo returns when the video of a film begins and how long it lasts.
 func placeOfVideo(film *plan.Summary) (start, length time.Duration) {

@@ -75,12 +75,13 @@ func (c *Composer) encodeSamples(ctx context.Context, film *plan.Summary, sample
 	}
 	payload := newPayloads(ctx, c.Store, opened...)
 	defer payload.Close()
+	channels := film.AudioEncoder.AudioChannels()
 	audio := &protocol.AudioPlan{
 		To: film.Samples, Encoder: film.AudioEncoder,
-		Tracks: []protocol.Track{{Codec: protocol.Lossless, Rate: timeline.SampleRate, Channels: 2}},
+		Tracks: []protocol.Track{{Codec: protocol.Lossless, Rate: timeline.SampleRate, Channels: channels}},
 		Runs:   [][]protocol.Run{{{Packets: len(packets), Decoded: film.Samples, Length: film.Samples}}},
 	}
-	source := &sampleReader{packets: packets, payload: payload}
+	source := &sampleReader{packets: packets, payload: payload, channels: channels}
 	segment, result, err := c.runAudio(ctx, audio, source.Next, key, progress)
 	return segment, TaskStats{CPU: result.CPU}, err
 }
@@ -88,7 +89,10 @@ func (c *Composer) encodeSamples(ctx context.Context, film *plan.Summary, sample
 // runAudio has a child carry out an audio plan and stores what it answers.
 func (c *Composer) runAudio(ctx context.Context, audio *protocol.AudioPlan, next func() (protocol.Packet, error), key string, progress func(int64)) (Segment, protocol.Stats, error) {
 	w := &audioWriter{
-		ctx: ctx, store: c.Store, key: key, lossless: audio.Encoder.Codec == protocol.Lossless, progress: progress,
+		ctx: ctx, store: c.Store, key: key, progress: progress,
+	}
+	if audio.Encoder.Codec == protocol.Lossless {
+		w.channels = audio.Encoder.AudioChannels()
 	}
 	result, err := render.Run(ctx, c.Render, protocol.Plan{Audio: audio}, next, w)
 	if want := audio.To - audio.From; err == nil && result.Samples != want {
@@ -112,7 +116,7 @@ type audioWriter struct {
 	ctx      context.Context // of the one child whose answers it takes
 	store    segmentStore
 	key      string
-	lossless bool // packets hold samples, which are packed
+	channels int // of samples, which packets hold and which are packed; 0 when they are encoded
 	progress func(int64)
 	header   protocol.Header
 	current  *segmentWriter
@@ -127,8 +131,8 @@ func (w *audioWriter) Packet(packet protocol.Packet) error {
 	if w.current == nil {
 		w.current = newSegmentWriter(w.ctx, w.store, w.key, w.header)
 	}
-	if w.lossless {
-		packet.Data = packSamples(packet.Data)
+	if w.channels > 0 {
+		packet.Data = packSamples(packet.Data, w.channels)
 	}
 	return w.current.add(packet)
 }
@@ -142,9 +146,10 @@ func (w *audioWriter) Progress(samples int64) error {
 
 // sampleReader reads stored samples as the packets of a track.
 type sampleReader struct {
-	packets []media.OutputSample // that are left
-	payload io.Reader            // of these packets
-	at      int64                // samples read
+	packets  []media.OutputSample // that are left
+	payload  io.Reader            // of these packets
+	channels int
+	at       int64 // samples read
 }
 
 // Next returns the next packet, io.EOF after the last.
@@ -158,7 +163,7 @@ func (r *sampleReader) Next() (protocol.Packet, error) {
 	if _, err := io.ReadFull(r.payload, packed); err != nil {
 		return protocol.Packet{}, fmt.Errorf("read audio samples: %w", err)
 	}
-	data, err := unpackSamples(packed, int(next.Len))
+	data, err := unpackSamples(packed, int(next.Len), r.channels)
 	if err != nil {
 		return protocol.Packet{}, err
 	}

@@ -192,7 +192,13 @@ func testChild(t *testing.T) render.Command {
 // audioOf decodes a file's audio to mono at 48 kHz.
 func audioOf(t *testing.T, path string) []float64 {
 	t.Helper()
-	raw := ffmpeg(t, "-i", path, "-vn", "-f", "f32le", "-ac", "1", "-ar", "48000", "-")
+	return valuesOf(t, 1, "-i", path)
+}
+
+// valuesOf decodes the audio of ffmpeg's input to interleaved samples at 48 kHz.
+func valuesOf(t *testing.T, channels int, input ...string) []float64 {
+	t.Helper()
+	raw := ffmpeg(t, append(input, "-vn", "-f", "f32le", "-ac", fmt.Sprint(channels), "-ar", "48000", "-")...)
 	samples := make([]float64, len(raw)/4)
 	for i := range samples {
 		samples[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:])))

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -82,13 +83,17 @@ type segmentWriter struct {
 	size    int64
 	sum     uint32 // of the payload
 	pipe    *io.PipeWriter
+	out     *bufio.Writer // to pipe: a packet of audio is small
 	stored  chan error
 }
+
+// segmentBuffer is how many bytes of a segment are stored at a time.
+const segmentBuffer = 64 << 10
 
 // newSegmentWriter begins the segment under key. Either commit or abort must be called.
 func newSegmentWriter(ctx context.Context, store segmentStore, key string, header protocol.Header) *segmentWriter {
 	r, w := io.Pipe()
-	pw := &segmentWriter{key: key, header: header, pipe: w, stored: make(chan error, 1)}
+	pw := &segmentWriter{key: key, header: header, pipe: w, out: bufio.NewWriterSize(w, segmentBuffer), stored: make(chan error, 1)}
 	go func() {
 		_, err := store.Put(ctx, key, r, -1, blob.PutOptions{ContentType: "application/octet-stream"})
 		if err != nil {
@@ -101,7 +106,7 @@ func newSegmentWriter(ctx context.Context, store segmentStore, key string, heade
 
 // add appends one packet. Packets come in decoding order.
 func (w *segmentWriter) add(packet protocol.Packet) error {
-	if _, err := w.pipe.Write(packet.Data); err != nil {
+	if _, err := w.out.Write(packet.Data); err != nil {
 		return fmt.Errorf("store segment: %w", err)
 	}
 	w.table = binary.AppendUvarint(w.table, uint64(len(packet.Data)))
@@ -129,11 +134,12 @@ func (w *segmentWriter) commit() (Segment, error) {
 	var after uint32 // the payload
 	for _, part := range [][]byte{head, w.table, tail} {
 		after = crc32.Update(after, castagnoli, part)
-		if _, err := w.pipe.Write(part); err != nil {
-			<-w.stored
-			return Segment{}, fmt.Errorf("store segment: %w", err)
-		}
+		w.out.Write(part) // its error stays until the flush
 		w.size += int64(len(part))
+	}
+	if err := w.out.Flush(); err != nil {
+		<-w.stored
+		return Segment{}, fmt.Errorf("store segment: %w", err)
 	}
 	w.pipe.Close()
 	sum := sha256.Sum256(w.header.Private)

@@ -177,12 +177,12 @@ func TestFeed_GivesPacketsWhenTheyAreNeeded(t *testing.T) {
 	}
 }
 
-// Whatever the samples are, mono on both sides or not, they come back to the bit.
+// Whatever the samples are, of one channel, mono on both sides or not, they come back to the bit.
 func TestSamples_SurvivePacking(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, frames := range []int{0, 1, 480, 4800} {
 		for name, right := range map[string]func(left float32) float32{
-			"mono": func(left float32) float32 { return left }, "stereo": func(float32) float32 { return r.Float32() },
+			"one_channel": nil, "mono": func(left float32) float32 { return left }, "stereo": func(float32) float32 { return r.Float32() },
 			"nearly_mono": func(left float32) float32 {
 				if left > 0.999 {
 					return -left
@@ -191,18 +191,22 @@ func TestSamples_SurvivePacking(t *testing.T) {
 			},
 		} {
 			var data []byte
+			channels := mono
 			for range frames {
 				left := r.Float32()
 				data = binary.LittleEndian.AppendUint32(data, math.Float32bits(left))
-				data = binary.LittleEndian.AppendUint32(data, math.Float32bits(right(left)))
+				if right != nil {
+					channels = stereo
+					data = binary.LittleEndian.AppendUint32(data, math.Float32bits(right(left)))
+				}
 			}
-			packed := packSamples(data)
-			got, err := unpackSamples(packed, frames)
+			packed := packSamples(data, channels)
+			got, err := unpackSamples(packed, frames, channels)
 			if err != nil || !bytes.Equal(got, data) {
 				t.Errorf("%s of %d: %d bytes come back, %v", name, frames, len(got), err)
 			}
 			for i := range packed {
-				if _, err := unpackSamples(packed[:i], frames); err == nil && frames > 0 {
+				if _, err := unpackSamples(packed[:i], frames, channels); err == nil && frames > 0 {
 					t.Fatalf("%s of %d: cut to %d of %d bytes they are taken", name, frames, i, len(packed))
 				}
 			}

@@ -21,6 +21,7 @@ type Builder struct {
 	skip     bool // packets of the headers that were described last are left out
 	bytes    int  // of Private and Prefix in Index.Parts when they begin; AnnexB may replace Private by a longer one
 	part     partBuilder
+	stereo   bool // a packet may code more than one channel
 }
 
 // omitted is an Omission before packet first, or of the part that begins with it.
@@ -175,6 +176,7 @@ func (b *Builder) video(p Packet, front []byte, size int64) Packet {
 // audio corrects what a container says of a packet of audio.
 func (b *Builder) audio(p Packet, front []byte, size int64) Packet {
 	p.Key = true
+	b.stereo = b.stereo || !b.part.mono(front)
 	vorbis := b.part.vorbis
 	if d := b.part.duration(front, size); d > 0 || vorbis != nil {
 		p.Duration = d
@@ -243,6 +245,7 @@ func (b *Builder) Finish(size int64, truncated bool) (*Index, error) {
 	if len(x.Parts) == 0 { // a player would need the headers of each
 		x.Stream = b.part.stream
 	}
+	x.Mono = !x.Video && !b.stereo
 	return x, nil
 }
 

@@ -117,6 +117,25 @@ func (b *partBuilder) duration(front []byte, size int64) time.Duration {
 	return 0
 }
 
+// mono reports whether a packet of audio, by its first bytes, codes one channel. Recordings of WebRTC are often mono under a header that
+// says stereo. AAC with one channel may turn out to be parametric stereo when it is decoded, so it is not known
+// to be mono.
+func (b *partBuilder) mono(front []byte) bool {
+	x := &b.stored
+	switch x.Codec {
+	case "opus":
+		head, ok := bitstream.ParseOpusHead(x.Private)
+		if !ok {
+			head.Channels = x.Channels
+		}
+		return head.Channels == 1 || !head.Mapped && bitstream.OpusMono(front)
+	case "aac":
+		return false
+	default:
+		return x.Channels <= 1
+	}
+}
+
 // headersRefuse says why no packet of the part can be decoded, as far as its headers tell. It is "" when some may be.
 func (b *partBuilder) headersRefuse() string {
 	x := &b.stored

@@ -38,7 +38,8 @@ type Index struct {
 	CodecDelay time.Duration // audio that is decoded and not heard: Opus pre-skip, AAC priming
 	Start      time.Duration // when the track begins in its file, from the file's earliest track; at most MaxStart
 	Rate       int           // audio
-	Channels   int           // audio
+	Channels   int           // audio: what the headers say
+	Mono       bool          `json:",omitempty"` // audio: all packets, of all parts, code one channel. An index that was made before does not say it
 	Width      int           // video: largest frame seen at a keyframe before Parts, else the header's
 	Height     int
 	Display    Display     `json:",omitzero"` // video: how the frames are shown

@@ -13,6 +13,11 @@ import (
 // audioTasks cuts the film's audio into tasks: one, which also encodes, or several that leave samples. One pass over those
 // encodes the film's audio: an encoder that began anew at each task would click there. Audio that is copied is one task.
 func (p *Plan) audioTasks(tracks []int, indexes Indexes, opts Options, beside func(t int) ([]timeline.Span, error)) ([]AudioTask, error) {
+	channels, err := channelsOf(tracks, indexes)
+	if err != nil {
+		return nil, err
+	}
+	p.AudioEncoder = audioEncoder(p.Format, channels)
 	longest := opts.AudioTask
 	if longest == 0 {
 		longest = defaultAudioTask
@@ -26,7 +31,7 @@ func (p *Plan) audioTasks(tracks []int, indexes Indexes, opts Options, beside fu
 		n := int64(i)
 		tasks[i] = AudioTask{From: p.Samples * n / count, To: p.Samples * (n + 1) / count, Encoder: p.AudioEncoder}
 		if count > 1 {
-			tasks[i].Encoder = protocol.Encoder{Codec: protocol.Lossless}
+			tasks[i].Encoder = protocol.Encoder{Codec: protocol.Lossless, Channels: channels}
 		}
 	}
 	for _, t := range tracks {
@@ -48,6 +53,20 @@ func (p *Plan) audioTasks(tracks []int, indexes Indexes, opts Options, beside fu
 		}
 	}
 	return tasks, nil
+}
+
+// channelsOf returns how many channels the film's audio has: 2, or 1 when all its tracks are mono.
+func channelsOf(tracks []int, indexes Indexes) (int, error) {
+	for _, t := range tracks {
+		x, err := indexes(t)
+		if err != nil {
+			return 0, err
+		}
+		if index := x.Track(); !index.Mono {
+			return 2, nil
+		}
+	}
+	return 1, nil
 }
 
 // placedAudio is a track whose runs lie on the film's time line.

@@ -19,18 +19,29 @@ const (
 // keyframeSeconds bounds how far a player has to seek, and how long a chunk's first frame is the only entry point.
 const keyframeSeconds = 4
 
-// encoders returns what encodes the video and the audio of a film.
-func (p Policy) encoders(format roomreel.Format, canvas layout.Size, fps int) (video, audio protocol.Encoder) {
+// videoEncoder returns what encodes the video of a film.
+func (p Policy) videoEncoder(format roomreel.Format, canvas layout.Size, fps int) protocol.Encoder {
+	video := protocol.Encoder{Codec: "vp8", Options: vp8[p], Bitrate: vp8Bitrate(canvas, fps)}
 	if format == roomreel.MP4 {
 		video = protocol.Encoder{Codec: "h264", Options: x264[p]}
-		audio = protocol.Encoder{Codec: "aac", Bitrate: 96_000}
-	} else {
-		video = protocol.Encoder{Codec: "vp8", Options: vp8[p], Bitrate: vp8Bitrate(canvas, fps)}
-		audio = protocol.Encoder{Codec: "opus", Bitrate: 64_000}
 	}
 	video.GOP = keyframeSeconds * fps
 	video.Threads = 1
-	return video, audio
+	return video
+}
+
+// audioEncoder returns what encodes the audio of a film, for all policies. The options were chosen on speech. AAC's are quicker than
+// libavcodec's default and better at the same size. Opus's make 5 % more bytes of mono, and of stereo 15 %, which are worse besides:
+// stereo has the defaults. docs/performance.md has the figures.
+func audioEncoder(format roomreel.Format, channels int) protocol.Encoder {
+	if format == roomreel.MP4 {
+		return protocol.Encoder{Codec: "aac", Options: map[string]string{"aac_coder": "fast", "aac_tns": "0"}, Bitrate: 96_000, Channels: channels}
+	}
+	audio := protocol.Encoder{Codec: "opus", Bitrate: 64_000, Channels: channels}
+	if channels == 1 {
+		audio.Options = map[string]string{"compression_level": "5"}
+	}
+	return audio
 }
 
 // colour returns what the samples of a film mean: BT.709 from 1280 columns or 720 rows on, else BT.601. Where films do not say it,

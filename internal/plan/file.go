@@ -27,7 +27,8 @@ import (
 //	2  runs and ranges are arrays of numbers: a room of 50 people for 4 h has two million runs
 //	3  cells of cameras that are off are left out of scenes; tracks have a clock; a film has a colour, before all were BT.601;
 //	   tracks have parts, each with headers of its own
-//	4  packets of recordings may be copied into the film (Copy): frames then have times of their own
+//	4  packets of recordings may be copied into the film (Copy): frames then have times of their own; a film of mono
+//	   recordings is mono: the audio encoders say how many channels, before films were stereo
 const (
 	Version = 4
 	oldest  = 1

@@ -209,7 +209,7 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 		Tracks: make([]TrackSummary, len(tracks)),
 	}}
 	p.Colour = colour(req.Format, p.Canvas)
-	p.VideoEncoder, p.AudioEncoder = opts.Encoder.encoders(req.Format, p.Canvas, opts.FPS)
+	p.VideoEncoder, p.AudioEncoder = opts.Encoder.videoEncoder(req.Format, p.Canvas, opts.FPS), audioEncoder(req.Format, 2)
 	for i, t := range tracks {
 		x, err := indexes(i)
 		if err != nil {
@@ -343,6 +343,7 @@ func openedOnce(indexes Indexes) Indexes {
 func describe(x media.Index, from, to int) (track protocol.Track, parts []int) {
 	part := x.Part(from)
 	track = renderTrack(x.Headers(part))
+	track.Mono = x.Mono
 	for _, p := range x.Parts[part:] {
 		if p.First >= to {
 			break

@@ -148,6 +148,10 @@ func newRun(child *process, plan protocol.Plan, next func() (protocol.Packet, er
 	return r
 }
 
+// worthSending is how many bytes are sent to a child that has nothing to do, before the buffer is full. To send a packet of audio
+// costs a system call and a wake-up of the child, which together take longer than it takes to decode it.
+const worthSending = 8 << 10
+
 // send writes the plan and then all packets. Write errors are not reported: they mean that the child is gone, and its
 // exit says why.
 func (r *run) send() {
@@ -158,9 +162,14 @@ func (r *run) send() {
 		}
 		return
 	}
+	asked := 0 // how many bytes waited when it was asked whether the child starves
 	for {
-		if s.Buffered() > 0 && r.child.starving() && s.Flush() != nil {
-			return
+		if n := s.Buffered(); n < asked {
+			asked = 0
+		} else if n-asked >= worthSending {
+			if asked = n; r.child.starving() && s.Flush() != nil {
+				return
+			}
 		}
 		r.waiting.Add(1)
 		p, err := r.next()

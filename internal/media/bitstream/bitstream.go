@@ -179,6 +179,9 @@ func OpusDuration(b []byte) time.Duration {
 	return 0
 }
 
+// OpusMono reports whether an Opus packet, by its first byte, codes one channel. Source: RFC 6716, 3.1.
+func OpusMono(b []byte) bool { return len(b) > 0 && b[0]&4 == 0 }
+
 // AAC is what an AudioSpecificConfig says.
 type AAC struct {
 	Rate     int // samples per second of the decoded core; SBR may double it

@@ -2,21 +2,23 @@
 // plan says, adds the tracks up, and encodes the mix.
 //
 // A packet's place follows from its run and its number in it, never from adding up durations as packets come: a packet
-// that cannot be decoded leaves silence of its own length and moves nothing. All audio is stereo at 48 kHz in float.
+// that cannot be decoded leaves silence of its own length and moves nothing. All audio is float at 48 kHz: stereo, or mono when the
+// plan says so, which it does when no track has more.
 //
 // A film's audio can be rendered in segments. Each is written without loss (codec f32, see lossless.go), and a last child
 // reads them as one track, limits the volume and encodes: the limiter and the encoder remember what came before, so they
 // must run over the whole in one pass. The mix of the segments equals the mix of the whole, because every sample is
 // computed from its position in its run.
 //
-// Start with [Run]. Samples flow from [track] through [resampler] to [mixer], then through [limiter] to [encoder], or to
-// [losslessWriter].
+// Start with [Run]. Samples flow from [track] through [resampler] to [mixer], then through [background], on a goroutine of its own, to
+// [limiter] and [encoder], or to [losslessWriter].
 package audio
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 
 	"roomreel/internal/codec"
 	"roomreel/internal/render/protocol"
@@ -32,11 +34,16 @@ type Conn interface {
 	Progress(done int64) error
 }
 
-// sink takes interleaved stereo samples in order. It must not keep the slice.
+// sink takes interleaved samples in order, and the largest absolute value among them or more. It must not keep the slice.
 type sink interface {
-	write(stereo []float32) error
+	write(samples []float32, loudest float32) error
 	end() error // after the last
 }
+
+// spareProcessors is how many processors the scheduler of Go is told to have at least. Two goroutines are in calls of C nearly all the
+// time. When no processor of the scheduler is idle, it takes that of a call away after 20 µs and wakes up a thread to find
+// other work, of which there is none.
+const spareProcessors = 4
 
 // Run carries out the plan: exactly plan.To - plan.From samples come out, whatever the tracks hold. An error means that the
 // film would be wrong: the plan is impossible, the encoder failed or the connection broke. Damaged packets are no error;
@@ -48,10 +55,12 @@ func Run(plan protocol.AudioPlan, conn Conn) (protocol.Stats, error) {
 	if len(plan.Runs) != len(plan.Tracks) {
 		return protocol.Stats{}, fmt.Errorf("audio plan: %d tracks, runs for %d", len(plan.Tracks), len(plan.Runs))
 	}
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), spareProcessors))
+	channels := plan.Encoder.AudioChannels()
 	packets := &packetWriter{conn: conn}
 	var out sink
 	if plan.Encoder.Codec == protocol.Lossless {
-		writer, err := newLosslessWriter(packets)
+		writer, err := newLosslessWriter(channels, packets)
 		if err != nil {
 			return protocol.Stats{}, err
 		}
@@ -62,9 +71,11 @@ func Run(plan protocol.AudioPlan, conn Conn) (protocol.Stats, error) {
 			return protocol.Stats{}, err
 		}
 		defer encoder.close()
-		out = newLimiter(encoder, ceilingOf(plan.Encoder.Codec))
+		out = newLimiter(encoder, channels, ceilingOf(plan.Encoder.Codec))
 	}
-	m := newMixer(plan.From, plan.To, out)
+	behind := newBackground(out, channels)
+	defer behind.stop()
+	m := newMixer(channels, plan.From, plan.To, behind)
 	tracks := make([]*track, len(plan.Tracks))
 	for i, t := range plan.Tracks {
 		var err error
@@ -145,22 +156,22 @@ func (w *packetWriter) progress(n int64, end bool) error {
 
 // encoder encodes samples with a codec.
 type encoder struct {
-	out   *packetWriter
-	codec *codec.AudioEncoder
-	frame []float32 // samples that wait for a full frame
-	size  int       // values of a full frame
-	sent  int64     // packets
+	out      *packetWriter
+	codec    codec.AudioEncoder
+	channels int
+	frame    []float32 // samples that wait for a full frame
+	sent     int64     // packets
 }
 
 func newEncoder(e protocol.Encoder, out *packetWriter) (*encoder, error) {
+	channels := e.AudioChannels()
 	opened, err := codec.OpenAudioEncoder(codec.EncoderConfig{
 		Codec: e.Codec, Options: e.Options, Bitrate: e.Bitrate, Threads: e.Threads,
-	})
+	}, channels)
 	if err != nil {
 		return nil, err
 	}
-	w := &encoder{out: out, codec: opened, size: 2 * opened.FrameSize()}
-	w.frame = make([]float32, 0, w.size)
+	w := &encoder{out: out, codec: opened, channels: channels, frame: make([]float32, 0, channels*opened.FrameSize())}
 	if err := out.conn.Header(protocol.Header{Private: opened.Header(), Delay: opened.Delay()}); err != nil {
 		opened.Close()
 		return nil, err
@@ -168,36 +179,43 @@ func newEncoder(e protocol.Encoder, out *packetWriter) (*encoder, error) {
 	return w, nil
 }
 
-func (w *encoder) write(stereo []float32) error {
-	for len(stereo) > 0 {
-		n := min(w.size-len(w.frame), len(stereo))
-		w.frame = append(w.frame, stereo[:n]...)
-		stereo = stereo[n:]
-		if len(w.frame) == w.size {
-			if err := w.encode(); err != nil {
+func (w *encoder) write(samples []float32, _ float32) error {
+	full := cap(w.frame)
+	for len(samples) > 0 {
+		if len(w.frame) == 0 && len(samples) >= full { // nothing to gather
+			if err := w.encode(samples[:full]); err != nil {
 				return err
 			}
+			samples = samples[full:]
+			continue
+		}
+		n := min(full-len(w.frame), len(samples))
+		w.frame = append(w.frame, samples[:n]...)
+		samples = samples[n:]
+		if len(w.frame) == full {
+			if err := w.encode(w.frame); err != nil {
+				return err
+			}
+			w.frame = w.frame[:0]
 		}
 	}
 	return nil
 }
 
-func (w *encoder) encode() error {
-	if err := w.codec.Send(w.frame, w.out.done); err != nil {
+func (w *encoder) encode(frame []float32) error {
+	if err := w.codec.Send(frame, w.out.done); err != nil {
 		return err
 	}
-	n := int64(len(w.frame) / 2)
-	w.frame = w.frame[:0]
 	if err := w.receive(); err != nil {
 		return err
 	}
-	return w.out.progress(n, false)
+	return w.out.progress(int64(len(frame)/w.channels), false)
 }
 
 // end encodes the last, shorter frame and takes what the encoder still holds.
 func (w *encoder) end() error {
 	if len(w.frame) > 0 {
-		if err := w.encode(); err != nil {
+		if err := w.encode(w.frame); err != nil {
 			return err
 		}
 	}
@@ -208,7 +226,7 @@ func (w *encoder) end() error {
 		return err
 	}
 	want := w.out.done + int64(w.codec.Delay())
-	if got := w.sent * int64(w.size/2); got < want {
+	if got := w.sent * int64(w.codec.FrameSize()); got < want {
 		return fmt.Errorf("encode audio: packets of %d samples came out for %d", got, want)
 	}
 	return w.out.progress(0, true)
@@ -216,7 +234,7 @@ func (w *encoder) end() error {
 
 // receive sends on what the encoder has ready. Packets count from 0 at the beginning of the priming.
 func (w *encoder) receive() error {
-	length := int64(w.size / 2)
+	length := int64(w.codec.FrameSize())
 	for {
 		e, ok, err := w.codec.Receive()
 		if err != nil || !ok {

@@ -77,7 +77,7 @@ func merge(tracks ...[]protocol.Packet) []protocol.Packet {
 
 // mixed is the mix of a plan before it is limited and encoded.
 type mixed struct {
-	stereo []float32
+	stereo []float32 // or mono, as the plan says
 	tracks []protocol.TrackStats
 	peak   float64
 	window int // the largest window, in samples
@@ -86,7 +86,7 @@ type mixed struct {
 func mixPlan(t testing.TB, plan protocol.AudioPlan, packets []protocol.Packet) mixed {
 	t.Helper()
 	var out collector
-	m := newMixer(plan.From, plan.To, &out)
+	m := newMixer(plan.Encoder.AudioChannels(), plan.From, plan.To, &out)
 	var tracks []*track
 	for i, described := range plan.Tracks {
 		track, err := newTrack(described, plan.Runs[i], m)
@@ -103,8 +103,8 @@ func mixPlan(t testing.TB, plan protocol.AudioPlan, packets []protocol.Packet) m
 	for _, track := range tracks {
 		result.tracks = append(result.tracks, track.stats)
 	}
-	if int64(len(result.stereo)) != 2*(plan.To-plan.From) || !out.ended {
-		t.Fatalf("%d samples, want %d; ended: %v", len(result.stereo)/2, plan.To-plan.From, out.ended)
+	if channels := int64(plan.Encoder.AudioChannels()); int64(len(result.stereo)) != channels*(plan.To-plan.From) || !out.ended {
+		t.Fatalf("%d values of %d channels, want %d samples; ended: %v", len(result.stereo), channels, plan.To-plan.From, out.ended)
 	}
 	return result
 }
@@ -342,7 +342,7 @@ func TestMix_FollowsADecoderThatDoublesTheRate(t *testing.T) {
 		}
 		plan, packets := segment([]source{s}, 0, 2*timeline.SampleRate, 0, protocol.Encoder{})
 		var out collector
-		m := newMixer(plan.From, plan.To, &out)
+		m := newMixer(plan.Encoder.AudioChannels(), plan.From, plan.To, &out)
 		halved, err := newTrack(plan.Tracks[0], plan.Runs[0], m)
 		if err != nil {
 			t.Fatal(err)
@@ -443,7 +443,7 @@ func TestRun_EncodesExactlyWithItsPriming(t *testing.T) {
 // listen decodes what Run encoded, priming and all.
 func listen(t testing.TB, name string, p *parent) []float32 {
 	t.Helper()
-	d, err := codec.OpenAudioDecoder(name, p.header.Private, timeline.SampleRate, 2)
+	d, err := codec.OpenAudioDecoder(name, p.header.Private, timeline.SampleRate, 2, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

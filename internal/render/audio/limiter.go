@@ -24,14 +24,15 @@ func ceilingOf(codec string) float32 {
 	return 0.93
 }
 
-// limiter keeps samples within the ceiling. It looks ahead: before a louder sample, the gain of both channels falls along a
+// limiter keeps samples within the ceiling. It looks ahead: before a louder sample, the gain of all channels falls along a
 // smooth curve that reaches the needed value at that sample, and then rises slowly. Samples within the ceiling, with none
 // louder near, pass unchanged to the bit. The output has as many samples as the input, at the same places.
 type limiter struct {
-	out     sink
-	ceiling float32
+	out      sink
+	channels int
+	ceiling  float32
 
-	held   []float32 // the last `ahead` samples, which are not written yet: a ring of stereo pairs
+	held   []float32 // the last `ahead` samples, which are not written yet: a ring of interleaved samples
 	gains  []float64 // gain with release after each of the last `ahead` samples: a ring. Their mean is applied
 	minima minima    // lowest gain needed in the last `ahead` samples
 	gain   float64   // newest entry of gains
@@ -44,9 +45,9 @@ type limiter struct {
 	block  []float32
 }
 
-func newLimiter(out sink, ceiling float32) *limiter {
+func newLimiter(out sink, channels int, ceiling float32) *limiter {
 	l := &limiter{
-		out: out, ceiling: ceiling, held: make([]float32, 2*ahead), gains: make([]float64, ahead),
+		out: out, channels: channels, ceiling: ceiling, held: make([]float32, channels*ahead), gains: make([]float64, ahead),
 		minima: newMinima(ahead), gain: 1, sum: ahead, decay: 1 - math.Exp(-1.0/release),
 	}
 	for i := range l.gains {
@@ -55,47 +56,43 @@ func newLimiter(out sink, ceiling float32) *limiter {
 	return l
 }
 
-// write takes interleaved stereo samples, all of them finite, and writes those that came `ahead` samples earlier.
-func (l *limiter) write(stereo []float32) error {
-	l.block = l.block[:0]
-	if l.isResting() && l.within(stereo) {
-		l.pass(stereo)
+// write takes interleaved samples, all of them finite, and writes those that came `ahead` samples earlier. loudest is the largest
+// absolute value.
+func (l *limiter) write(samples []float32, loudest float32) error {
+	if loudest <= l.ceiling && l.isResting() {
+		l.pass(samples)
 		return l.flush()
 	}
-	for i := 0; i < len(stereo); i += 2 {
-		l.step(stereo[i], stereo[i+1])
+	for len(samples) > 0 && (loudest > l.ceiling || l.quiet <= ahead) {
+		l.step(samples[:l.channels])
+		samples = samples[l.channels:]
 	}
+	l.rise(samples)
 	return l.flush()
 }
 
 // isResting reports whether no sample was above the ceiling for so long that the gain is 1 and no longer rises.
 func (l *limiter) isResting() bool { return l.quiet > ahead && l.gain == 1 && l.active == 0 }
 
-// within reports whether all samples are within the ceiling.
-func (l *limiter) within(stereo []float32) bool {
-	for _, v := range stereo {
-		if !(v <= l.ceiling && v >= -l.ceiling) {
-			return false
-		}
-	}
-	return true
-}
-
 // pass delays samples. While the limiter rests, it has the same effect as step and is many times quicker.
-func (l *limiter) pass(stereo []float32) {
-	for i := 0; i < len(stereo); i += 2 {
-		l.block = append(l.block, l.held[2*l.at], l.held[2*l.at+1])
-		l.held[2*l.at], l.held[2*l.at+1] = stereo[i], stereo[i+1]
-		if l.at++; l.at == ahead {
-			l.at = 0
-		}
+func (l *limiter) pass(samples []float32) {
+	oldest := l.channels * l.at
+	n := min(len(samples), len(l.held)-oldest)
+	for len(samples) > 0 {
+		l.block = append(l.block, l.held[oldest:oldest+n]...)
+		copy(l.held[oldest:], samples[:n])
+		samples = samples[n:]
+		l.seen += int64(n / l.channels)
+		oldest = (oldest + n) % len(l.held)
+		n = min(len(samples), len(l.held)-oldest)
 	}
-	l.seen += int64(len(stereo) / 2)
+	l.at = oldest / l.channels
 }
 
-func (l *limiter) step(left, right float32) {
+// step takes one sample of all channels.
+func (l *limiter) step(sample []float32) {
 	need := 1.0
-	if loudest := max(left, -left, right, -right); loudest > l.ceiling {
+	if loudest := largest(sample); loudest > l.ceiling {
 		need = float64(l.ceiling) / float64(loudest)
 		l.quiet = -1
 	}
@@ -104,12 +101,51 @@ func (l *limiter) step(left, right float32) {
 	if lowest < l.gain {
 		l.gain = lowest
 	} else if l.gain < 1 {
-		l.gain += (1 - l.gain) * l.decay
-		if l.gain > 1-1e-6 {
-			l.gain = 1
-		}
-		l.gain = min(l.gain, lowest)
+		l.gain = min(l.release(), lowest)
 	}
+	gain := l.mean()
+	held := l.held[l.channels*l.at:][:l.channels]
+	if l.seen >= ahead {
+		l.block = l.turn(l.block, held, gain)
+	}
+	copy(held, sample)
+	l.seen++
+	if l.at++; l.at == ahead {
+		l.at = 0
+	}
+}
+
+// rise has the effect of step on samples within the ceiling after more than `ahead` such samples: only the release is left to do.
+func (l *limiter) rise(samples []float32) {
+	for len(samples) > 0 && l.gain < 1 {
+		l.gain = l.release()
+		gain := l.mean()
+		held := l.held[l.channels*l.at:][:l.channels]
+		l.block = l.turn(l.block, held, gain)
+		samples = samples[copy(held, samples):]
+		l.quiet++
+		l.seen++
+		if l.at++; l.at == ahead {
+			l.at = 0
+		}
+	}
+	for len(samples) > 0 && l.active > 0 {
+		l.step(samples[:l.channels])
+		samples = samples[l.channels:]
+	}
+	l.pass(samples)
+}
+
+// release returns the next gain where none is needed.
+func (l *limiter) release() float64 {
+	if gain := l.gain + (1-l.gain)*l.decay; gain <= 1-1e-6 {
+		return gain
+	}
+	return 1
+}
+
+// mean puts the newest gain into the ring and returns the mean of all in it.
+func (l *limiter) mean() float64 {
 	old := l.gains[l.at]
 	l.gains[l.at] = l.gain
 	l.sum += l.gain - old
@@ -119,32 +155,41 @@ func (l *limiter) step(left, right float32) {
 	if l.gain != 1 {
 		l.active++
 	}
-	gain := l.sum / ahead
 	if l.active == 0 {
-		l.sum, gain = ahead, 1
+		l.sum = ahead
+		return 1
 	}
-	if l.seen >= ahead {
-		a, b := l.held[2*l.at], l.held[2*l.at+1]
-		if gain != 1 {
-			a, b = l.clip(float64(a)*gain), l.clip(float64(b)*gain)
-		}
-		l.block = append(l.block, a, b)
-	}
-	l.held[2*l.at], l.held[2*l.at+1] = left, right
-	l.seen++
-	if l.at++; l.at == ahead {
-		l.at = 0
-	}
+	return l.sum / ahead
 }
 
-// clip removes what rounding puts above the ceiling.
-func (l *limiter) clip(v float64) float32 {
-	return float32(min(max(v, -float64(l.ceiling)), float64(l.ceiling)))
+// turn appends samples to dst, turned down by a gain. It removes what rounding puts above the ceiling.
+func (l *limiter) turn(dst, samples []float32, gain float64) []float32 {
+	if gain == 1 {
+		return append(dst, samples...)
+	}
+	for _, v := range samples {
+		v = float32(float64(v) * gain)
+		if v > l.ceiling {
+			v = l.ceiling
+		} else if v < -l.ceiling {
+			v = -l.ceiling
+		}
+		dst = append(dst, v)
+	}
+	return dst
+}
+
+// largest returns the largest absolute value.
+func largest(sample []float32) float32 {
+	loudest := float32(0)
+	for _, v := range sample {
+		loudest = max(loudest, v, -v)
+	}
+	return loudest
 }
 
 // end writes the samples that are held.
 func (l *limiter) end() error {
-	l.block = l.block[:0]
 	held := min(l.seen, ahead)
 	l.seen = max(l.seen, ahead)
 	// With fewer than `ahead` samples in all, the ring's unused part comes out first.
@@ -152,21 +197,25 @@ func (l *limiter) end() error {
 	if skip > 0 {
 		l.at = int(held)
 	}
+	silence := make([]float32, l.channels)
 	for range ahead {
-		l.step(0, 0)
+		l.step(silence)
 	}
-	l.block = l.block[2*skip:]
+	l.block = l.block[l.channels*skip:]
 	if err := l.flush(); err != nil {
 		return err
 	}
 	return l.out.end()
 }
 
+// flush hands on what came out.
 func (l *limiter) flush() error {
 	if len(l.block) == 0 {
 		return nil
 	}
-	return l.out.write(l.block)
+	err := l.out.write(l.block, l.ceiling)
+	l.block = l.block[:0]
+	return err
 }
 
 // minima finds the smallest of the last n values, in constant time per value on average. It is a queue of the values that

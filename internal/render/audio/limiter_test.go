@@ -15,7 +15,7 @@ type collector struct {
 	ended  bool
 }
 
-func (c *collector) write(stereo []float32) error {
+func (c *collector) write(stereo []float32, _ float32) error {
 	c.stereo = append(c.stereo, stereo...)
 	return nil
 }
@@ -31,9 +31,9 @@ const ceiling float32 = 0.98
 func limit(t testing.TB, stereo []float32, piece int) []float32 {
 	t.Helper()
 	var out collector
-	l := newLimiter(&out, ceiling)
+	l := newLimiter(&out, 2, ceiling)
 	for part := range slices.Chunk(stereo, 2*piece) {
-		if err := l.write(part); err != nil {
+		if err := l.write(part, largest(part)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -133,8 +133,8 @@ func TestMixer_DropsWhatIsNoNumber(t *testing.T) {
 	in := make([]float32, 2*timeline.SampleRate)
 	in[1000], in[2001], in[3000] = float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))
 	var out collector
-	m := newMixer(0, timeline.SampleRate, &out)
-	if err := m.add(0, in); err != nil {
+	m := newMixer(2, 0, timeline.SampleRate, &out)
+	if err := m.add(0, in, 2); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.close(); err != nil {
@@ -153,17 +153,17 @@ func TestMixer_DropsWhatIsNoNumber(t *testing.T) {
 // discard takes samples and keeps none.
 type discard struct{}
 
-func (discard) write([]float32) error { return nil }
-func (discard) end() error            { return nil }
+func (discard) write([]float32, float32) error { return nil }
+func (discard) end() error                     { return nil }
 
 func BenchmarkLimiter(b *testing.B) {
 	for name, loudest := range map[string]float32{"resting": 0.5, "working": 2} {
 		b.Run(name, func(b *testing.B) {
 			in := noise(timeline.SampleRate, loudest)
-			l := newLimiter(discard{}, ceiling)
+			l := newLimiter(discard{}, 2, ceiling)
 			b.ReportAllocs()
 			for b.Loop() {
-				l.write(in)
+				l.write(in, loudest)
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "x-realtime")
 		})

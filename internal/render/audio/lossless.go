@@ -12,26 +12,31 @@ const (
 	// losslessSamples is how many samples a packet holds, 200 ms; the last may hold fewer.
 	losslessSamples = 9600
 
-	bytesPerSample = 8 // two floats
+	floatSize = 4 // bytes
 )
 
 // losslessWriter sends samples as they are: not limited, not encoded.
 type losslessWriter struct {
-	out    *packetWriter
-	packet []byte
+	out      *packetWriter
+	channels int
+	packet   []byte
 }
 
-func newLosslessWriter(out *packetWriter) (*losslessWriter, error) {
+func newLosslessWriter(channels int, out *packetWriter) (*losslessWriter, error) {
 	if err := out.conn.Header(protocol.Header{}); err != nil {
 		return nil, err
 	}
-	return &losslessWriter{out: out, packet: make([]byte, 0, losslessSamples*bytesPerSample)}, nil
+	return &losslessWriter{out: out, channels: channels, packet: make([]byte, 0, losslessSamples*channels*floatSize)}, nil
 }
 
-func (w *losslessWriter) write(stereo []float32) error {
-	for _, v := range stereo {
-		w.packet = binary.LittleEndian.AppendUint32(w.packet, math.Float32bits(v))
-		if len(w.packet) < losslessSamples*bytesPerSample {
+func (w *losslessWriter) write(samples []float32, _ float32) error {
+	for len(samples) > 0 {
+		n := min(len(samples), (cap(w.packet)-len(w.packet))/floatSize)
+		for _, v := range samples[:n] {
+			w.packet = binary.LittleEndian.AppendUint32(w.packet, math.Float32bits(v))
+		}
+		samples = samples[n:]
+		if len(w.packet) < cap(w.packet) {
 			continue
 		}
 		if err := w.send(); err != nil {
@@ -42,7 +47,7 @@ func (w *losslessWriter) write(stereo []float32) error {
 }
 
 func (w *losslessWriter) send() error {
-	n := int64(len(w.packet) / bytesPerSample)
+	n := int64(len(w.packet) / (w.channels * floatSize))
 	if err := w.out.packet(w.out.done, n, w.packet); err != nil {
 		return err
 	}
@@ -60,11 +65,11 @@ func (w *losslessWriter) end() error {
 }
 
 // readLossless appends the samples of a packet to dst.
-func readLossless(dst []float32, data []byte) ([]float32, error) {
-	if len(data) == 0 || len(data)%bytesPerSample != 0 {
+func readLossless(dst []float32, data []byte, channels int) ([]float32, error) {
+	if len(data) == 0 || len(data)%(channels*floatSize) != 0 {
 		return dst, fmt.Errorf("a lossless packet of %d bytes", len(data))
 	}
-	for ; len(data) > 0; data = data[4:] {
+	for ; len(data) > 0; data = data[floatSize:] {
 		dst = append(dst, math.Float32frombits(binary.LittleEndian.Uint32(data)))
 	}
 	return dst, nil

@@ -9,12 +9,12 @@ import (
 )
 
 func resample(in, out int64, stereo []float32, piece int) []float32 {
-	r := newResampler(in, out, 0)
+	r := newResampler(in, out, 0, 2)
 	var result []float32
 	for part := range slices.Chunk(stereo, 2*piece) {
-		result = r.push(result, part)
+		result = append(result, r.push(part)...)
 	}
-	return r.end(result)
+	return append(result, r.end()...)
 }
 
 // wave is a sine of the given number of periods per sample.
@@ -78,9 +78,10 @@ func TestResampler_BeginsInTheMiddle(t *testing.T) {
 	for _, rates := range [][2]int64{{8000, 48000}, {44100, 48000}, {8000 * 1000, 48000 * 1001}, {96000, 48000}, {1_000_731, 1_000_000}, {7, 7}} {
 		whole := resample(rates[0], rates[1], in, len(in))
 		for _, start := range []int64{1, 15, 16, 17, 1000, 7777, 19990, 20000} {
-			r := newResampler(rates[0], rates[1], start)
+			r := newResampler(rates[0], rates[1], start, 2)
 			first := r.next
-			got := r.end(r.push(nil, in[2*start:]))
+			got := slices.Clone(r.push(in[2*start:]))
+			got = append(got, r.end()...)
 			want := whole[min(2*first, int64(len(whole))):]
 			if !slices.Equal(got, want) {
 				t.Errorf("%d to %d from %d on: %d samples from %d on, want %d or others", rates[0], rates[1], start, len(got)/2, first, len(want)/2)
@@ -95,11 +96,13 @@ func TestResampler_BeginsInTheMiddle(t *testing.T) {
 
 func TestResampler_IsExactAfterADay(t *testing.T) {
 	const day = 86400 * timeline.SampleRate
-	r := newResampler(day+1, day, 0) // one sample too many in a day
+	r := newResampler(day+1, day, 0, 2) // one sample too many in a day
 	r.next, r.base = day-halfTaps, day-3*halfTaps
-	r.history = make([]float32, 8*halfTaps)
-	r.history[2*(2*halfTaps+1)], r.history[2*(2*halfTaps+1)+1] = 1, 1 // input sample day-halfTaps+1
-	got := r.push(nil, make([]float32, 2*halfTaps))
+	for c := range r.history {
+		r.history[c] = make([]float32, 4*halfTaps)
+		r.history[c][2*halfTaps+1] = 1 // input sample day-halfTaps+1
+	}
+	got := r.push(make([]float32, 2*halfTaps))
 	if len(got) == 0 || got[0] < 0.9 {
 		t.Errorf("the impulse is not there: %v", got[:min(len(got), 8)])
 	}
@@ -109,11 +112,10 @@ func BenchmarkResampler(b *testing.B) {
 	for name, rates := range map[string][2]int64{"drift": {1_000_000, 1_000_731}, "telephone": {8000, 48000}} {
 		b.Run(name, func(b *testing.B) {
 			in := noise(int(timeline.SampleRate*rates[0]/rates[1]), 1)
-			r := newResampler(rates[0], rates[1], 0)
-			var out []float32
+			r := newResampler(rates[0], rates[1], 0, 2)
 			b.ReportAllocs()
 			for b.Loop() {
-				out = r.push(out[:0], in)
+				r.push(in)
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "x-realtime")
 		})

@@ -102,7 +102,7 @@ func randomG711(t *rapid.T) source {
 	rates := []int{8000, 16000, 44100, 48000}
 	rate := rapid.SampledFrom(rates).Draw(t, "rate")
 	channels := rapid.IntRange(1, 2).Draw(t, "channels")
-	s := source{track: protocol.Track{Codec: "pcmu", Rate: rate, Channels: channels}}
+	s := source{track: protocol.Track{Codec: "pcmu", Rate: rate, Channels: channels, Mono: channels == 1 && rapid.Bool().Draw(t, "mono")}}
 	at := rapid.Int64Range(-20000, 30000).Draw(t, "begin")
 	random := rand.New(rand.NewPCG(uint64(rate), uint64(at)))
 	for range rapid.IntRange(1, 4).Draw(t, "runs") {
@@ -374,7 +374,7 @@ func TestTrack_FindsThePacketAfterADay(t *testing.T) {
 	duration := recorded.Packets[0].Duration * packets // of so many, each rounded to a nanosecond
 	run := protocol.Run{Packets: 1, Decoded: 2 * timeline.Samples(duration), Length: 2 * timeline.Samples(duration), Skip: 2299, Start: timeline.Samples(duration)}
 	described := protocol.Track{Codec: "aac", Private: recorded.Private, Rate: 44_100, Channels: 1}
-	track, err := newTrack(described, []protocol.Run{run}, newMixer(0, 1, discard{}))
+	track, err := newTrack(described, []protocol.Run{run}, newMixer(2, 0, 1, discard{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ type track struct {
 	part    int            // of the current run:
 	track   protocol.Track
 	rate    int64 // samples per second that its packets decode to
+	width   int   // channels that its packets are decoded to: one, or those of the mix
 	grid    int64 // samples of every packet, where all have the same; else 1
 	vorbis  *bitstream.Vorbis
 	runs    []protocol.Run
@@ -42,8 +43,8 @@ type track struct {
 	placed   int64 // output samples that are placed or lie before the first that can be, of the run's Length
 	sampler  *resampler
 
-	decoded, resampled []float32 // buffers
-	usual              int64     // samples of the last good packet
+	decoded []float32 // a buffer
+	usual   int64     // samples of the last good packet
 }
 
 func newTrack(t protocol.Track, runs []protocol.Run, m *mixer) (*track, error) {
@@ -55,7 +56,10 @@ func newTrack(t protocol.Track, runs []protocol.Run, m *mixer) (*track, error) {
 			return nil, fmt.Errorf("run %d: %+v", i, r)
 		}
 	}
-	result := &track{all: t, runs: runs, mixer: m}
+	result := &track{all: t, runs: runs, mixer: m, width: m.channels}
+	if t.Mono {
+		result.width = 1
+	}
 	result.describe(0)
 	result.begin()
 	return result, nil
@@ -116,7 +120,7 @@ func (t *track) resample() {
 	if t.total == 0 {
 		return
 	}
-	t.sampler = newResampler(t.rate*run.Decoded, timeline.SampleRate*run.Length, t.position)
+	t.sampler = newResampler(t.rate*run.Decoded, timeline.SampleRate*run.Length, t.position, t.width)
 	t.placed = t.sampler.next
 }
 
@@ -163,7 +167,7 @@ func (t *track) packet(data []byte) error {
 		t.stats.Packets++
 		if err != nil {
 			t.stats.Refuse(err)
-			t.stats.Concealed += time.Duration(int64(len(samples)/2)-decoded) * time.Second / time.Duration(t.rate)
+			t.stats.Concealed += time.Duration(int64(len(samples)/t.width)-decoded) * time.Second / time.Duration(t.rate)
 		} else {
 			t.stats.Decoded++
 		}
@@ -193,7 +197,7 @@ func (t *track) counted() bool {
 func (t *track) decode(dst []float32, data []byte) ([]float32, int64, error) {
 	length, known := t.length(data)
 	all, err := t.try(dst, data)
-	decoded := int64(len(all)-len(dst)) / 2
+	decoded := int64((len(all) - len(dst)) / t.width)
 	if err == nil {
 		if !known {
 			length = decoded
@@ -202,7 +206,7 @@ func (t *track) decode(dst []float32, data []byte) ([]float32, int64, error) {
 	} else if !known {
 		length = t.usual
 	}
-	want := len(dst) + int(2*length)
+	want := len(dst) + t.width*int(length)
 	if len(all) > want {
 		return all[:want], length, err
 	}
@@ -211,10 +215,10 @@ func (t *track) decode(dst []float32, data []byte) ([]float32, int64, error) {
 
 func (t *track) try(dst []float32, data []byte) ([]float32, error) {
 	if t.track.Codec == protocol.Lossless {
-		return readLossless(dst, data)
+		return readLossless(dst, data, t.width)
 	}
 	if t.decoder == nil && t.refused == nil {
-		t.decoder, t.refused = codec.OpenAudioDecoder(t.track.Codec, t.track.Private, int(t.rate), t.channels())
+		t.decoder, t.refused = codec.OpenAudioDecoder(t.track.Codec, t.track.Private, int(t.rate), t.channels(), t.width)
 	}
 	if t.refused != nil {
 		return dst, t.refused
@@ -239,7 +243,7 @@ func (t *track) length(data []byte) (samples int64, known bool) {
 		}
 		return int64(t.vorbis.Samples(data)), true
 	case protocol.Lossless:
-		samples = int64(len(data) / bytesPerSample)
+		samples = int64(len(data) / (t.width * floatSize))
 	default:
 		samples, _ = bitstream.PCMSamples(t.track.Codec, int64(len(data)), t.channels())
 	}
@@ -247,18 +251,18 @@ func (t *track) length(data []byte) (samples int64, known bool) {
 }
 
 // place gives samples to the run's resampler and adds what comes out to the mix. The first `decoded` of them are a decoder's.
-func (t *track) place(stereo []float32, decoded int64) error {
-	drop := min(t.skip, int64(len(stereo)/2))
+func (t *track) place(samples []float32, decoded int64) error {
+	width := int64(t.width)
+	drop := min(t.skip, int64(len(samples))/width)
 	t.skip -= drop
-	stereo = stereo[2*drop:]
-	take := min(t.total-t.position, int64(len(stereo)/2))
+	samples = samples[width*drop:]
+	take := min(t.total-t.position, int64(len(samples))/width)
 	if take <= 0 {
 		return nil
 	}
 	t.count(t.position, t.position+min(take, max(decoded-drop, 0)))
 	t.position += take
-	t.resampled = t.sampler.push(t.resampled[:0], stereo[:2*take])
-	return t.add(t.resampled)
+	return t.add(t.sampler.push(samples[:width*take]))
 }
 
 // count adds the output samples at the samples [from, to) of the run to the stats, as far as the output reaches.
@@ -269,10 +273,10 @@ func (t *track) count(from, to int64) {
 }
 
 // add adds output samples to the mix, never more than the run's Length.
-func (t *track) add(stereo []float32) error {
+func (t *track) add(samples []float32) error {
 	run := t.runs[0]
-	n := min(max(run.Length-t.placed, 0), int64(len(stereo)/2))
-	err := t.mixer.add(run.At+t.placed, stereo[:2*n])
+	n := min(max(run.Length-t.placed, 0), int64(len(samples)/t.width))
+	err := t.mixer.add(run.At+t.placed, samples[:int64(t.width)*n], t.width)
 	t.placed += n
 	return err
 }
@@ -283,8 +287,7 @@ func (t *track) finish() error {
 		return fmt.Errorf("lossless audio ends at sample %d of %d", t.position, t.total)
 	}
 	if t.sampler != nil {
-		t.resampled = t.sampler.end(t.resampled[:0])
-		if err := t.add(t.resampled); err != nil {
+		if err := t.add(t.sampler.end()); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,7 @@ type Track struct {
 	Private  []byte `json:"private,omitempty"` // as in media.Index; empty for many
 	Channels int    `json:"channels,omitempty"`
 	Rate     int    `json:"rate,omitempty"` // samples per second; opus and f32 have 48000
+	Mono     bool   `json:"mono,omitempty"` // audio: all packets of all parts code one channel. Plans before version 4 do not say it
 	MaxW     int    `json:"max_w,omitempty"`
 	MaxH     int    `json:"max_h,omitempty"` // largest frame in the index; a decoder refuses more than 4096x2304
 
@@ -117,10 +118,20 @@ type Encoder struct {
 	Bitrate int               `json:",omitempty"` // bit/s; 0 lets Options decide (crf)
 	GOP     int               `json:",omitempty"` // frames between keyframes at most
 	Threads int               `json:",omitempty"` // 0 means 1
+
+	Channels int `json:",omitempty"` // audio: 1 or 2; 0, of plans before version 4, means 2
 }
 
-// AudioPlan asks for the output samples [From, To) of a film's audio: stereo at 48 kHz. A whole film is [0, length). With
-// codec f32 it can be rendered in segments, which a last child reads as one track and encodes.
+// AudioChannels returns how many channels the audio of a film has.
+func (e Encoder) AudioChannels() int {
+	if e.Channels == 0 {
+		return 2
+	}
+	return e.Channels
+}
+
+// AudioPlan asks for the output samples [From, To) of a film's audio, at 48 kHz: stereo, or mono when no track is more. A whole film is
+// [0, length). With codec f32 it can be rendered in segments, which a last child reads as one track and encodes.
 type AudioPlan struct {
 	From, To int64
 	Encoder  Encoder
@@ -129,7 +140,7 @@ type AudioPlan struct {
 }
 
 // Lossless is the codec of audio that a child leaves for another to encode: 32-bit floats, little-endian, left and right in
-// turn. It has neither header nor delay, and what is read is what was written, to the bit. A minute has 23 MB.
+// turn. It has neither header nor delay, and what is read is what was written, to the bit. A minute of stereo has 23 MB.
 const Lossless = "f32"
 
 // Unencoded is the codec of a still picture: a video plan of one chunk with one frame, which comes back as it is. The planes Y, U
