@@ -28,9 +28,10 @@ import (
 )
 
 var (
-	path = flag.String("room", "", "manifest of a room of four cameras of 4:3")
-	size = flag.String("size", "1280x720", "size of the film")
-	fps  = flag.Int("fps", 25, "frames per second of the film")
+	path   = flag.String("room", "", "manifest of a room of four cameras of 4:3")
+	width  = flag.Int("width", 1280, "width of the film")
+	height = flag.Int("height", 720, "height of the film")
+	fps    = flag.Int("fps", 25, "frames per second of the film")
 )
 
 // cost is processor time in seconds.
@@ -92,10 +93,7 @@ func measure() (c cost, err error) {
 			Name: recording.TrackName, Kind: recording.Kind, Identity: recording.Participant, Offset: recording.Offset, Length: index.Length(),
 		})
 	}
-	canvas, err := layout.ParseResolution(*size)
-	if err != nil {
-		return c, err
-	}
+	canvas := layout.Size{W: *width, H: *height}
 	request := plan.Request{Layout: layout.Default(canvas), AudioSources: []string{"*"}, Size: canvas, Format: roomreel.MP4, Trim: true}
 	film, err := plan.New(request, named, func(i int) (*media.IndexFile, error) { return all[i].index.File() },
 		plan.Options{FPS: *fps, Chunk: 20 * time.Second, Parallel: 1, Encoder: plan.Standard})
