@@ -232,8 +232,9 @@ func receive(encoder receiver) error {
 
 // audio decodes all microphones, adds them and encodes the sum.
 func (c *cost) audio(film *plan.Plan, tracks []track) error {
+	const channels = 2
 	return timed(&c.Audio, func() error {
-		mix := make([]float32, 2*film.Samples)
+		mix := make([]float32, channels*film.Samples)
 		var samples []float32
 		for _, t := range tracks {
 			decoder, err := codec.OpenAudioDecoder(t.index.Codec, t.index.Private, t.index.Rate, t.index.Channels)
@@ -241,7 +242,7 @@ func (c *cost) audio(film *plan.Plan, tracks []track) error {
 				return err
 			}
 			defer decoder.Close()
-			at := int(2 * timeline.SampleRate * t.offset.Milliseconds() / 1000)
+			at := int(channels * timeline.SampleRate * t.offset.Milliseconds() / 1000)
 			for i := range t.index.Packets {
 				if samples, err = decoder.Decode(samples[:0], t.packet(i)); err != nil {
 					return err
@@ -258,9 +259,9 @@ func (c *cost) audio(film *plan.Plan, tracks []track) error {
 			return err
 		}
 		defer encoder.Close()
-		frame := 2 * encoder.FrameSize()
+		frame := channels * encoder.FrameSize()
 		for at := 0; at < len(mix); at += frame {
-			if err := encoder.Send(mix[at:min(at+frame, len(mix))], int64(at/2)); err != nil {
+			if err := encoder.Send(mix[at:min(at+frame, len(mix))], int64(at/channels)); err != nil {
 				return err
 			}
 			if err := receive(encoder); err != nil {
