@@ -22,7 +22,7 @@ func TestRow_SaysWhetherItsGoalIsReached(t *testing.T) {
 		{atMost(0.5, times), figure{value: 0.4, unmet: []string{"SSIM is lower"}}, nil, "missed"},
 		{atLeast(1.9, times), figure{value: 1.9}, nil, "reached"},
 		{atLeast(1.9, times), figure{value: 1.89}, nil, "missed"},
-		{works(times), figure{value: 7}, nil, "works"},
+		{works(times), figure{value: 7, unmet: []string{"SSIM is lower"}}, nil, "works"},
 		{works(times), figure{}, &refusal{"no"}, "refused"},
 		{works(times), figure{}, errors.New("broken\nlines"), "FAILED"},
 	} {

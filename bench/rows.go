@@ -77,15 +77,15 @@ func (r row) judge(f figure, err error) (value, status, detail string) {
 		first, _, _ := strings.Cut(err.Error(), "\n")
 		return "", "FAILED", first
 	}
-	reached := r.goal.limit == 0 || f.value <= r.goal.limit
+	reached := f.value <= r.goal.limit
 	if r.goal.atLeast {
 		reached = f.value >= r.goal.limit
 	}
 	switch {
-	case !reached || len(f.unmet) > 0:
-		status = "missed"
 	case r.goal.limit == 0:
 		status = "works"
+	case !reached || len(f.unmet) > 0:
+		status = "missed"
 	default:
 		status = "reached"
 	}
