@@ -24,36 +24,39 @@ type encoderCost struct {
 // compositions really took corrects the rest.
 var (
 	// decoderCosts are core-seconds for a megapixel of decoded frames.
-	decoderCosts = map[string]float64{"vp8": 0.0014, "vp9": 0.0022, "h264": 0.0016, "hevc": 0.0022, "av1": 0.0025}
+	decoderCosts = map[string]float64{"vp8": 0.0014, "vp9": 0.0024, "h264": 0.0027, "hevc": 0.0031, "av1": 0.0030}
 
 	// drawCost is core-seconds for a megapixel that is scaled and drawn.
 	drawCost = 0.0008
 
 	videoCosts = map[string]map[Policy]encoderCost{
 		"h264": {
-			Draft:    {0.0010, 0.0030, 0.002, 0.120},
-			Standard: {0.0020, 0.0060, 0.001, 0.050},
-			Archive:  {0.0060, 0.0200, 0.001, 0.060},
+			Draft:    {0.0012, 0.0014, 0.0005, 0.068},
+			Standard: {0.0020, 0.0011, 0.0005, 0.041},
+			Archive:  {0.0030, 0.0225, 0.0005, 0.060},
 		},
-		"vp8": {
-			Draft:    {0.0010, 0.0030, 0.005, 0.050},
-			Standard: {0.0020, 0.0060, 0.005, 0.050},
-			Archive:  {0.0060, 0.0200, 0.005, 0.050},
+		"vp8": { // the bitrate says how large it becomes
+			Draft:    {still: 0.0021, drawn: 0.0010},
+			Standard: {still: 0.0017, drawn: 0.0047},
+			Archive:  {still: 0.0180, drawn: 0.0180},
 		},
 	}
 
 	// listenCosts are core-seconds for a second of a track that is decoded, resampled and mixed.
-	listenCosts = map[string]float64{"opus": 0.010, "aac": 0.010, "vorbis": 0.010}
+	listenCosts = map[string]float64{"opus": 0.0038, "aac": 0.0030, "vorbis": 0.0030}
 
-	// audioCosts are core-seconds for a second of a film's audio that is encoded.
-	audioCosts = map[string]float64{"aac": 0.020, "opus": 0.010}
+	// audioCosts are core-seconds for a second of a film's audio that is encoded, and the share of its bitrate that the encoder uses.
+	audioCosts = map[string]struct{ encode, share float64 }{"aac": {0.0090, 0.85}, "opus": {0.0035, 1.4}}
 )
 
 const (
-	otherDecoderCost = 0.0025 // of codecs that the tables do not have
-	otherListenCost  = 0.005
+	otherDecoderCost = 0.0030 // of codecs that the tables do not have
+	otherListenCost  = 0.0030
 	losslessCost     = 0.004 // of a second of samples that one child writes and another reads
 	childCost        = 0.05  // of starting a render child
+
+	// What an encoder uses of its bitrate, from a canvas that stays as it is to one of which mostlyDrawn is drawn on in each frame.
+	leastOfBitrate, mostOfBitrate, mostlyDrawn = 0.43, 1.05, 0.75
 )
 
 // Cost returns what the film is expected to cost when it is encoded by a policy.
@@ -71,11 +74,16 @@ func (p *Plan) Cost(policy Policy) Cost {
 		drawing, encoding := childCost+decoded+drawn*drawCost, canvas*of.still+drawn*of.drawn
 		core += drawing + encoding
 		longest = max(longest, drawing, encoding) // two threads
-		size += (canvas*of.stillBits + drawn*of.drawnBits) * 1e6 / 8
+		if rate := float64(p.VideoEncoder.Bitrate); rate > 0 && canvas > 0 {
+			size += rate / 8 * float64(frames) / float64(p.FPS) * min(mostOfBitrate, leastOfBitrate+drawn/canvas*(mostOfBitrate-leastOfBitrate)/mostlyDrawn)
+		} else {
+			size += (canvas*of.stillBits + drawn*of.drawnBits) * 1e6 / 8
+		}
 	}
 	if p.Samples > 0 {
 		seconds := timeline.SampleTime(p.Samples).Seconds()
-		encoding := seconds * audioCosts[p.AudioEncoder.Codec]
+		of := audioCosts[p.AudioEncoder.Codec]
+		encoding := seconds * of.encode
 		core += encoding
 		alone := 0.0
 		for i := range p.Audio {
@@ -87,7 +95,7 @@ func (p *Plan) Cost(policy Policy) Cost {
 			alone = max(alone, mixing)
 		}
 		longest = max(longest, alone+encoding)
-		size += seconds * float64(p.AudioEncoder.Bitrate) / 8
+		size += seconds * float64(p.AudioEncoder.Bitrate) / 8 * of.share
 	}
 	duration := func(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 	return Cost{Core: duration(core), Longest: duration(longest), Size: int64(size)}
