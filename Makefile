@@ -47,7 +47,7 @@ bench: build ## compose the reference room alternately with roomreel and with on
 	go run ./bench
 
 bench-api: ## create, fetch and list compositions over HTTP among 100,000, on both databases, from 8 clients for each core
-	go test -run '^$$' -bench API -benchtime 5000x -timeout 60m ./internal/api
+	go test -run '^$$' -bench API -benchtime 2000x -timeout 60m ./internal/api
 
 bench-lists: ## read pages of 1,000 and of 1,000,000 compositions from both databases
 	go test -run '^$$' -bench Lists -benchtime 500x -timeout 30m ./internal/store
