@@ -62,7 +62,7 @@ type App struct {
 	mediaFolder string
 
 	films               Films // nil: nothing is known about films that are not made
-	estimates, previews turns
+	estimates, previews slots
 
 	composeWindow time.Duration
 	limits        roomreel.FilmLimits
@@ -93,7 +93,7 @@ func New(c Config) *App {
 			free:   func() (int64, error) { return FreeSpace(c.Scratch) },
 			copied: sameFileSystem(c.Scratch, c.MediaFolder),
 		},
-		estimates: newTurns(), previews: newTurns(),
+		estimates: newSlots(), previews: newSlots(),
 		mediaFolder:   c.MediaFolder,
 		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(), fps: c.FPS, keepRoomOpen: c.KeepRoomOpen, callbackNetworks: c.CallbackNetworks,
 	}

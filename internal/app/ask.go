@@ -58,8 +58,8 @@ func (a *App) PreviewComposition(ctx context.Context, acct roomreel.AccountSID, 
 	return f, err
 }
 
-// ask checks a request about a film that is not made, and answers it when it is its turn.
-func (a *App) ask(ctx context.Context, acct roomreel.AccountSID, in CreateComposition, turns turns, answer func(roomreel.Composition) error) error {
+// ask checks a request about a film that is not made, and answers it when there is room for it.
+func (a *App) ask(ctx context.Context, acct roomreel.AccountSID, in CreateComposition, free slots, answer func(roomreel.Composition) error) error {
 	c, err := a.requested(ctx, acct, in)
 	if err != nil {
 		return err
@@ -67,28 +67,28 @@ func (a *App) ask(ctx context.Context, acct roomreel.AccountSID, in CreateCompos
 	if a.films == nil {
 		return unavailable("this node answers nothing about films", nil)
 	}
-	if err := turns.take(ctx); err != nil {
+	if err := free.take(ctx); err != nil {
 		return err
 	}
-	defer turns.leave()
+	defer free.leave()
 	return answer(c)
 }
 
-// turns bounds how many requests that keep a core busy are answered at once. It holds one value for each of these.
-type turns chan struct{}
+// slots bounds how many requests that keep a core busy are answered at once. It holds one value for each of these.
+type slots chan struct{}
 
-// newTurns leaves half of the cores to other requests.
-func newTurns() turns { return make(turns, max(1, runtime.GOMAXPROCS(0)/2)) }
+// newSlots leaves half of the cores to other requests.
+func newSlots() slots { return make(slots, max(1, runtime.GOMAXPROCS(0)/2)) }
 
-// longestTurn is how long a request waits for its turn.
-const longestTurn = 2 * time.Second
+// longestWait is how long a request waits for a slot.
+const longestWait = 2 * time.Second
 
 // take waits until the request may be answered. The error is Unavailable when that takes too long.
-func (t turns) take(ctx context.Context) error {
-	wait := time.NewTimer(longestTurn)
+func (s slots) take(ctx context.Context) error {
+	wait := time.NewTimer(longestWait)
 	defer wait.Stop()
 	select {
-	case t <- struct{}{}:
+	case s <- struct{}{}:
 		return nil
 	case <-wait.C:
 		return unavailable("as many requests of this kind are being answered as this server does at once", nil)
@@ -97,4 +97,4 @@ func (t turns) take(ctx context.Context) error {
 	}
 }
 
-func (t turns) leave() { <-t }
+func (s slots) leave() { <-s }

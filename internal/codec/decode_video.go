@@ -119,6 +119,15 @@ func (d *VideoDecoder) Receive(f *Frame) (bool, error) {
 	return true, nil
 }
 
+// SkipUnreferenced says whether frames that no other frame needs are left out of what is decoded, from the next packet on. The others
+// are the same as without it.
+func (d *VideoDecoder) SkipUnreferenced(skip bool) {
+	d.context.skip_frame = C.AVDISCARD_DEFAULT
+	if skip {
+		d.context.skip_frame = C.AVDISCARD_NONREF
+	}
+}
+
 // Lost reports whether a frame was missing that the packets since the last call need, as far as the decoder tells: hevc shows grey
 // in its place.
 func (d *VideoDecoder) Lost() bool { return C.rr_lost(d.context) != 0 }

@@ -33,8 +33,11 @@ func (r *testRoom) still(t *testing.T, at time.Duration, change func(*plan.Optio
 	return frame, film
 }
 
+// layers makes frames of VP8 of which one in two is needed by no other, as browsers send them.
+const layers = "ts_number_layers=3:ts_target_bitrate=120,180,300:ts_rate_decimator=4,2,1:ts_periodicity=4:ts_layer_id=0,2,1,2:ts_layering_mode=3"
+
 // A still picture is, to the bit, the frame that the film has before it is encoded: with cameras that join late, that are off,
-// that have one keyframe, frames out of order, open GOPs and other frame rates.
+// that have one keyframe, frames out of order, open GOPs, layers and other frame rates.
 func TestRenderStill_IsTheFrameOfTheFilm(t *testing.T) {
 	dir := t.TempDir()
 	var room testRoom
@@ -47,6 +50,7 @@ func TestRenderStill_IsTheFrameOfTheFilm(t *testing.T) {
 	record(1500*time.Millisecond, "late.mkv", "testsrc2=s=160x120:r=24:d=5", "-c:v", "libx264", "-preset", "veryfast", "-bf", "3", "-g", "50")
 	record(500*time.Millisecond, "open_gop.mkv", "testsrc2=s=160x120:r=25:d=7", "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=0:keyint=50:min-keyint=50:open-gop=1:bframes=3")
 	record(0, "off.mkv", "testsrc2=s=160x120:r=20:d=8", "-vf", "select='not(between(t\\,2.99\\,6.49))'", "-vsync", "passthrough", "-c:v", "libvpx", "-b:v", "300k", "-g", "100000")
+	record(0, "layers.mkv", "testsrc2=s=160x120:r=30:d=8", "-c:v", "libvpx", "-b:v", "300k", "-g", "100000", "-error-resilient", "1", "-ts-parameters", layers)
 	held := func(o *plan.Options) { o.Hold = 2 * time.Second }
 	film := room.plan(t, roomreel.MP4, held)
 	for i := range film.Video {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -67,10 +68,14 @@ func NewStill(req Request, tracks []Track, indexes Indexes, opts Options, at tim
 	}
 	still := &Still{Frame: n, Length: p.Length, Task: tasks[0]}
 	megapixels := 0.0
-	for _, track := range still.Task.Tracks {
+	for i := range still.Task.Tracks {
+		track := &still.Task.Tracks[i]
 		for _, r := range track.Ranges {
 			still.Packets += r.End - r.Start
 			megapixels += float64(r.End-r.Start) * v.times[track.Track].megapixels
+			if track.Media.ShownFrom, err = v.lastFrames(track, r); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if megapixels > maxStillMegapixels {
@@ -78,4 +83,21 @@ func NewStill(req Request, tracks []Track, indexes Indexes, opts Options, at tim
 			still.Packets, at.Seconds(), megapixels/maxStillMegapixels)
 	}
 	return still, nil
+}
+
+// lastFrames returns the earliest time of the last packets of a range, of which the last frame in time is one: frames are reordered by
+// less. Half of a browser's frames and more may be such that no other needs.
+func (v *videoPlanner) lastFrames(track *VideoTrack, r Range) (time.Duration, error) {
+	x, err := v.indexes(track.Track)
+	if err != nil {
+		return 0, err
+	}
+	earliest := time.Duration(math.MaxInt64)
+	for p, err := range x.Packets(max(r.Start, r.End-maxAhead), r.End) {
+		if err != nil {
+			return 0, err
+		}
+		earliest = min(earliest, track.Clock.In(p.Time)+track.Shift)
+	}
+	return earliest, nil
 }

@@ -37,6 +37,9 @@ type Track struct {
 	// child decodes them once more and does not count them. 0 counts all.
 	Counted time.Duration `json:"counted,omitempty"`
 
+	// ShownFrom says that no frame before this time is shown: those of them that no other frame needs are not decoded. 0 decodes all.
+	ShownFrom time.Duration `json:"shown_from,omitempty"`
+
 	// Parts describe later packets, where the recording's headers change. A decoder of one part knows nothing of the others.
 	Parts []Track `json:"parts,omitempty"`
 }

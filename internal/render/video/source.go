@@ -82,6 +82,9 @@ func (s *source) decode(p protocol.Packet) {
 		s.refuse(p.Time, errors.New("the packet is empty"))
 		return
 	}
+	if s.all.ShownFrom != 0 {
+		s.decoder.SkipUnreferenced(p.Time < s.all.ShownFrom)
+	}
 	parts := [][]byte{p.Data}
 	if s.track.Codec == "av1" {
 		parts = bitstream.SplitLayers(p.Data)

@@ -28,7 +28,7 @@ func runStill(plan protocol.VideoPlan, conn Conn) (protocol.Stats, error) {
 			s.close()
 		}
 	}()
-	if err := c.decodeAll(max(1, plan.Encoder.Threads)); err != nil {
+	if err := c.decodeAll(plan.Encoder.Threads); err != nil {
 		return protocol.Stats{}, err
 	}
 	cells := c.cells()
