@@ -57,6 +57,12 @@ func (s *Store) inTx(ctx context.Context, do func(tx *Tx) error) error {
 	if s.pool != nil {
 		return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return do(&Tx{querier: onPGX{tx}, pg: tx}) })
 	}
+	select {
+	case s.writer <- struct{}{}:
+		defer func() { <-s.writer }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	tx, err := s.lite.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
