@@ -51,6 +51,9 @@ bench: ## install missing packages, then measure every goal of docs/performance.
 bench-api: ## create, fetch and list compositions over HTTP among 100,000, on both databases, from 8 clients for each core
 	go test -run '^$$' -bench API -benchtime 2000x -timeout 60m ./internal/api
 
+bench-api: ## create, fetch and list compositions over HTTP among 100,000, on both databases, from 8 clients for each core
+	go test -run '^$$' -bench API -benchtime 2000x -timeout 60m ./internal/api
+
 bench-lists: ## read pages of 1,000 and of 1,000,000 compositions from both databases
 	go test -run '^$$' -bench Lists -benchtime 500x -timeout 30m ./internal/store
 

@@ -156,6 +156,7 @@ func (s *benchService) fill(b *testing.B, n int) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	storetest.Settle(b, s.store)
 }
 
 func (s *benchService) request(b *testing.B, method, path string, form url.Values) *http.Request {

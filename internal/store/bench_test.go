@@ -163,23 +163,9 @@ func fill(b *testing.B, s *store.Store, rows int) library {
 			b.Fatal(err)
 		}
 	}
-	settle(b, s)
+	storetest.Settle(b, s)
 	return library{
 		account: accounts[0], busy: room(1), quiet: room(4), middle: at(rows / 2),
 		between: store.Created{After: at(rows / 4), Before: at(rows * 3 / 4)},
-	}
-}
-
-// settle does what the databases do by themselves within a minute.
-func settle(b *testing.B, s *store.Store) {
-	b.Helper()
-	var err error
-	if pool := s.PostgreSQL(); pool != nil {
-		_, err = pool.Exec(b.Context(), "VACUUM ANALYZE composition")
-	} else {
-		_, err = s.SQLite().ExecContext(b.Context(), "PRAGMA wal_checkpoint(TRUNCATE)")
-	}
-	if err != nil {
-		b.Fatal(err)
 	}
 }

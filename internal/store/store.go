@@ -49,6 +49,11 @@ type Store struct {
 	queue     Queue
 	clock     func() time.Time
 	keep      time.Duration
+
+	// writer is held by the transaction on SQLite that runs, of this process. Others wait for it in order, and without a connection, so
+	// that they keep no reader waiting. SQLite itself has those that wait look again and again, and refuses the one that finds the database
+	// busy for 5 s, which happens to some while others pass.
+	writer chan struct{}
 }
 
 // sqlitePragmas go into the DSN because every pooled connection must have them; set by Exec they reach one connection.
@@ -120,6 +125,7 @@ func (s *Store) openSQLite(path string, existing bool) error {
 		return err
 	}
 	s.lite.SetMaxOpenConns(8) // readers beside the one writer
+	s.writer = make(chan struct{}, 1)
 	return nil
 }
 

@@ -76,6 +76,12 @@ func (s *Store) commit(ctx context.Context, tx *Tx, do func(tx *Tx) error) (err 
 			return do(tx)
 		})
 	}
+	select {
+	case s.writer <- struct{}{}:
+		defer func() { <-s.writer }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	if tx.lite, err = s.lite.BeginTx(ctx, nil); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}

@@ -141,3 +141,17 @@ func Dump(t testing.TB, s *store.Store) string {
 	}
 	return dump.String()
 }
+
+// Settle does what the databases do by themselves within a minute after many rows were added.
+func Settle(t testing.TB, s *store.Store) {
+	t.Helper()
+	var err error
+	if pool := s.PostgreSQL(); pool != nil {
+		_, err = pool.Exec(t.Context(), "VACUUM ANALYZE composition")
+	} else {
+		_, err = s.SQLite().ExecContext(t.Context(), "PRAGMA wal_checkpoint(TRUNCATE)")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
