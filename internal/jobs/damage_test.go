@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"roomreel"
 	"roomreel/internal/app"
 	"roomreel/internal/blob"
+	"roomreel/internal/blob/blobtest"
 	"roomreel/internal/queue"
 	"roomreel/internal/twilio"
 )
@@ -37,13 +37,7 @@ func (s *damagingStore) Get(ctx context.Context, key string, offset, length int6
 		return body, nil
 	}
 	s.keys[key] = true
-	defer body.Close()
-	data, err := io.ReadAll(body)
-	if err != nil {
-		return nil, err
-	}
-	data[len(data)/2] ^= 1
-	return io.NopCloser(bytes.NewReader(data)), nil
+	return blobtest.Damage(body)
 }
 
 func TestAssemble_RendersDamagedSegmentsAgainOnce(t *testing.T) {
