@@ -15,6 +15,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/blob"
+	"roomreel/internal/blob/blobtest"
 	"roomreel/internal/blob/dir"
 	"roomreel/internal/layout"
 	"roomreel/internal/media"
@@ -157,13 +158,7 @@ func (s *damagingStore) Get(ctx context.Context, key string, offset, length int6
 		return body, nil
 	}
 	s.damage[key]--
-	defer body.Close()
-	data, err := io.ReadAll(body)
-	if err != nil {
-		return nil, err
-	}
-	data[len(data)/2] ^= 1
-	return io.NopCloser(bytes.NewReader(data)), nil
+	return blobtest.Damage(body)
 }
 
 // prepared makes a run of a room with a store that damages objects.

@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,6 +17,7 @@ import (
 	"roomreel"
 	"roomreel/internal/app"
 	"roomreel/internal/blob"
+	"roomreel/internal/blob/blobtest"
 	"roomreel/internal/queue"
 	"roomreel/internal/seal"
 	"roomreel/internal/twilio"
@@ -43,13 +43,7 @@ func (s *damagingStore) Get(ctx context.Context, key string, offset, length int6
 		return body, nil
 	}
 	s.keys[key] = true
-	defer body.Close()
-	data, err := io.ReadAll(body)
-	if err != nil {
-		return nil, err
-	}
-	data[len(data)/2] ^= 1
-	return io.NopCloser(bytes.NewReader(data)), nil
+	return blobtest.Damage(body)
 }
 
 func TestAssemble_RendersDamagedSegmentsAgainOnce(t *testing.T) {
