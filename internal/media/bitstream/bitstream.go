@@ -179,6 +179,22 @@ func OpusDuration(b []byte) time.Duration {
 	return 0
 }
 
+// Silence returns a packet of Opus or AAC-LC, of one or two channels, that decodes to silence, and how many samples at OpusRate that is; AAC's
+// are of that rate.
+func Silence(codec string, channels int) (packet []byte, samples int64) {
+	if codec == "aac" {
+		if channels == 1 {
+			return []byte{0x00, 0xc8, 0x00, 0x80, 0x23, 0x80}, 1024
+		}
+		return []byte{0x21, 0x00, 0x49, 0x90, 0x02, 0x19, 0x00, 0x23, 0x80}, 1024
+	}
+	toc := byte(0xf8) // CELT, the full band, 20 ms, one frame
+	if channels == 2 {
+		toc |= 4
+	}
+	return []byte{toc, 0xff, 0xfe}, 960
+}
+
 // AAC is what an AudioSpecificConfig says.
 type AAC struct {
 	Rate     int // samples per second of the decoded core; SBR may double it
