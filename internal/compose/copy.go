@@ -93,7 +93,7 @@ func (c *Composer) copyVideo(ctx context.Context, task *plan.VideoTask, from int
 	return stats, nil
 }
 
-// copyAudio stores the packets of an audio task that copies as a segment under key. The error is as that of copyVideo.
+// copyAudio stores the packets of an audio task that copies as a segment under key, and silence up to the end of the film. The error is as that of copyVideo.
 func (c *Composer) copyAudio(ctx context.Context, task *plan.AudioTask, recordings Recordings, key string, progress func(int64)) (Segment, TaskStats, error) {
 	track := task.Tracks[0]
 	recording, err := recordings(track.Track)
@@ -125,12 +125,16 @@ func (c *Composer) copyAudio(ctx context.Context, task *plan.AudioTask, recordin
 		}
 		return w.add(protocol.Packet{PTS: at, Len: timeline.Samples(elapsed) - at, Key: true, Data: data})
 	})
+	silence, length := bitstream.Silence(index.Codec, task.Copy.Channels)
+	for at := timeline.Samples(elapsed); err == nil && at < task.To+task.Copy.Delay; at += length {
+		err = w.add(protocol.Packet{PTS: at, Len: length, Key: true, Data: silence})
+	}
 	if err != nil {
 		w.abort()
 		return Segment{}, TaskStats{}, err
 	}
 	segment, err := w.commit()
-	return segment, stats.Plus(copiedStats(track.Track, protocol.TrackStats{Packets: count, Samples: task.To - task.From})), err
+	return segment, stats.Plus(copiedStats(track.Track, protocol.TrackStats{Packets: count, Samples: min(task.To, track.Runs[0].Decoded)})), err
 }
 
 func copiedStats(track int, counted protocol.TrackStats) TaskStats {

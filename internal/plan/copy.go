@@ -35,9 +35,9 @@ type Copy struct {
 }
 
 const (
-	// CopySlack is how much of a film's beginning or end a recording may lack that is copied. Tracks of a participant do not begin
-	// at the same instant. Until the first frame, players show black or that frame; the last frame stays.
-	CopySlack = 500 * time.Millisecond
+	// copySlack is how much of a film's beginning or end a recording may lack that is copied. Tracks of a participant do not begin
+	// at the same instant. Until the first frame, players show black or that frame; the last frame stays, and silence follows the audio.
+	copySlack = 500 * time.Millisecond
 
 	copyChunks  = 30                      // Options.Chunk that a chunk of copied packets holds: it is made in a fraction of a second
 	maxReorder  = 16                      // packets by which decoding runs ahead. Source: ITU-T H.264, A.3.1
@@ -90,9 +90,9 @@ func (v *videoPlanner) refuseVideo(placements []layout.Placement) (string, error
 	switch late, early := at.From, v.Length-at.To; {
 	case at.Rect != (layout.Rect{W: v.Canvas.W, H: v.Canvas.H}):
 		return fmt.Sprintf("its cell has %dx%d of the film's %dx%d pixels", at.Rect.W, at.Rect.H, v.Canvas.W, v.Canvas.H), nil
-	case late > CopySlack:
+	case late > copySlack:
 		return fmt.Sprintf("it begins %.3f s after the film", late.Seconds()), nil
-	case early > CopySlack:
+	case early > copySlack:
 		return fmt.Sprintf("it ends %.3f s before the film", early.Seconds()), nil
 	case len(v.times[at.Source].gaps) > 0:
 		return "it sends no frame for longer than the last one is held", nil
@@ -293,8 +293,7 @@ func (p *Plan) copyAudio(track *placedAudio, count int, opts Options) *Copy {
 	if p.AudioEncoded = why; why != "" {
 		return nil
 	}
-	run := track.Runs[0]
-	p.Samples = min(run.Decoded, p.Samples-run.At)
+	p.Samples -= c.Start
 	return c
 }
 
@@ -303,7 +302,7 @@ func (p *Plan) refuseRuns(track *placedAudio) string {
 	if len(track.Runs) != 1 {
 		return "it has gaps"
 	}
-	run, slack := track.Runs[0], timeline.Samples(CopySlack)
+	run, slack := track.Runs[0], timeline.Samples(copySlack)
 	switch end := run.At + run.Length; {
 	case run.Length != run.Decoded || p.Tracks[track.Track].DriftRefused:
 		return "its clock drifts"

@@ -236,7 +236,7 @@ func TestCopy_IsPlanned(t *testing.T) {
 	if len(p.Video) != 1 || len(p.Audio) != 1 || p.Video[0].Copy != p.VideoCopy || p.Audio[0].Copy != p.AudioCopy {
 		t.Fatalf("%d video tasks, %d audio tasks", len(p.Video), len(p.Audio))
 	}
-	if p.Frames != 250 || p.Chunks != 1 || p.Samples != timeline.Samples(10*time.Second)-312 || p.Length != 10*time.Second+250*ms {
+	if p.Frames != 250 || p.Chunks != 1 || p.Samples != timeline.Samples(10*time.Second+250*ms) || p.Length != 10*time.Second+250*ms {
 		t.Errorf("%d frames in %d chunks, %d samples, %v", p.Frames, p.Chunks, p.Samples, p.Length)
 	}
 }

@@ -182,6 +182,22 @@ func OpusDuration(b []byte) time.Duration {
 // OpusMono reports whether an Opus packet, by its first byte, codes one channel. Source: RFC 6716, 3.1.
 func OpusMono(b []byte) bool { return len(b) > 0 && b[0]&4 == 0 }
 
+// Silence returns a packet of Opus or AAC-LC, of one or two channels, that decodes to silence, and how many samples at OpusRate that is; AAC's
+// are of that rate.
+func Silence(codec string, channels int) (packet []byte, samples int64) {
+	if codec == "aac" {
+		if channels == 1 {
+			return []byte{0x00, 0xc8, 0x00, 0x80, 0x23, 0x80}, 1024
+		}
+		return []byte{0x21, 0x00, 0x49, 0x90, 0x02, 0x19, 0x00, 0x23, 0x80}, 1024
+	}
+	toc := byte(0xf8) // CELT, the full band, 20 ms, one frame
+	if channels == 2 {
+		toc |= 4
+	}
+	return []byte{toc, 0xff, 0xfe}, 960
+}
+
 // AAC is what an AudioSpecificConfig says.
 type AAC struct {
 	Rate     int // samples per second of the decoded core; SBR may double it
