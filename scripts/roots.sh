@@ -25,7 +25,7 @@ tree() {
 make_root() {
 	local other library libraries=gcc,libc6-dev,pkg-config,dpkg-dev
 	other=$(other_arch)
-	for library in libavcodec-dev libavutil-dev libyuv-dev libc6-dev; do libraries+=,$library,$library:$other; done
+	for library in libavcodec-dev libavutil-dev libopus-dev libyuv-dev libc6-dev; do libraries+=,$library,$library:$other; done
 	tree "$1" "$1" --variant=apt --architectures="$(dpkg --print-architecture),$other" \
 		--include="$libraries,gcc-$(triplet "$other" | tr _ -)"
 }

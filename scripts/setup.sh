@@ -39,6 +39,7 @@ need make has make
 need pkg-config has pkg-config
 need libavcodec-dev pkg-config --exists libavcodec
 need libavutil-dev pkg-config --exists libavutil
+need libopus-dev pkg-config --exists opus
 need libyuv-dev test -e /usr/include/libyuv.h
 # To make rooms, and to check films independently.
 need ffmpeg has ffmpeg
