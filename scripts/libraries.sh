@@ -4,5 +4,6 @@
 declare -A libraries=(
 	[libavcodec-dev]='pkg-config --exists libavcodec'
 	[libavutil-dev]='pkg-config --exists libavutil'
+	[libopus-dev]='pkg-config --exists opus'
 	[libyuv-dev]='test -e /usr/include/libyuv.h'
 )

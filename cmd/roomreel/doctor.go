@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"roomreel/internal/app"
@@ -97,7 +98,7 @@ func (e *checkup) child(ctx context.Context, c config.Render) {
 	}
 }
 
-// codecLibraries names the versions of libavcodec, libavutil and libyuv that a render child was linked to.
+// codecLibraries names the versions of libavcodec, libavutil, libopus and libyuv that a render child was linked to.
 func codecLibraries(path string) ([]string, error) {
 	file, err := elf.Open(path)
 	if err != nil {
@@ -110,7 +111,7 @@ func codecLibraries(path string) ([]string, error) {
 	}
 	var codecs []string
 	for _, name := range all {
-		if strings.HasPrefix(name, "libav") || strings.HasPrefix(name, "libyuv") {
+		if slices.ContainsFunc([]string{"libav", "libopus", "libyuv"}, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
 			codecs = append(codecs, name)
 		}
 	}

@@ -527,7 +527,7 @@ func TestClose_ToleratesTwice(t *testing.T) {
 
 func TestVersion_NamesTheLibraries(t *testing.T) {
 	text := strings.Join(codec.Version(), ", ")
-	for _, name := range []string{"libavcodec ", "libavutil ", "libyuv "} {
+	for _, name := range []string{"libavcodec ", "libavutil ", "libopus ", "libyuv "} {
 		if !strings.Contains(text, name) {
 			t.Errorf("%q does not name %s", text, name)
 		}

@@ -16,8 +16,8 @@ import (
 	"roomreel/internal/codec/codectest"
 )
 
-// voice is a source that makes Opus encoders use all their modes.
-const voice = "-f lavfi -i aevalsrc=(0.2+0.2*sin(9*t))*sin(2*PI*150*t+3*sin(5*t))+0.02*random(0)*gt(sin(3*t)\\,0):s=48000:d=3 "
+// speech is a source that makes Opus encoders use all their modes.
+const speech = "-f lavfi -i aevalsrc=(0.2+0.2*sin(9*t))*sin(2*PI*150*t+3*sin(5*t))+0.02*random(0)*gt(sin(3*t)\\,0):s=48000:d=3 "
 
 // floats runs ffmpeg and returns the samples that it writes.
 func floats(t *testing.T, args ...string) []float32 {
@@ -53,7 +53,7 @@ func TestOpusDecoder_ReturnsWhatTheReferenceDoes(t *testing.T) {
 		"-ac 1 -b:a 8k -application voip", "-ac 1 -b:a 16k -application voip -frame_duration 60", "-ac 1 -b:a 32k -application voip",
 		"-ac 1 -b:a 24k -application voip -fec 1 -packet_loss 20", "-ac 1 -b:a 64k", "-ac 2 -b:a 24k", "-ac 2 -b:a 96k -application lowdelay -frame_duration 2.5",
 	} {
-		file := codectest.File(t, voice+"-c:a libopus "+output)
+		file := codectest.File(t, speech+"-c:a libopus "+output)
 		track := codectest.Read(t, file)
 		var packets [][]byte
 		for _, p := range track.Packets {
@@ -77,7 +77,7 @@ func TestOpusDecoder_DecodesMonoAsStereo(t *testing.T) {
 	for _, damaged := range []bool{false, true} {
 		var packets [][]byte
 		for _, output := range []string{"-b:a 8k -application voip", "-b:a 32k -application voip", "-b:a 64k", "-b:a 12k -application voip -frame_duration 40", "-b:a 128k -application lowdelay"} {
-			for _, p := range codectest.Make(t, voice+"-ac 1 -c:a libopus "+output).Packets {
+			for _, p := range codectest.Make(t, speech+"-ac 1 -c:a libopus "+output).Packets {
 				data := bytes.Clone(p.Data)
 				if damaged && random.IntN(3) == 0 {
 					data[random.IntN(len(data))] ^= byte(1 + random.IntN(255))
@@ -119,7 +119,7 @@ func TestOpusEncoder_MakesWhatFFmpegDoes(t *testing.T) {
 		level    string
 	}{{1, "10"}, {2, "10"}, {1, "5"}, {2, "0"}} {
 		channels := []string{"-ac", string(rune('0' + test.channels))}
-		samples := floats(t, append(strings.Fields(voice), channels...)...)
+		samples := floats(t, append(strings.Fields(speech), channels...)...)
 		samples = samples[:len(samples)-test.channels*333] // the last frame is short
 		var raw []byte
 		for _, v := range samples {

@@ -59,22 +59,39 @@ func newLimiter(out sink, channels int, ceiling float32) *limiter {
 // write takes interleaved samples, all of them finite, and writes those that came `ahead` samples earlier. loudest is the largest
 // absolute value.
 func (l *limiter) write(samples []float32, loudest float32) error {
-	if loudest <= l.ceiling && l.isResting() {
-		l.pass(samples)
+	if loudest <= l.ceiling {
+		l.within(samples)
 		return l.flush()
 	}
-	for len(samples) > 0 && (loudest > l.ceiling || l.quiet <= ahead) {
-		l.step(samples[:l.channels])
-		samples = samples[l.channels:]
+	for len(samples) > 0 {
+		near := samples[:min(len(samples), l.channels*ahead)]
+		samples = samples[len(near):]
+		if largest(near) <= l.ceiling {
+			l.within(near)
+			continue
+		}
+		for ; len(near) > 0; near = near[l.channels:] {
+			l.step(near[:l.channels])
+		}
 	}
-	l.rise(samples)
 	return l.flush()
 }
 
-// isResting reports whether no sample was above the ceiling for so long that the gain is 1 and no longer rises.
-func (l *limiter) isResting() bool { return l.quiet > ahead && l.gain == 1 && l.active == 0 }
+// within has the effect of step on samples within the ceiling, and is quicker the longer ago the last louder one was.
+func (l *limiter) within(samples []float32) {
+	for ; len(samples) > 0 && l.quiet <= ahead; samples = samples[l.channels:] {
+		l.step(samples[:l.channels])
+	}
+	for ; len(samples) > 0 && l.gain < 1; samples = samples[l.channels:] {
+		l.rise(samples[:l.channels])
+	}
+	for ; len(samples) > 0 && l.active > 0; samples = samples[l.channels:] {
+		l.step(samples[:l.channels])
+	}
+	l.pass(samples)
+}
 
-// pass delays samples. While the limiter rests, it has the same effect as step and is many times quicker.
+// pass delays samples. It is step while no gain in the ring is less than 1.
 func (l *limiter) pass(samples []float32) {
 	oldest := l.channels * l.at
 	n := min(len(samples), len(l.held)-oldest)
@@ -103,6 +120,18 @@ func (l *limiter) step(sample []float32) {
 	} else if l.gain < 1 {
 		l.gain = min(l.release(), lowest)
 	}
+	l.shift(sample)
+}
+
+// rise is step for a sample within the ceiling after more than `ahead` of them: only the release is left to do.
+func (l *limiter) rise(sample []float32) {
+	l.quiet++
+	l.gain = l.release()
+	l.shift(sample)
+}
+
+// shift puts a sample and its gain into the rings, and turns down the sample that they take the place of.
+func (l *limiter) shift(sample []float32) {
 	gain := l.mean()
 	held := l.held[l.channels*l.at:][:l.channels]
 	if l.seen >= ahead {
@@ -113,27 +142,6 @@ func (l *limiter) step(sample []float32) {
 	if l.at++; l.at == ahead {
 		l.at = 0
 	}
-}
-
-// rise has the effect of step on samples within the ceiling after more than `ahead` such samples: only the release is left to do.
-func (l *limiter) rise(samples []float32) {
-	for len(samples) > 0 && l.gain < 1 {
-		l.gain = l.release()
-		gain := l.mean()
-		held := l.held[l.channels*l.at:][:l.channels]
-		l.block = l.turn(l.block, held, gain)
-		samples = samples[copy(held, samples):]
-		l.quiet++
-		l.seen++
-		if l.at++; l.at == ahead {
-			l.at = 0
-		}
-	}
-	for len(samples) > 0 && l.active > 0 {
-		l.step(samples[:l.channels])
-		samples = samples[l.channels:]
-	}
-	l.pass(samples)
 }
 
 // release returns the next gain where none is needed.
@@ -179,13 +187,13 @@ func (l *limiter) turn(dst, samples []float32, gain float64) []float32 {
 	return dst
 }
 
-// largest returns the largest absolute value.
-func largest(sample []float32) float32 {
-	loudest := float32(0)
-	for _, v := range sample {
-		loudest = max(loudest, v, -v)
+// largest returns the largest absolute value of numbers.
+func largest(samples []float32) float32 {
+	loudest := uint32(0) // absolute values are ordered as their bits are
+	for _, v := range samples {
+		loudest = max(loudest, math.Float32bits(v)&^(1<<31))
 	}
-	return loudest
+	return math.Float32frombits(loudest)
 }
 
 // end writes the samples that are held.

@@ -24,14 +24,14 @@ func probe(t *testing.T, path, property string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// said is what voices say, each to the end and then from the beginning.
+// said is what they say, each to the end and then from the beginning.
 var said = []string{
 	"The quick brown fox jumps over the lazy dog, while seven musicians play violin sonatas.", "Could we please move the meeting to Thursday afternoon?",
 	"The quarterly figures are not ready yet, because she sells sea shells by the sea shore.", "Yes, of course. Which of the five rooms do you mean?",
 }
 
-// makeVoices makes a room of four people who speak at once, and returns the mix of what is decoded of them.
-func makeVoices(t *testing.T, channels int) (*testRoom, []float64) {
+// makeSpeakers makes a room of four people who speak at once, and returns the mix of what is decoded of them.
+func makeSpeakers(t *testing.T, channels int) (*testRoom, []float64) {
 	t.Helper()
 	if filters := ffmpeg(t, "-filters"); !bytes.Contains(filters, []byte(" flite ")) {
 		t.Skip("this ffmpeg cannot speak")
@@ -39,7 +39,7 @@ func makeVoices(t *testing.T, channels int) (*testRoom, []float64) {
 	dir := t.TempDir()
 	var room testRoom
 	var mix []float64
-	for i, voice := range []string{"slt", "kal", "awb", "rms"} {
+	for i, speaker := range []string{"slt", "kal", "awb", "rms"} {
 		offset := i * 250 // ms
 		file := filepath.Join(dir, fmt.Sprint(i, ".webm"))
 		filter := "volume=0.4,apad,atrim=end=12"
@@ -47,7 +47,7 @@ func makeVoices(t *testing.T, channels int) (*testRoom, []float64) {
 			filter += fmt.Sprintf(",pan=stereo|c0=%g*c0|c1=%g*c0", 1-0.3*float64(i), 0.1+0.3*float64(i))
 		}
 		text := strings.Join(append(slices.Clone(said[i:]), said[:i]...), " ")
-		ffmpeg(t, "-f", "lavfi", "-i", "flite=voice="+voice+":text='"+text+"'", "-af", filter, "-ar", "48000",
+		ffmpeg(t, "-f", "lavfi", "-i", "flite=v="+speaker+":text='"+text+"'", "-af", filter, "-ar", "48000",
 			"-c:a", "libopus", "-b:a", "48k", "-application", "voip", file)
 		room.add(t, roomreel.Audio, time.Duration(offset)*time.Millisecond, file)
 		for k, v := range valuesOf(t, channels, "-request_sample_fmt", "flt", "-c:a", "libopus", "-i", file) {
@@ -61,13 +61,13 @@ func makeVoices(t *testing.T, channels int) (*testRoom, []float64) {
 	return &room, mix
 }
 
-// A film sounds like the mix of its recordings: what encoders add is far below it, and it is as loud. The bounds are 2 dB less than
+// The audio of a film is close to the mix of its recordings: what encoders add is far below it, and it is as loud. The bounds are 2 dB less than
 // was measured. With libavcodec's default coder, AAC of one channel misses its bound by 11 dB.
-func TestLocal_SoundsLikeItsMix(t *testing.T) {
+func TestLocal_EncodesAudioCloseToItsMix(t *testing.T) {
 	for channels, bounds := range map[int]map[roomreel.Format]float64{
 		1: {roomreel.MP4: 40, roomreel.WebM: 23}, 2: {roomreel.MP4: 29, roomreel.WebM: 18},
 	} {
-		room, mix := makeVoices(t, channels)
+		room, mix := makeSpeakers(t, channels)
 		for format, bound := range bounds {
 			path, result := room.compose(t, room.plan(t, format, nil))
 			if found := probe(t, path, "channels"); found != fmt.Sprint(channels) {
