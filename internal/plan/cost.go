@@ -11,7 +11,7 @@ import (
 // compares what is done with what is left.
 const (
 	decodeCost      = 0.013 / (0.640 * 0.480 * 30) // per million pixels decoded
-	encodeCost      = 0.13                         // per second of 1280x720 drawn and encoded, 25 frames each
+	encodeCost      = 0.10                         // per second of 1280x720 drawn and encoded, 25 frames each
 	audioTrackCost  = 0.005                        // per second of a track decoded and placed
 	audioEncodeCost = 0.012                        // per second mixed and encoded
 
