@@ -54,7 +54,7 @@ func (o *output) String() string {
 
 // serve starts the service. account and token are empty unless this is the first start on the data folder. At the end of the
 // test the service is stopped, and must exit without an error.
-func serve(t *testing.T, data string, arguments ...string) *service {
+func serve(t testing.TB, data string, arguments ...string) *service {
 	t.Helper()
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -103,7 +103,7 @@ func serve(t *testing.T, data string, arguments ...string) *service {
 }
 
 // stop asks the service to end and waits for it. It may be called twice.
-func (s *service) stop(t *testing.T) {
+func (s *service) stop(t testing.TB) {
 	t.Helper()
 	if s.command.ProcessState != nil {
 		return
@@ -130,7 +130,7 @@ func (s *service) eventually(t *testing.T, what string, condition func() bool) {
 }
 
 // importRoom runs roomreel import and returns what it prints.
-func (s *service) importRoom(t *testing.T, manifest string, arguments ...string) (room string, uploaded, skipped int) {
+func (s *service) importRoom(t testing.TB, manifest string, arguments ...string) (room string, uploaded, skipped int) {
 	t.Helper()
 	command := exec.Command(filepath.Join(bin, "roomreel"), append([]string{"import", "--room", manifest}, arguments...)...)
 	command.Env = append(os.Environ(), "ROOMREEL_URL="+s.url, "ROOMREEL_ACCOUNT="+s.account, "ROOMREEL_TOKEN="+s.token)

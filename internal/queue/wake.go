@@ -41,7 +41,7 @@ func (b bell) ring(_ context.Context, tx *store.Tx, class string) error {
 	tx.AfterCommit(func() {
 		select {
 		case b <- &riverdriver.Notification{Topic: insertTopic, Payload: insertPayload(class)}:
-		default: // nobody listens, as before the start, or workers are about to look in any case
+		default: // the queue is not started, or workers are about to look in any case
 		}
 	})
 	return nil

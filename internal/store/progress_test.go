@@ -70,13 +70,15 @@ func TestNoteProgress_CountsWhatOthersHaveDone(t *testing.T) {
 		tasks, worked, err := f.noteProgress(t, c.SID, task.Attempt, 7, 30)
 		check(t, err)
 		want := []store.TaskProgress{
-			{Kind: store.AudioTask, Cost: 1}, {Kind: store.VideoTask, Cost: 20, Done: 7}, {Kind: store.VideoTask, Cost: 20, Done: 20},
+			{Kind: store.AudioTask, Cost: 1},
+			{Kind: store.VideoTask, Cost: 20, Done: 7},
+			{Kind: store.VideoTask, Cost: 20, Done: 20},
 			{Kind: store.VideoTask, Cost: 20, Done: 5},
 		}
 		if diff := cmp.Diff(want, tasks); diff != "" {
 			t.Error(diff)
 		}
-		now = now.Add(time.Hour) // a node died, and nobody worked
+		now = now.Add(time.Hour) // a node died, and its task waited
 		_, later, err := f.noteProgress(t, c.SID, task.Attempt, 8, 30)
 		check(t, err)
 		wantEqual(t, "time worked", worked, 3*second)
