@@ -193,7 +193,8 @@ func (c *composer) compose() error {
 		s.advance(c.at)
 		s.countSize()
 	}
-	if c.current == nil || !c.current.shows(c.scene, cells, c.tracks) {
+	same := c.current != nil && c.current.shows(c.scene, cells, c.tracks)
+	if !same {
 		if c.current != nil {
 			if err := c.out.release(c.current); err != nil {
 				return err
@@ -219,7 +220,7 @@ func (c *composer) compose() error {
 		done = c.stats()
 		c.chunk++
 	}
-	return c.out.encode(c.current, done)
+	return c.out.encode(c.current, same, done)
 }
 
 // stats returns what was counted of each track so far.
