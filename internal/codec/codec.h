@@ -84,7 +84,7 @@ int rr_canvas_draw(AVFrame *canvas, const AVFrame *frame, const rr_view *v, int 
 	int *size);
 
 int rr_open_encoder(AVCodecContext **out, const rr_encoder_config *c, AVDictionary **options);
-int rr_send_canvas(AVCodecContext *e, AVFrame *canvas, int64_t pts, enum AVPictureType type);
+int rr_send_canvas(AVCodecContext *e, AVFrame *canvas, int64_t pts, int type);
 int rr_send_audio(AVCodecContext *e, AVFrame *f, const float *stereo, int samples, int64_t pts);
 int rr_end(AVCodecContext *e);
 int rr_receive_packet(AVCodecContext *e, AVPacket *p, int *key);

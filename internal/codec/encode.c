@@ -46,7 +46,7 @@ int rr_open_encoder(AVCodecContext **out, const rr_encoder_config *c, AVDictiona
 	return 0;
 }
 
-int rr_send_canvas(AVCodecContext *e, AVFrame *canvas, int64_t pts, enum AVPictureType type)
+int rr_send_canvas(AVCodecContext *e, AVFrame *canvas, int64_t pts, int type)
 {
 	canvas->pts = pts;
 	canvas->pict_type = type;

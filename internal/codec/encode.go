@@ -150,18 +150,18 @@ func OpenVideoEncoder(config EncoderConfig, width, height, fps int) (*VideoEncod
 	return &VideoEncoder{e}, nil
 }
 
-// FrameType says what a frame of h264 must be.
+// FrameType says what a frame of h264 must be. Its numbers are those of AVFrame.pict_type.
 type FrameType int
 
 const (
-	AnyFrame FrameType = C.AV_PICTURE_TYPE_NONE // what the encoder decides
-	KeyFrame FrameType = C.AV_PICTURE_TYPE_I
-	NoBFrame FrameType = C.AV_PICTURE_TYPE_P // a P-frame, or a keyframe where one is due
+	AnyFrame FrameType = iota // what the encoder decides
+	KeyFrame
+	NoBFrame // a P-frame, or a keyframe where one is due
 )
 
 // Send encodes the canvas as frame number pts, which ascends. Once Receive has nothing more, the canvas may be drawn on again.
 func (e *VideoEncoder) Send(c *Canvas, pts int64, t FrameType) error {
-	if err := C.rr_send_canvas(e.context, c.frame, C.int64_t(pts), C.enum_AVPictureType(t)); err < 0 {
+	if err := C.rr_send_canvas(e.context, c.frame, C.int64_t(pts), C.int(t)); err < 0 {
 		return failure("encode "+e.codec, err)
 	}
 	return nil

@@ -67,7 +67,7 @@ func NewRepeater(private []byte) (*Repeater, []byte) {
 	for range 3 {
 		w.ue(0) // quantizers
 	}
-	w.bits(0, 3) // the deblocking filter as usual, intra prediction as usual, no redundant pictures
+	w.bits(0, 3) // the deblocking filter as usual, intra prediction as usual, nothing sent twice
 	return r, slices.Concat(private, w.nal(3<<5|nalPPS))
 }
 
@@ -234,4 +234,3 @@ func (w *bitWriter) nal(first byte) []byte {
 	}
 	return appendNAL(nil, prevent(append([]byte{first}, w.b.Bytes()...)))
 }
-

@@ -1,6 +1,7 @@
 package video
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -79,3 +80,45 @@ func TestRun_RepeatsFramesThatShowTheSame(t *testing.T) {
 	}
 }
 
+// What stands still beside something that moves stays as it was for a minute: no error of the encoder grows, and none stays that was
+// made while it moved. The options are those of plan's standard films.
+func TestRun_KeepsWhatStandsStill(t *testing.T) {
+	codectest.NoLeaks(t)
+	const seconds = 60
+	for _, encoder := range []protocol.Encoder{
+		{Codec: "h264", Options: map[string]string{"preset": "superfast", "qp": "23", "x264-params": "ipratio=1.4:pbratio=3:bframes=7:b-adapt=0:weightb=0:weightp=0:scenecut=0"}, GOP: 100},
+		{Codec: "vp8", Options: map[string]string{"deadline": "realtime", "cpu-used": "-6", "static-thresh": "300", "qmax": "40"}, Bitrate: 200_000, GOP: 100},
+	} {
+		t.Run(encoder.Codec, func(t *testing.T) {
+			still := codectest.Make(t, "-f lavfi -i testsrc2=s=80x60:r=25:d=1 -c:v libx264 -crf 1 -pix_fmt yuv420p -bf 0")
+			moving := codectest.Make(t, fmt.Sprintf("-f lavfi -i testsrc2=s=80x60:r=12.5:d=%d -c:v libvpx -b:v 1M", seconds))
+			plan := protocol.VideoPlan{
+				Width: 160, Height: 60, FPS: 25, Encoder: encoder,
+				Scenes: []protocol.Scene{{Cells: []protocol.Cell{{Track: 0, W: 80, H: 60}, {Track: 1, X: 80, W: 80, H: 60}}}},
+			}
+			for from := 0; from < 25*seconds; from += 500 {
+				plan.Chunks = append(plan.Chunks, protocol.Chunk{From: from, To: from + 500})
+			}
+			f := compose(t, plan, merge(add(&plan, still, 0), add(&plan, moving, 0)))
+			var original film
+			for i := range still.Packets {
+				still.Packets[i].Time = time.Duration(i)
+			}
+			original.decode(t, still)
+			want := original.frames[len(original.frames)-1]
+			for n := 26; n < len(f.frames); n += 23 {
+				sum, worst := 0, 0
+				for y := range 60 {
+					for x := range 80 {
+						a, _, _ := want.At(x, y)
+						d := int(max(a, f.luma(n, x, y)) - min(a, f.luma(n, x, y)))
+						sum, worst = sum+d, max(worst, d)
+					}
+				}
+				if mean := float64(sum) / (80 * 60); mean > 2.5 || worst > 40 {
+					t.Fatalf("frame %d: what stands still differs by %.2f, and by %d at most", n, mean, worst)
+				}
+			}
+		})
+	}
+}

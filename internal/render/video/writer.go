@@ -48,8 +48,8 @@ type writer struct {
 	key      int            // the newest frame that had to be a keyframe
 	repeated []repeats      // what follows frames that have not come out yet
 
-	done    int // frames encoded
-	err     error
+	done int // frames encoded
+	err  error
 }
 
 func newWriter(plan protocol.VideoPlan, conn Conn) (*writer, error) {
