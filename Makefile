@@ -1,7 +1,7 @@
 # `make help` lists the targets. Each runs one command.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build dist test test-distributions quick lint fuzz e2e bench bench-lists bench-plan fidelity golden run clean
+.PHONY: help demo build dist test test-distributions quick lint fuzz e2e bench tune bench-lists bench-plan fidelity golden run clean
 
 SOURCES := $(shell find cmd internal *.go go.mod go.sum -name '*.go' -o -name 'go.*' -o -name '*.[ch]' -o -name '*.sql' 2>/dev/null)
 
@@ -45,6 +45,9 @@ e2e: build ## run the end-to-end tests only
 
 bench: build ## compose the reference room alternately with roomreel and with one ffmpeg command
 	go run ./bench
+
+tune: ## search for encoder settings: CPU time, bytes and SSIM of candidates, and which are on the Pareto front
+	go run ./bench/tune
 
 bench-lists: ## read pages of 1,000 and of 1,000,000 compositions from both databases
 	go test -run '^$$' -bench Lists -benchtime 500x -timeout 30m ./internal/store

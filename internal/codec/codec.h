@@ -79,6 +79,7 @@ int rr_rgb_to_yuv(AVFrame **out, const AVFrame *from, enum AVColorSpace matrix);
 
 int rr_drawable(const AVFrame *f);
 int rr_new_canvas(AVFrame **out, int width, int height);
+int rr_canvas_equal(const AVFrame *a, const AVFrame *b);
 void rr_canvas_black(AVFrame *canvas, int x, int y, int w, int h);
 int rr_canvas_draw(AVFrame *canvas, const AVFrame *frame, const rr_view *v, int x, int y, int w, int h, uint8_t **scratch,
 	int *size);

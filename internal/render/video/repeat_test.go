@@ -80,6 +80,31 @@ func TestRun_RepeatsFramesThatShowTheSame(t *testing.T) {
 	}
 }
 
+// A source that sends the same frame again and again costs no encoding.
+func TestRun_RepeatsWhatIsSentAgain(t *testing.T) {
+	codectest.NoLeaks(t)
+	plan := onePlan(200)
+	plan.Encoder = protocol.Encoder{Codec: "h264", Options: map[string]string{"preset": "superfast", "qp": "12", "x264-params": "bframes=7:weightb=0:weightp=0"}, GOP: 100}
+	plan.Chunks = []protocol.Chunk{{From: 0, To: 200}}
+	f := compose(t, plan, add(&plan, codectest.Make(t, "-f lavfi -i color=gray:s=64x48:r=25:d=4,format=yuv420p -f lavfi -i color=white:s=64x48:r=25:d=4 -filter_complex concat -c:v libx264 -qp 0"), 0))
+	coded := 0
+	for n, p := range f.parent.out {
+		if len(p.Data) > 24 {
+			coded++
+		}
+		want := uint8(126)
+		if n >= 100 {
+			want = 235
+		}
+		if got := f.luma(n, 64, 48); !near(got, want) {
+			t.Errorf("frame %d is %d, want %d", n, got, want)
+		}
+	}
+	if coded > 20 { // one of 17, and two keyframes
+		t.Errorf("%d frames were encoded", coded)
+	}
+}
+
 // What stands still beside something that moves stays as it was for a minute: no error of the encoder grows, and none stays that was
 // made while it moved. The options are those of plan's standard films.
 func TestRun_KeepsWhatStandsStill(t *testing.T) {

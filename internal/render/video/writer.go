@@ -10,8 +10,8 @@ import (
 	"roomreel/internal/render/protocol"
 )
 
-// ringSize is how many canvases there are: one is encoded, one is drawn on, one waits between the two.
-const ringSize = 3
+// ringSize is how many canvases there are: one is encoded, one is drawn on and compared with that of the frame before, and one waits.
+const ringSize = 4
 
 // errStopped tells the composer that the writer has failed. writer.err says why.
 var errStopped = errors.New("encoder stopped")
@@ -125,8 +125,10 @@ func (w *writer) run() {
 	defer close(w.stopped)
 	for s := range w.steps {
 		if s.release {
-			if w.err = w.flush(codec.AnyFrame); w.err != nil {
-				return
+			if s.canvas == w.waiting {
+				if w.err = w.flush(codec.AnyFrame); w.err != nil {
+					return
+				}
 			}
 			w.free <- s.canvas // never blocks: it has room for all canvases
 			continue
