@@ -1,6 +1,7 @@
 package video
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -102,6 +103,31 @@ func TestRun_RepeatsWhatIsSentAgain(t *testing.T) {
 	}
 	if coded > 20 { // one of 17, and two keyframes
 		t.Errorf("%d frames were encoded", coded)
+	}
+}
+
+// Films of plans of versions 1 to 3 are as they were: their streams have one PPS, and every frame is encoded.
+func TestRun_RepeatsNothingInEarlierPlans(t *testing.T) {
+	codectest.NoLeaks(t)
+	packets := func(plan *protocol.VideoPlan) []protocol.Packet {
+		return add(plan, codectest.Make(t, "-f lavfi -i color=gray:s=64x48:r=25:d=1 -c:v libvpx"), 0)
+	}
+	for name, options := range map[string]map[string]string{
+		"draft":    {"preset": "ultrafast", "crf": "24", "x264-params": "cabac=1:mbtree=1:rc-lookahead=10:aq-mode=2"},
+		"standard": {"preset": "superfast", "crf": "24", "x264-params": "mbtree=1:rc-lookahead=20:bframes=3:b-adapt=0:weightp=0:scenecut=0:aq-mode=2"},
+		"archive":  {"preset": "medium", "crf": "22"},
+		"now":      {"preset": "superfast", "qp": "23", "x264-params": "bframes=7:b-adapt=0:weightb=0:weightp=0:scenecut=0"},
+	} {
+		plan := onePlan(40)
+		plan.Encoder = protocol.Encoder{Codec: "h264", Options: options, GOP: 100}
+		f := compose(t, plan, packets(&plan))
+		want := 1
+		if name == "now" {
+			want = 2
+		}
+		if got := bytes.Count(f.parent.header.Private, []byte{0, 0, 1, 0x68}); got != want {
+			t.Errorf("%s: %d parameter sets of frames, want %d", name, got, want)
+		}
 	}
 }
 
