@@ -166,7 +166,7 @@ func TestRun_KeepsWhatStandsStill(t *testing.T) {
 						sum, worst = sum+d, max(worst, d)
 					}
 				}
-				if mean := float64(sum) / (80 * 60); mean > 2.5 || worst > 40 {
+				if mean := float64(sum) / (80 * 60); mean > 1 || worst > 16 {
 					t.Fatalf("frame %d: what stands still differs by %.2f, and by %d at most", n, mean, worst)
 				}
 			}
