@@ -1,7 +1,7 @@
 # `make help` lists the targets. Each runs one command.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build dist test test-distributions quick lint fuzz e2e bench bench-api bench-lists bench-plan fidelity golden run clean
+.PHONY: help demo build dist test test-distributions quick lint fuzz e2e bench bench-api tune bench-lists bench-plan fidelity golden run clean
 
 SOURCES := $(shell find cmd internal *.go go.mod go.sum -name '*.go' -o -name 'go.*' -o -name '*.[ch]' -o -name '*.sql' 2>/dev/null)
 
@@ -51,8 +51,8 @@ bench: ## install missing packages, then measure every goal of docs/performance.
 bench-api: ## create, fetch and list compositions over HTTP among 100,000, on both databases, from 8 clients for each core
 	go test -run '^$$' -bench API -benchtime 2000x -timeout 60m ./internal/api
 
-bench-api: ## create, fetch and list compositions over HTTP among 100,000, on both databases, from 8 clients for each core
-	go test -run '^$$' -bench API -benchtime 2000x -timeout 60m ./internal/api
+tune: ## search for encoder settings: CPU time, bytes and SSIM of candidates, and which are on the Pareto front
+	go run ./bench/tune
 
 bench-lists: ## read pages of 1,000 and of 1,000,000 compositions from both databases
 	go test -run '^$$' -bench Lists -benchtime 500x -timeout 30m ./internal/store

@@ -63,7 +63,7 @@ var mayImport = map[string][]string{
 	"internal/render":          {"internal/render/protocol", "internal/render/sandbox"},
 	"internal/render/protocol": {"internal/timeline"},
 	"internal/render/sandbox":  {"internal/render/protocol"},
-	"internal/render/video":    {"internal/codec", "internal/media/bitstream", "internal/render/protocol", "internal/timeline"},
+	"internal/render/video":    {"internal/codec", "internal/media/bitstream", "internal/media/h264", "internal/render/protocol", "internal/timeline"},
 	"internal/render/audio":    {"internal/codec", "internal/media/bitstream", "internal/render/protocol", "internal/timeline"},
 	"cmd/roomreel-render":      {"internal/render", "internal/render/audio", "internal/render/protocol", "internal/render/video"},
 

@@ -182,7 +182,7 @@ func (c *cost) video(film *plan.Plan, tracks []track) error {
 			}
 		}
 		if err := timed(&c.Encode, func() error {
-			if err := encoder.Send(canvas, int64(n)); err != nil {
+			if err := encoder.Send(canvas, int64(n), codec.AnyFrame); err != nil {
 				return err
 			}
 			return receive(encoder)

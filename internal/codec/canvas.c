@@ -4,6 +4,7 @@
 #include <libyuv/planar_functions.h>
 #include <libyuv/rotate.h>
 #include <libyuv/scale.h>
+#include <string.h>
 
 int rr_new_canvas(AVFrame **out, int width, int height)
 {
@@ -32,6 +33,17 @@ void rr_canvas_black(AVFrame *canvas, int x, int y, int w, int h)
 		int stride = canvas->linesize[i];
 		SetPlane(canvas->data[i] + (y >> s) * stride + (x >> s), stride, w >> s, h >> s, s ? 128 : 16);
 	}
+}
+
+int rr_canvas_equal(const AVFrame *a, const AVFrame *b)
+{
+	for (int i = 0; i < 3; i++) {
+		int s = i > 0;
+		for (int y = 0; y < a->height >> s; y++)
+			if (memcmp(a->data[i] + y * (ptrdiff_t)a->linesize[i], b->data[i] + y * (ptrdiff_t)b->linesize[i], a->width >> s))
+				return 0;
+	}
+	return 1;
 }
 
 // planar_yuv reports whether a pixel format is grey or planar YUV of 8 to 16 bits in the machine's byte order, with or without

@@ -83,6 +83,11 @@ func (c *Canvas) mustHold(x, y, w, h int) {
 	}
 }
 
+// Equal reports whether two canvases of one size show the same, to the bit.
+func (c *Canvas) Equal(o *Canvas) bool {
+	return c.Width == o.Width && c.Height == o.Height && C.rr_canvas_equal(c.frame, o.frame) != 0
+}
+
 // At returns the luma and chroma of one pixel.
 func (c *Canvas) At(x, y int) (luma, cb, cr uint8) {
 	c.mustHold(x&^1, y&^1, 2, 2)

@@ -80,12 +80,13 @@ int rr_rgb_to_yuv(AVFrame **out, const AVFrame *from, enum AVColorSpace matrix);
 
 int rr_drawable(const AVFrame *f);
 int rr_new_canvas(AVFrame **out, int width, int height);
+int rr_canvas_equal(const AVFrame *a, const AVFrame *b);
 void rr_canvas_black(AVFrame *canvas, int x, int y, int w, int h);
 int rr_canvas_draw(AVFrame *canvas, const AVFrame *frame, const rr_view *v, int x, int y, int w, int h, uint8_t **scratch,
 	int *size);
 
 int rr_open_encoder(AVCodecContext **out, const rr_encoder_config *c, AVDictionary **options);
-int rr_send_canvas(AVCodecContext *e, AVFrame *canvas, int64_t pts);
+int rr_send_canvas(AVCodecContext *e, AVFrame *canvas, int64_t pts, int type);
 int rr_send_audio(AVCodecContext *e, AVFrame *f, const float *values, int samples, int64_t pts);
 int rr_end(AVCodecContext *e);
 int rr_receive_packet(AVCodecContext *e, AVPacket *p, int *key);

@@ -46,10 +46,10 @@ int rr_open_encoder(AVCodecContext **out, const rr_encoder_config *c, AVDictiona
 	return 0;
 }
 
-int rr_send_canvas(AVCodecContext *e, AVFrame *canvas, int64_t pts)
+int rr_send_canvas(AVCodecContext *e, AVFrame *canvas, int64_t pts, int type)
 {
 	canvas->pts = pts;
-	canvas->pict_type = AV_PICTURE_TYPE_NONE;
+	canvas->pict_type = type;
 	return avcodec_send_frame(e, canvas);
 }
 

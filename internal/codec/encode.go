@@ -148,9 +148,18 @@ func OpenVideoEncoder(config EncoderConfig, width, height, fps int) (*VideoEncod
 	return &VideoEncoder{e}, nil
 }
 
-// Send encodes the canvas as frame number pts. Once Receive has nothing more, the canvas may be drawn on again.
-func (e *VideoEncoder) Send(c *Canvas, pts int64) error {
-	if err := C.rr_send_canvas(e.context, c.frame, C.int64_t(pts)); err < 0 {
+// FrameType says what a frame of h264 must be. Its numbers are those of AVFrame.pict_type.
+type FrameType int
+
+const (
+	AnyFrame FrameType = iota // what the encoder decides
+	KeyFrame
+	NoBFrame // a P-frame, or a keyframe where one is due
+)
+
+// Send encodes the canvas as frame number pts, which ascends. Once Receive has nothing more, the canvas may be drawn on again.
+func (e *VideoEncoder) Send(c *Canvas, pts int64, t FrameType) error {
+	if err := C.rr_send_canvas(e.context, c.frame, C.int64_t(pts), C.int(t)); err < 0 {
 		return failure("encode "+e.codec, err)
 	}
 	return nil

@@ -62,19 +62,21 @@ func vp8Bitrate(canvas layout.Size, fps int) int {
 	return max(100_000, int(1_500_000*(0.25+0.75*share)*min(1, share*4)))
 }
 
-// The options were chosen on webcam footage; docs/performance.md has the figures.
+// The options were chosen by bench/tune; docs/performance.md has the figures. x264 gives frames of each type a fixed quantizer: that costs
+// two thirds of what its own plan costs, which looks ahead (crf, mbtree). Seven B-frames between two others get coarser quantizers,
+// since no frame, or only other B-frames, are predicted from them.
 var (
 	x264 = map[Policy]map[string]string{
-		Draft: {"preset": "ultrafast", "crf": "24", "x264-params": "cabac=1:mbtree=1:rc-lookahead=10:aq-mode=2"},
-		Standard: {
-			"preset": "superfast", "crf": "24",
-			"x264-params": "mbtree=1:rc-lookahead=20:bframes=3:b-adapt=0:weightp=0:scenecut=0:aq-mode=2",
-		},
-		Archive: {"preset": "medium", "crf": "22"},
+		Draft:    {"preset": "ultrafast", "qp": "25", "x264-params": "cabac=1:ipratio=1.2:pbratio=2.5:" + sevenBs},
+		Standard: {"preset": "superfast", "qp": "23", "x264-params": "ipratio=1.4:pbratio=3:" + sevenBs},
+		Archive:  {"preset": "medium", "crf": "22"},
 	}
+	// A negative cpu-used is a fixed speed. A positive one in realtime follows the clock, and no two films are the same.
 	vp8 = map[Policy]map[string]string{
-		Draft:    {"deadline": "realtime", "cpu-used": "16"},
-		Standard: {"deadline": "good", "cpu-used": "5"},
+		Draft:    {"deadline": "realtime", "cpu-used": "-12", "static-thresh": "300", "qmax": "44"},
+		Standard: {"deadline": "realtime", "cpu-used": "-6", "static-thresh": "300", "qmax": "40"},
 		Archive:  {"deadline": "good", "cpu-used": "2"},
 	}
 )
+
+const sevenBs = "bframes=7:b-adapt=0:weightb=0:weightp=0:scenecut=0"

@@ -28,7 +28,8 @@ import (
 //	3  cells of cameras that are off are left out of scenes; tracks have a clock; a film has a colour, before all were BT.601;
 //	   tracks have parts, each with headers of its own
 //	4  packets of recordings may be copied into the film (Copy): frames then have times of their own; a film of mono
-//	   recordings is mono: the audio encoders say how many channels, before films were stereo
+//	   recordings is mono: the audio encoders say how many channels, before films were stereo;
+//	   encoders whose streams allow it repeat frames that show the same, and have a parameter set more for that
 const (
 	Version = 4
 	oldest  = 1

@@ -39,7 +39,7 @@ func TestRun_ShowsFramesAsTheirContainerSays(t *testing.T) {
 		{"odd, clockwise", 63, 47, vp8, protocol.Display{Turn: 90}, rect{28, 0, 72, 96}, [4]uint8{c, a, d, b}},
 		{"wide pixels", 64, 48, vp8, protocol.Display{AspectNum: 4, AspectDen: 3}, rect{0, 12, 128, 72}, [4]uint8{a, b, c, d}},
 		{"wide pixels, clockwise", 64, 48, vp8, protocol.Display{AspectNum: 4, AspectDen: 3, Turn: 90}, rect{36, 0, 54, 96}, [4]uint8{c, a, d, b}},
-		{"square pixels, against the codec", 64, 48, h264 + " -aspect 16:9", protocol.Display{AspectNum: 1, AspectDen: 1}, rect{0, 0, 128, 96}, [4]uint8{a, b, c, d}},
+		{"square pixels, against the codec", 64, 48, x264 + " -aspect 16:9", protocol.Display{AspectNum: 1, AspectDen: 1}, rect{0, 0, 128, 96}, [4]uint8{a, b, c, d}},
 		{"sides cropped", 64, 48, vp8, protocol.Display{Width: 64, Height: 48, Left: 16, Right: 16}, rect{32, 0, 64, 96}, [4]uint8{a, b, c, d}},
 		{"left half cropped", 64, 48, vp8, protocol.Display{Width: 64, Height: 48, Left: 32}, rect{32, 0, 64, 96}, [4]uint8{b, b, d, d}},
 		{"top half cropped", 64, 48, vp8, protocol.Display{Width: 64, Height: 48, Top: 24}, rect{0, 24, 128, 48}, [4]uint8{c, d, c, d}},

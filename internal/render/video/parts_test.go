@@ -33,10 +33,10 @@ func TestRun_DecodesEachPartByItself(t *testing.T) {
 		"vp8":                 {vp8, vp8, 0, 0},
 		"vp8_without_key":     {vp8, "-c:v libvpx -b:v 2M -g 10 -keyint_min 10", 1, 10},
 		"vp9_without_key":     {"-c:v libvpx-vp9 -b:v 2M -cpu-used 8 -deadline realtime", "-c:v libvpx-vp9 -b:v 2M -cpu-used 8 -deadline realtime -g 10 -keyint_min 10", 1, 10},
-		"h264":                {h264, h264, 0, 0},
-		"h264_without_key":    {h264 + " -g 1000", h264 + " -g 10", 1, 10},
-		"vp8_to_h264":         {vp8, h264, 0, 0},
-		"h264_to_vp9":         {h264, "-c:v libvpx-vp9 -b:v 2M -cpu-used 8 -deadline realtime", 0, 0},
+		"h264":                {x264, x264, 0, 0},
+		"h264_without_key":    {x264 + " -g 1000", x264 + " -g 10", 1, 10},
+		"vp8_to_h264":         {vp8, x264, 0, 0},
+		"h264_to_vp9":         {x264, "-c:v libvpx-vp9 -b:v 2M -cpu-used 8 -deadline realtime", 0, 0},
 		"other_size_same_sps": {"-c:v libx264 -crf 6 -profile:v baseline", "-c:v libx264 -crf 6 -profile:v main -bf 2", 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"roomreel/internal/codec"
@@ -189,25 +190,18 @@ func (c *composer) cells() []protocol.Cell {
 	return c.plan.Scenes[c.scene].Cells
 }
 
-// compose hands the next frame to the encoder: the canvas of the frame before when nothing changed, else another one.
+// compose hands the next frame to the encoder: the canvas of the frame before when nothing changed, else another one. What is
+// the same is seen before anything is drawn, or by comparing.
 func (c *composer) compose() error {
 	cells := c.cells()
 	for _, s := range c.tracks {
 		s.advance(c.at)
 		s.countSize()
 	}
-	if c.current == nil || !c.current.shows(c.scene, cells, c.tracks) {
-		if c.current != nil {
-			if err := c.out.release(c.current); err != nil {
-				return err
-			}
-		}
-		canvas, err := c.out.blank()
-		if err != nil {
-			return err
-		}
-		c.current = canvas
-		if err := canvas.draw(c.scene, cells, c.tracks, c.conn.WorkingOn); err != nil {
+	same := c.current != nil && c.current.shows(c.scene, cells, c.tracks)
+	if !same {
+		var err error
+		if same, err = c.draw(cells); err != nil {
 			return err
 		}
 	}
@@ -222,7 +216,30 @@ func (c *composer) compose() error {
 		done = c.stats()
 		c.chunk++
 	}
-	return c.out.encode(c.current, done)
+	return c.out.encode(c.current, same, done)
+}
+
+// draw draws the next frame on another canvas, and keeps that of the frame before where the two are the same: a screen that stands still
+// is sent again and again.
+func (c *composer) draw(cells []protocol.Cell) (same bool, err error) {
+	canvas, err := c.out.blank()
+	if err != nil {
+		return false, err
+	}
+	if err := canvas.draw(c.scene, cells, c.tracks, c.conn.WorkingOn); err != nil {
+		return false, err
+	}
+	before := c.current
+	if before == nil {
+		c.current = canvas
+		return false, nil
+	}
+	if canvas.pixels.Equal(before.pixels) {
+		before.scene, before.drawn = canvas.scene, slices.Clone(canvas.drawn)
+		return true, c.out.release(canvas)
+	}
+	c.current = canvas
+	return false, c.out.release(before)
 }
 
 // stats returns what was counted of each track so far.

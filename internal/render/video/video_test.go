@@ -30,7 +30,7 @@ const (
 	intra = "-c:v libvpx -b:v 2M -g 1"
 	av1   = "-c:v libaom-av1 -cpu-used 8 -usage realtime -crf 10 -b:v 0 -g 1000"
 	hevc  = "-c:v libx265 -preset ultrafast -crf 6 -x265-params log-level=0:bframes=3:b-adapt=0:scenecut=0"
-	h264  = "-c:v libx264 -crf 6 -bf 3 -b_strategy 0 -x264-params b-pyramid=normal:scenecut=0"
+	x264  = "-c:v libx264 -crf 6 -bf 3 -b_strategy 0 -x264-params b-pyramid=normal:scenecut=0"
 )
 
 func onePlan(frames int) protocol.VideoPlan {
@@ -52,8 +52,8 @@ func TestRun_ShowsTheNewestFrameAtEveryTime(t *testing.T) {
 		{"vp8_30_late", "30", vp8, 25, 137 * time.Millisecond},
 		{"vp8_7_into_24", "7", vp8, 24, 20 * time.Millisecond},
 		{"vp9_30", "30", "-c:v libvpx-vp9 -b:v 2M -cpu-used 8 -deadline realtime", 25, 0},
-		{"h264_b_frames_30", "30", h264, 25, 0},
-		{"h264_b_frames_10", "10", h264, 25, 55 * time.Millisecond},
+		{"h264_b_frames_30", "30", x264, 25, 0},
+		{"h264_b_frames_10", "10", x264, 25, 55 * time.Millisecond},
 		{"av1_30", "30", av1, 25, 0},
 		{"av1_hidden_frames", "30", "-c:v libaom-av1 -cpu-used 6 -crf 10 -b:v 0 -lag-in-frames 19", 25, 0},
 		{"hevc_30", "30", hevc + ":bframes=0", 25, 0},
@@ -101,7 +101,7 @@ func TestRun_DoesNotWaitForASilentTrackWithBFrames(t *testing.T) {
 	codectest.NoLeaks(t)
 	plan := onePlan(75)
 	plan.Scenes[0].Cells = []protocol.Cell{{Track: 0, W: 64, H: 96}, {Track: 1, X: 64, W: 64, H: 96}}
-	short := footage(t, 64, 48, "30", 0.5, h264)
+	short := footage(t, 64, 48, "30", 0.5, x264)
 	long := footage(t, 64, 48, "30", 3, vp8)
 	f := compose(t, plan, merge(add(&plan, short, 0), add(&plan, long, 0)))
 	for n, at := range presented(long) {
@@ -203,7 +203,7 @@ func TestRun_HoldsTheLastGoodFrameUntilAKeyframe(t *testing.T) {
 func TestRun_ShowsNothingBeforeAKeyframe(t *testing.T) {
 	codectest.NoLeaks(t)
 	for _, output := range []string{
-		"-c:v libvpx -b:v 2M -g 10 -keyint_min 10", h264 + " -g 10", av1 + " -g 10", hevc + ":keyint=10:min-keyint=10:open-gop=0",
+		"-c:v libvpx -b:v 2M -g 10 -keyint_min 10", x264 + " -g 10", av1 + " -g 10", hevc + ":keyint=10:min-keyint=10:open-gop=0",
 		hevc + ":keyint=10:min-keyint=10:open-gop=1",
 	} {
 		track := footage(t, 64, 48, "25", 1, output)
@@ -551,7 +551,7 @@ func BenchmarkRun(b *testing.B) {
 func TestRun_ShowsTheLastFramesOfATrackThatEndsEarly(t *testing.T) {
 	codectest.NoLeaks(t)
 	plan := onePlan(75)
-	early := add(&plan, footage(t, 64, 48, "25", 1, h264), 0)
+	early := add(&plan, footage(t, 64, 48, "25", 1, x264), 0)
 	early[len(early)-1].Last = true
 	other := add(&plan, footage(t, 64, 48, "25", 3, vp8), 0)
 	f := compose(t, plan, merge(early, other))
