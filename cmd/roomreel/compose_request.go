@@ -36,7 +36,8 @@ func (c composeCommand) request() (plan.Request, error) {
 	request.AudioSources, request.AudioExcluded = given(c.AudioSources), given(c.AudioSourcesExcluded)
 	note(layout.ValidateSelectors("--audio-sources", request.AudioSources))
 	note(layout.ValidateSelectors("--audio-sources-excluded", request.AudioExcluded))
-	if request.Size, err = layout.ParseResolution(c.Resolution); err != nil {
+	// compose.max_resolution bounds what callers of the API may ask for. Here the operator asks.
+	if request.Size, err = layout.ParseResolution(c.Resolution, layout.Largest); err != nil {
 		note(err)
 	} else {
 		request.Layout, err = c.layout(request.Size)

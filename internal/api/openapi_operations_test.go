@@ -203,7 +203,7 @@ var parameters = map[string]parameter{
 	"VideoLayout":               {"JSON object of regions by name. Without it the film has no video.", jsonOf("VideoLayoutRequest"), false, false},
 	"AudioSources":              {"Names or SIDs of participants, tracks and recordings that are audible. * at the beginning, the end or both stands for any text.", selectors, false, false},
 	"AudioSourcesExcluded":      {"Of these, the ones that are left out.", selectors, false, false},
-	"Resolution":                {"WIDTHxHEIGHT in pixels, each from 16 to 1280, and 921600 pixels at most.", obj("pattern", "^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$", "default", "640x480"), false, false},
+	"Resolution":                {"WIDTHxHEIGHT in pixels, each at least 16. The server has a limit (compose.max_resolution), which is 1920x1080 if nothing else is configured: each side up to the longer one of it, and as many pixels in all.", obj("pattern", "^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$", "default", "640x480"), false, false},
 	"Format":                    {"Container of the film.", words("webm", "mp4", "webm"), false, false},
 	"Trim":                      {"Whether times without recordings are left out.", obj("default", true), false, false},
 	"createHook.FriendlyName":   {"Name of the hook.", longest(100), true, false},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"roomreel"
@@ -34,7 +35,10 @@ func (in FilmParams) film(a *App) (f roomreel.FilmSpec, err error) {
 	if f.Resolution == "" {
 		f.Resolution = layout.DefaultResolution
 	}
-	canvas, err := layout.ParseResolution(f.Resolution)
+	if err := a.offers(f); err != nil {
+		return f, err
+	}
+	canvas, err := layout.ParseResolution(f.Resolution, layout.Largest)
 	if err != nil {
 		return f, err
 	}
@@ -62,6 +66,12 @@ func (in FilmParams) film(a *App) (f roomreel.FilmSpec, err error) {
 	}
 	f.StatusCallback, err = a.callback(in.StatusCallback, in.StatusCallbackMethod)
 	return f, err
+}
+
+// offers checks what the server's settings allow of a film.
+func (a *App) offers(f roomreel.FilmSpec) error {
+	_, err := layout.ParseResolution(f.Resolution, a.maxResolution)
+	return err
 }
 
 // CreateComposition is a request for a film of a room.
@@ -228,11 +238,14 @@ func (a *App) RunHooks(ctx context.Context, sid roomreel.RoomSID) error {
 		return err
 	}
 	for _, hook := range hooks {
-		_, err := a.compose(ctx, room.AccountSID, room.SID, hook.Spec, &hook)
+		err := a.offers(hook.Spec) // a limit may be lower than when the hook was made
+		if err == nil {
+			_, err = a.compose(ctx, room.AccountSID, room.SID, hook.Spec, &hook)
+		}
 		var refused *roomreel.Error
 		if errors.As(err, &refused) && refused.Code != roomreel.Unavailable {
 			err = a.store.HookFailed(ctx, room.SID, hook, roomreel.Failure{
-				Code: twilio.HookFailed, Operation: twilio.CompositionEnqueue, Message: refused.Detail,
+				Code: twilio.HookFailed, Operation: twilio.CompositionEnqueue, Message: strings.TrimSpace(refused.Param + " " + refused.Detail),
 			})
 		}
 		if err != nil {

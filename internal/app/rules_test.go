@@ -9,6 +9,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/app"
+	"roomreel/internal/layout"
 	"roomreel/internal/store"
 	"roomreel/internal/store/storetest"
 )
@@ -117,7 +118,7 @@ func TestCreateComposition_Rules(t *testing.T) {
 		"empty_layout": {room, app.FilmParams{VideoLayout: "{}"}, "VideoLayout"},
 		"bad_layout":   {room, app.FilmParams{VideoLayout: "grid"}, "VideoLayout"},
 		"region":       {room, app.FilmParams{VideoLayout: `{"a":{"video_sources":["*"],"x_pos":641}}`}, "VideoLayout"},
-		"resolution":   {room, app.FilmParams{VideoLayout: grid, Resolution: "1920x1080"}, "Resolution"},
+		"resolution":   {room, app.FilmParams{VideoLayout: grid, Resolution: "1921x1080"}, "Resolution"},
 		"format":       {room, app.FilmParams{VideoLayout: grid, Format: "avi"}, "Format"},
 		"audio":        {room, app.FilmParams{AudioSources: []string{"a*b"}}, "AudioSources"},
 		"excluded":     {room, app.FilmParams{VideoLayout: grid, AudioSourcesExcluded: []string{""}}, "AudioSourcesExcluded"},
@@ -188,4 +189,24 @@ func TestRunHooks_EachMakesOneFilm(t *testing.T) {
 			t.Errorf("films: %v", made.Items)
 		}
 	})
+}
+
+// A hook that was made while larger films were allowed makes none, and its callback hears why.
+func TestRunHooks_ObeysALimitThatWasLowered(t *testing.T) {
+	f := onSQLite(t)
+	_, err := f.CreateHook(t.Context(), f.account, app.CreateHook{FriendlyName: "large", FilmParams: app.FilmParams{
+		VideoLayout: grid, Resolution: "1920x1080", StatusCallback: "https://app.example.com/",
+	}})
+	check(t, err)
+	room := f.room(t, app.CreateRoom{})
+	lowered := app.New(app.Config{Store: f.store, MaxResolution: layout.Twilio})
+	check(t, lowered.RunHooks(t.Context(), room.SID))
+	list, err := f.Compositions(t.Context(), f.account, app.CompositionFilter{}, app.Page{Size: 10})
+	check(t, err)
+	if len(list.Items) > 0 || f.queue.count(store.JobCallback) != 1 {
+		t.Errorf("it made %+v, and %d callbacks", list.Items, f.queue.count(store.JobCallback))
+	}
+	if _, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: string(room.SID), FilmParams: app.FilmParams{VideoLayout: grid, Resolution: "1920x1080"}}); err != nil {
+		t.Errorf("the limit of the other server: %v", err)
+	}
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"roomreel/internal/layout"
 )
 
 // Duration is a time.Duration that can be written with days: 30d, 1d12h, 90s. It is never negative.
@@ -120,6 +122,23 @@ func (b Bytes) String() string {
 }
 
 func (b Bytes) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+
+// Resolution is the size of a film in pixels, written as WIDTHxHEIGHT.
+type Resolution layout.Size
+
+// UnmarshalText reads a size that films may have.
+func (r *Resolution) UnmarshalText(text []byte) error {
+	size, err := layout.ParseResolution(string(text), layout.Largest)
+	if err != nil {
+		return fmt.Errorf("is not WIDTHxHEIGHT in pixels, such as 1920x1080, up to %v", layout.Largest)
+	}
+	*r = Resolution(size)
+	return nil
+}
+
+func (r Resolution) String() string { return layout.Size(r).String() }
+
+func (r Resolution) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // Rate is a number of requests a second; 0 is no limit. RateAuto depends on how the server is reached, see [Config.Rates].
 type Rate int

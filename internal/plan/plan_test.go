@@ -75,7 +75,7 @@ func parseRequest(t *testing.T, text, layoutText string) (Request, Options) {
 		var err error
 		switch key {
 		case "size":
-			req.Size, err = layout.ParseResolution(value)
+			req.Size, err = layout.ParseResolution(value, layout.Largest)
 		case "format":
 			req.Format = roomreel.Format(value)
 		case "trim":
@@ -313,5 +313,12 @@ func TestColour_IsThatOfTheCanvas(t *testing.T) {
 		if got := colour(test.format, test.canvas); got != test.want {
 			t.Errorf("%s of %v is %+v, want %+v", test.format, test.canvas, got, test.want)
 		}
+	}
+}
+
+// A film may be as large as what decoders and encoders take.
+func TestLargest_IsTheLimitOfTheCodecs(t *testing.T) {
+	if l := layout.Largest; l.W != media.MaxFrameSide || l.W*l.H != media.MaxFramePixels {
+		t.Errorf("films have up to %v, frames %d on a side and %d pixels", l, media.MaxFrameSide, media.MaxFramePixels)
 	}
 }
