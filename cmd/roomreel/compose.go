@@ -23,6 +23,7 @@ type composeCommand struct {
 	AudioSources         []string `default:"*" sep:"none" placeholder:"NAME" help:"Tracks to hear, by name; may be repeated, * stands for any text, an empty name is no audio (default *)."`
 	AudioSourcesExcluded []string `sep:"none" placeholder:"NAME" help:"Tracks not to hear, by name."`
 	Resolution           string   `default:"640x480" placeholder:"WxH" help:"Size of the video (default ${default})."`
+	Quality              string   `placeholder:"draft|standard|archive|small" help:"Quickest, in between, best looking, or AV1 with the fewest bytes (compose.encoder)."`
 	Format               string   `placeholder:"mp4|webm" help:"Container; default is what the output's name ends in."`
 	FPS                  string   `name:"fps" placeholder:"N" help:"Frames per second (compose.fps)."`
 	Hold                 string   `placeholder:"DURATION" help:"How long the last frame of a camera that is off stays, such as 2s; 0 is until it is on again (compose.hold)."`
@@ -52,7 +53,7 @@ type composed struct {
 
 func (c composeCommand) Run(ctx context.Context, s *session) error {
 	began := time.Now()
-	settings, _, err := c.load(s, map[string]string{"compose.fps": c.FPS, "compose.hold": c.Hold})
+	settings, _, err := c.load(s, map[string]string{"compose.fps": c.FPS, "compose.hold": c.Hold, "compose.encoder": c.Quality})
 	if err != nil {
 		return err
 	}

@@ -47,14 +47,15 @@ func findRender(configured string) (string, error) {
 }
 
 // checkSandbox has a child try to break out, and logs which protections are missing on this machine.
-func checkSandbox(ctx context.Context, child render.Command, log *slog.Logger) error {
+// It returns which kinds of video encoders a child has.
+func checkSandbox(ctx context.Context, child render.Command, log *slog.Logger) (encoders []string, err error) {
 	report, err := render.Probe(ctx, child)
 	if err != nil {
-		return fmt.Errorf("render child %s: %w", child.Path, err)
+		return nil, fmt.Errorf("render child %s: %w", child.Path, err)
 	}
 	if child.Mode == sandbox.Off {
 		log.Warn("render children run without a sandbox: render.sandbox is off")
-		return nil
+		return report.Encoders, nil
 	}
 	for _, protection := range report.Protections {
 		if !protection.InForce {
@@ -64,5 +65,5 @@ func checkSandbox(ctx context.Context, child render.Command, log *slog.Logger) e
 	for _, escape := range report.Escapes {
 		log.Warn("a render child could escape from its sandbox", "by", escape)
 	}
-	return nil
+	return report.Encoders, nil
 }

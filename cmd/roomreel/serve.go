@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,10 +17,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"roomreel"
 	"roomreel/internal/api"
 	"roomreel/internal/app"
 	"roomreel/internal/config"
 	"roomreel/internal/jobs"
+	"roomreel/internal/plan"
 	"roomreel/internal/queue"
 	"roomreel/internal/render"
 	"roomreel/internal/webhook"
@@ -72,12 +75,16 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 	}
 	works := settings.Server.Role != config.RoleAPI
 	var child render.Command
+	var encoders []string
 	if works {
 		if child, err = renderCommand(settings.Render); err != nil {
 			return err
 		}
-		if err := checkSandbox(ctx, child, log); err != nil {
+		if encoders, err = checkSandbox(ctx, child, log); err != nil {
 			return err
+		}
+		if settings.Compose.Encoder == config.Quality(roomreel.QualitySmall) && !slices.Contains(encoders, plan.SmallCodec) {
+			return usageError{errors.New("compose.encoder: " + noAV1)}
 		}
 	}
 	sender := webhook.New(webhook.Config{
@@ -88,7 +95,7 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	jobQueue, err := queue.New(queue.Config{
-		Store: b.store, Log: log, Version: version, Role: string(settings.Server.Role), Alone: alone,
+		Store: b.store, Log: log, Version: version, Encoders: encoders, Role: string(settings.Server.Role), Alone: alone,
 		Renders: settings.Render.Parallel, Grace: settings.Server.ShutdownGrace.Std(),
 	})
 	if err != nil {
@@ -97,7 +104,7 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 	b.store.SetQueue(jobQueue)
 	worker := jobs.New(jobs.Config{
 		Store: b.store, Queue: jobQueue, App: b.app, Media: b.media, Working: b.working, OpenBucket: b.buckets.Open, Sender: sender,
-		Render: child, Options: planOptions(settings), Scratch: b.films, Log: log,
+		Render: child, Encoders: encoders, Options: planOptions(settings), Scratch: b.films, Log: log,
 		Seal: string(settings.Encryption.Seal), ObjectKey: settings.S3.Key,
 		DeliverFor: settings.S3.GiveUp.Std(), CallbackMaxAge: settings.Webhook.GiveUp.Std(),
 	})

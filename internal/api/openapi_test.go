@@ -248,6 +248,9 @@ var accepted = []struct{ method, path, form string }{
 	{"GET", "/roomreel/v1/Compositions/{composition}/Deliveries", ""},
 	{"GET", "/roomreel/v1/CompositionHooks/{hook}/Deliveries", ""},
 	{"GET", "/roomreel/v1/AuditLog", ""},
+	{"POST", "/roomreel/v1/Compositions", "RoomSid={room}&AudioSources=none"},
+	{"POST", "/roomreel/v1/CompositionHooks", "FriendlyName={unique}&AudioSources=*"},
+	{"POST", "/roomreel/v1/CompositionHooks/{hook}", "FriendlyName=renamed{unique}&AudioSources=*"},
 	{"POST", "/roomreel/v1/Layouts", "RoomSid={room}&AudioSources=none"},
 }
 

@@ -9,6 +9,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
@@ -38,6 +39,7 @@ type Config struct {
 	ComposeWindow time.Duration       // how long compositions may read what is sealed or external; 0: not at all
 	Limits        roomreel.FilmLimits // zero fields are the defaults
 	MaxResolution layout.Size         // of films; zero for DefaultMaxResolution
+	Quality       roomreel.Quality    // of compositions that name none; "" for standard
 	FPS           int                 // frames per second of films; 0 for DefaultFPS
 
 	KeepRoomOpen time.Duration // how often a running upload keeps its room from ending by itself; 0 for every 20 s
@@ -69,6 +71,7 @@ type App struct {
 	composeWindow time.Duration
 	limits        roomreel.FilmLimits
 	maxResolution layout.Size
+	quality       roomreel.Quality
 	fps           int
 
 	keepRoomOpen     time.Duration
@@ -100,7 +103,7 @@ func New(c Config) *App {
 			copied: sameFileSystem(c.Scratch, c.MediaFolder),
 		},
 		mediaFolder:   c.MediaFolder,
-		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(), maxResolution: c.MaxResolution, fps: c.FPS,
+		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(), maxResolution: c.MaxResolution, quality: cmp.Or(c.Quality, roomreel.QualityStandard), fps: c.FPS,
 		keepRoomOpen: c.KeepRoomOpen, callbackNetworks: c.CallbackNetworks,
 	}
 }

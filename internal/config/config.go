@@ -73,7 +73,7 @@ type Compose struct {
 	FPS           int        `toml:"fps" help:"frames per second of a film, from 1 to 60"`
 	MaxResolution Resolution `toml:"max_resolution" help:"largest Resolution that a request may ask for, up to 4096x2304; Twilio's is 1280x720"`
 	Chunk         Duration   `toml:"chunk" help:"film time of a chunk: what is rendered again after a crash, and the unit of progress"`
-	Encoder       Encoder    `toml:"encoder" help:"draft is fastest, archive has the best quality, standard is in between"`
+	Encoder       Quality    `toml:"encoder" help:"quality of films that name none: draft is fastest, archive looks best, standard is in between, small is AV1: half the bytes, several times the processor time"`
 	Hold          Duration   `toml:"hold" help:"how long the last frame of a camera that is off stays before its cell is black; 0 is until the camera is on again"`
 	Window        Duration   `toml:"window" help:"how long recordings that are sealed or in a customer's bucket can still be composed; 0 is not at all, as with Twilio"`
 }
@@ -174,7 +174,7 @@ func Default() Config {
 		},
 		Render: Render{Sandbox: SandboxAuto, Memory: 2 << 30},
 		Compose: Compose{
-			FPS: 25, MaxResolution: Resolution{1920, 1080}, Chunk: Duration(20 * time.Second), Encoder: EncoderStandard, Hold: Duration(2 * time.Second), Window: Duration(24 * time.Hour),
+			FPS: 25, MaxResolution: Resolution{1920, 1080}, Chunk: Duration(20 * time.Second), Encoder: Quality(roomreel.QualityStandard), Hold: Duration(2 * time.Second), Window: Duration(24 * time.Hour),
 		},
 		// Twilio allows five seconds to connect and fifteen in all. Source: docs/webhooks/webhooks-connection-overrides.
 		Webhook:    Webhook{GiveUp: Duration(24 * time.Hour), Connect: Duration(5 * time.Second), Timeout: Duration(15 * time.Second)},

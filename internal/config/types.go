@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode"
 
+	"roomreel"
 	"roomreel/internal/layout"
 )
 
@@ -251,14 +252,8 @@ const (
 	SandboxOff     Sandbox = "off"
 )
 
-// Encoder is a balance between speed and quality.
-type Encoder string
-
-const (
-	EncoderDraft    Encoder = "draft"
-	EncoderStandard Encoder = "standard"
-	EncoderArchive  Encoder = "archive"
-)
+// Quality is the quality of films.
+type Quality roomreel.Quality
 
 // Seal is an encryption format.
 type Seal string
@@ -302,8 +297,8 @@ func (s *Sandbox) UnmarshalText(text []byte) error {
 	return oneOf(s, text, SandboxAuto, SandboxRequire, SandboxOff)
 }
 
-func (e *Encoder) UnmarshalText(text []byte) error {
-	return oneOf(e, text, EncoderDraft, EncoderStandard, EncoderArchive)
+func (q *Quality) UnmarshalText(text []byte) error {
+	return oneOf(q, text, Quality(roomreel.QualityDraft), Quality(roomreel.QualityStandard), Quality(roomreel.QualityArchive), Quality(roomreel.QualitySmall))
 }
 
 func (s *Seal) UnmarshalText(text []byte) error {

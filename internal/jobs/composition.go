@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,6 +53,7 @@ func (w *Worker) plan(ctx context.Context, job queue.Job) error {
 		return err
 	}
 	ref, err := w.storePlan(ctx, film, object.Key)
+	ref.Encoder = film.EncoderKind()
 	if err == nil {
 		err = w.Store.SavePlan(ctx, c.SID, attempt, ref, tasksOf(film), w.Options.Parallel)
 	}
@@ -86,13 +88,26 @@ func (w *Worker) decide(ctx context.Context, c roomreel.Composition) (*plan.Plan
 	}
 	sources := w.sources(ctx, c)
 	defer sources.close()
-	return plan.New(req, tracks, func(i int) (*media.IndexFile, error) {
+	options := w.Options
+	options.Encoder = cmp.Or(c.Spec.Quality, options.Encoder)
+	film, err := plan.New(req, tracks, func(i int) (*media.IndexFile, error) {
 		index, err := sources.index(recordings[i])
 		if err != nil {
 			return nil, fmt.Errorf("recording %s: %w", recordings[i].SID, err)
 		}
 		return index, nil
-	}, w.Options)
+	}, options)
+	if err != nil {
+		return nil, err
+	}
+	if kind := film.EncoderKind(); kind != "" {
+		if can, err := w.Store.CanEncode(ctx, kind); err != nil {
+			return nil, err
+		} else if !can {
+			return nil, roomreel.InvalidParam("Quality", "%s needs the video encoder %s, and no running worker has it", options.Encoder, kind)
+		}
+	}
+	return film, nil
 }
 
 // storePlan stores a plan in the working store.

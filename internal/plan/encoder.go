@@ -7,20 +7,28 @@ import (
 	"roomreel/internal/render/protocol"
 )
 
-// Policy is a point between speed and size.
-type Policy string
+// Policy chooses encoders and their settings.
+type Policy = roomreel.Quality
 
 const (
-	Draft    Policy = "draft"    // quickest
-	Standard Policy = "standard" // the default
-	Archive  Policy = "archive"  // smallest for its quality
+	Draft    = roomreel.QualityDraft
+	Standard = roomreel.QualityStandard
+	Archive  = roomreel.QualityArchive
+	Small    = roomreel.QualitySmall
 )
 
-// keyframeSeconds bounds how far a player has to seek, and how long a chunk's first frame is the only entry point.
-const keyframeSeconds = 4
+// SmallCodec is the codec of Small, in both containers.
+const SmallCodec = "av1"
+
+// keyframeSeconds bounds how far a player has to seek, and how long a chunk's first frame is the only entry point. Small films
+// are kept more than they are played, and keyframes are most of what a quiet room costs.
+const (
+	keyframeSeconds      = 4
+	smallKeyframeSeconds = 10
+)
 
 // encoders returns what encodes the video and the audio of a film.
-func (p Policy) encoders(format roomreel.Format, canvas layout.Size, fps int) (video, audio protocol.Encoder) {
+func encoders(p Policy, format roomreel.Format, canvas layout.Size, fps int) (video, audio protocol.Encoder) {
 	if format == roomreel.MP4 {
 		video = protocol.Encoder{Codec: "h264", Options: x264[p]}
 		audio = protocol.Encoder{Codec: "aac", Bitrate: 96_000}
@@ -29,15 +37,18 @@ func (p Policy) encoders(format roomreel.Format, canvas layout.Size, fps int) (v
 		audio = protocol.Encoder{Codec: "opus", Bitrate: 64_000}
 	}
 	video.GOP = keyframeSeconds * fps
+	if p == Small {
+		video = protocol.Encoder{Codec: SmallCodec, Options: svtav1, GOP: smallKeyframeSeconds * fps}
+	}
 	video.Threads = 1
 	return video, audio
 }
 
-// colour returns what the samples of a film mean: BT.709 from 1280 columns or 720 rows on, else BT.601. Where films do not say it,
+// colour returns what the samples of a film of the given codec mean: BT.709 from 1280 columns or 720 rows on, else BT.601. Where films do not say it,
 // Chromium and Firefox expect BT.709 from 720 rows on, and mpv also from 1280 columns on. VP8 has BT.601 only (RFC 6386, 9.2), and
 // players that use libavcodec know no other, whatever the container says.
-func colour(format roomreel.Format, canvas layout.Size) media.Colour {
-	if format == roomreel.MP4 && (canvas.W >= 1280 || canvas.H >= 720) {
+func colour(codec string, canvas layout.Size) media.Colour {
+	if codec != "vp8" && (canvas.W >= 1280 || canvas.H >= 720) {
 		return media.BT709
 	}
 	return media.BT601
@@ -66,4 +77,7 @@ var (
 		Standard: {"deadline": "good", "cpu-used": "5"},
 		Archive:  {"deadline": "good", "cpu-used": "2"},
 	}
+
+	// lp is how many threads SVT-AV1 has for each of its stages.
+	svtav1 = map[string]string{"preset": "8", "crf": "40", "svtav1-params": "lp=1"}
 )

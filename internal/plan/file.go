@@ -27,8 +27,9 @@ import (
 //	2  runs and ranges are arrays of numbers: a room of 50 people for 4 h has two million runs
 //	3  cells of cameras that are off are left out of scenes; tracks have a clock; a film has a colour, before all were BT.601;
 //	   tracks have parts, each with headers of its own
+//	4  video may be av1, and an encoder may have a device
 const (
-	Version = 3
+	Version = 4
 	oldest  = 1
 )
 

@@ -68,11 +68,20 @@ type Summary struct {
 	Tracks       []TrackSummary // the room's recordings, in the order they were given
 	VideoEncoder protocol.Encoder
 	AudioEncoder protocol.Encoder
+	Quality      roomreel.Quality `json:",omitempty"`
 
 	// Where each recording is shown, for the report: in the order of time, MaxPlaces at most. Plans of earlier versions of the
 	// program have none.
 	Places        []Place `json:",omitempty"`
 	PlacesOmitted int     `json:",omitempty"`
+}
+
+// EncoderKind is the kind of encoder that all segments of the video come from; "" when there is no video.
+func (s *Summary) EncoderKind() string {
+	if s.Frames == 0 {
+		return ""
+	}
+	return s.VideoEncoder.Kind()
 }
 
 // MaxParts bounds TrackSummary.Parts.
@@ -190,10 +199,10 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 	}
 	p := &Plan{Summary: Summary{
 		Format: req.Format, Canvas: arranged.Canvas, FPS: opts.FPS, Length: arranged.Length, Intervals: arranged.Intervals,
-		Tracks: make([]TrackSummary, len(tracks)),
+		Tracks: make([]TrackSummary, len(tracks)), Quality: opts.Encoder,
 	}}
-	p.Colour = colour(req.Format, p.Canvas)
-	p.VideoEncoder, p.AudioEncoder = opts.Encoder.encoders(req.Format, p.Canvas, opts.FPS)
+	p.VideoEncoder, p.AudioEncoder = encoders(opts.Encoder, req.Format, p.Canvas, opts.FPS)
+	p.Colour = colour(p.VideoEncoder.Codec, p.Canvas)
 	for i, t := range tracks {
 		x, err := indexes(i)
 		if err != nil {

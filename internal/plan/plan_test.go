@@ -298,20 +298,23 @@ func TestPlaces_AreInTheOrderOfTimeAndBounded(t *testing.T) {
 
 func TestColour_IsThatOfTheCanvas(t *testing.T) {
 	for _, test := range []struct {
-		format roomreel.Format
+		codec  string
 		canvas layout.Size
 		want   media.Colour
 	}{
-		{roomreel.MP4, layout.Size{W: 640, H: 480}, media.BT601},
-		{roomreel.MP4, layout.Size{W: 1278, H: 718}, media.BT601},
-		{roomreel.MP4, layout.Size{W: 1280, H: 360}, media.BT709},
-		{roomreel.MP4, layout.Size{W: 960, H: 720}, media.BT709},
-		{roomreel.MP4, layout.Size{W: 720, H: 1280}, media.BT709},
-		{roomreel.WebM, layout.Size{W: 640, H: 480}, media.BT601},
-		{roomreel.WebM, layout.Size{W: 1920, H: 1080}, media.BT601},
+		{"h264", layout.Size{W: 640, H: 480}, media.BT601},
+		{"h264", layout.Size{W: 1278, H: 718}, media.BT601},
+		{"h264", layout.Size{W: 1280, H: 360}, media.BT709},
+		{"h264", layout.Size{W: 960, H: 720}, media.BT709},
+		{"h264", layout.Size{W: 720, H: 1280}, media.BT709},
+		{"h264", layout.Size{W: 3840, H: 2160}, media.BT709},
+		{"av1", layout.Size{W: 640, H: 480}, media.BT601},
+		{"av1", layout.Size{W: 1920, H: 1080}, media.BT709},
+		{"vp8", layout.Size{W: 640, H: 480}, media.BT601},
+		{"vp8", layout.Size{W: 1920, H: 1080}, media.BT601},
 	} {
-		if got := colour(test.format, test.canvas); got != test.want {
-			t.Errorf("%s of %v is %+v, want %+v", test.format, test.canvas, got, test.want)
+		if got := colour(test.codec, test.canvas); got != test.want {
+			t.Errorf("%s of %v is %+v, want %+v", test.codec, test.canvas, got, test.want)
 		}
 	}
 }

@@ -25,13 +25,15 @@ const (
 
 // Main is the whole of a child's main function: it confines the process, then serves its parent on the standard pipes,
 // and exits.
-func Main(do func(protocol.Plan, *protocol.Conn) (protocol.Stats, error)) {
+//
+// encoders returns the kinds of video encoders that it has.
+func Main(do func(protocol.Plan, *protocol.Conn) (protocol.Stats, error), encoders func() []string) {
 	page, err := protocol.InheritPage()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		exit(exitUsage)
 	}
-	exit(childMain(page, do))
+	exit(childMain(page, do, encoders))
 }
 
 // exit ends a child. os.Exit runs exit hooks, and those of a program built with -cover write to stderr, where the parent
@@ -43,7 +45,7 @@ func exit(code int) {
 	os.Exit(code)
 }
 
-func childMain(page *protocol.Page, do func(protocol.Plan, *protocol.Conn) (protocol.Stats, error)) int {
+func childMain(page *protocol.Page, do func(protocol.Plan, *protocol.Conn) (protocol.Stats, error), encoders func() []string) int {
 	if err := sandbox.Confine(page); err != nil {
 		if page.Orders.Require || page.Orders.Probe {
 			fmt.Fprintln(os.Stderr, err)
@@ -53,6 +55,9 @@ func childMain(page *protocol.Page, do func(protocol.Plan, *protocol.Conn) (prot
 		}
 	}
 	if page.Orders.Probe {
+		for _, kind := range encoders() {
+			fmt.Println(encoderLine + kind)
+		}
 		for _, name := range sandbox.Escapes() {
 			fmt.Println(name)
 		}
@@ -68,20 +73,29 @@ func childMain(page *protocol.Page, do func(protocol.Plan, *protocol.Conn) (prot
 	return exitOK
 }
 
+// encoderLine begins the lines of a probe that name encoders. The others name escapes.
+const encoderLine = "encoder "
+
+// Findings say what a child of this program is, on this machine.
+type Findings struct {
+	sandbox.Report
+	Encoders []string // kinds of video encoders, as protocol.Encoder.Kind
+}
+
 // probeTimeout bounds a probe: starting a process and a few system calls.
 const probeTimeout = 20 * time.Second
 
-// Probe starts a child that tries to break out, and reports which protections are in force. It is for the start of the
+// Probe starts a child that tries to break out, and reports which protections are in force, and which encoders it has. It is for the start of the
 // service and for its doctor. The error is not nil when no child could be started at all, or, in mode Require, when a
 // protection is missing.
-func Probe(ctx context.Context, c Command) (sandbox.Report, error) {
+func Probe(ctx context.Context, c Command) (Findings, error) {
 	c = c.withDefaults()
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	c.probe = true
 	p, err := start(ctx, c)
 	if err != nil {
-		return sandbox.Report{}, fmt.Errorf("start render child: %w", err)
+		return Findings{}, fmt.Errorf("start render child: %w", err)
 	}
 	defer p.release()
 	defer p.in.Close()
@@ -91,7 +105,17 @@ func Probe(ctx context.Context, c Command) (sandbox.Report, error) {
 		cancel()
 	}
 	state := p.wait()
-	report := sandbox.NewReport(p.isolation, p.page.Page, strings.FieldsFunc(string(output), func(r rune) bool { return r == '\n' }))
+	var report Findings
+	var escapes []string
+	for line := range strings.Lines(string(output)) {
+		line = strings.TrimSpace(line)
+		if kind, is := strings.CutPrefix(line, encoderLine); is {
+			report.Encoders = append(report.Encoders, kind)
+		} else {
+			escapes = append(escapes, line)
+		}
+	}
+	report.Report = sandbox.NewReport(p.isolation, p.page.Page, escapes)
 	if state == nil || state.ExitCode() != exitOK {
 		return report, fmt.Errorf("probe of the sandbox: render child ended with %v: %s", state, p.stderr.String())
 	}

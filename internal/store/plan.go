@@ -38,6 +38,7 @@ type PlanRef struct {
 	Size     int64  // bytes
 	Version  int
 	Checksum string
+	Encoder  string // kind of the video's encoder, protocol.Encoder.Kind; "" without video, or when an earlier version of the program planned
 }
 
 // CompositionPlan is what a composition in progress has to do and what of it is done.
@@ -115,8 +116,8 @@ func (s *Store) SavePlan(ctx context.Context, sid roomreel.CompositionSID, attem
 		if err := release(ctx, tx, PendingDeletion{WorkingStore, plan.Key}); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO composition_plan (composition_sid, object_key, size, version, checksum, video_header, film)
-			VALUES ($1, $2, $3, $4, $5, '', '')`, sid, plan.Key, plan.Size, plan.Version, plan.Checksum); err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO composition_plan (composition_sid, object_key, size, version, checksum, encoder, video_header, film)
+			VALUES ($1, $2, $3, $4, $5, $6, '', '')`, sid, plan.Key, plan.Size, plan.Version, plan.Checksum, plan.Encoder); err != nil {
 			return err
 		}
 		var taskRows, chunkRows [][]any
@@ -235,8 +236,8 @@ func (s *Store) PlanRef(ctx context.Context, sid roomreel.CompositionSID) (PlanR
 }
 
 func planRef(ctx context.Context, q querier, sid roomreel.CompositionSID) (ref PlanRef, err error) {
-	err = q.QueryRow(ctx, `SELECT object_key, size, version, checksum FROM composition_plan WHERE composition_sid = $1`, sid).
-		Scan(&ref.Key, &ref.Size, &ref.Version, &ref.Checksum)
+	err = q.QueryRow(ctx, `SELECT object_key, size, version, checksum, encoder FROM composition_plan WHERE composition_sid = $1`, sid).
+		Scan(&ref.Key, &ref.Size, &ref.Version, &ref.Checksum, &ref.Encoder)
 	if isNoRow(err) {
 		err = ErrLeaseLost
 	}

@@ -123,7 +123,17 @@ func (f *filmTrack) read() error {
 	if err := b.check(); err != nil {
 		return err
 	}
-	framing := h264.ParsePrivate(x.Private)
+	var inspect func([]byte) bitstream.Frame // of the front of a packet
+	switch t.Codec {
+	case "h264":
+		inspect = h264.ParsePrivate(x.Private).Inspect
+	case "av1":
+		av1 := bitstream.ParseAV1(x.Private)
+		if !av1.Config() {
+			return damaged("its av1C has no sequence header")
+		}
+		inspect = av1.Inspect
+	}
 	in, count, units := 0, 0, int64(0)
 	whole := b.each(func(i int, p sample) bool {
 		for in < len(f.payload) && p.pos+int64(p.size) > f.payload[in].end {
@@ -133,12 +143,12 @@ func (f *filmTrack) read() error {
 			err = damaged("packet %d lies outside the payload", i)
 			return false
 		}
-		if x.Video && p.key && t.Codec == "h264" {
-			var frame bitstream.Frame
-			if frame, err = f.front(framing, p); err != nil {
+		if inspect != nil && p.key {
+			var front []byte
+			if front, err = f.front(p); err != nil {
 				return false
 			}
-			if !frame.Key {
+			if !inspect(front).Key {
 				err = damaged("packet %d is flagged as a keyframe and is none", i)
 				return false
 			}
@@ -171,13 +181,13 @@ func (f *filmTrack) read() error {
 }
 
 // front reads the first bytes of a packet, as far as they may be needed to tell what frame it is.
-func (f *filmTrack) front(framing h264.Framing, p sample) (bitstream.Frame, error) {
-	const enough = 4096 // parameter sets and the encoder's SEI fit
+func (f *filmTrack) front(p sample) ([]byte, error) {
+	const enough = 4096 // parameter sets and the encoder's SEI fit, and a sequence header
 	front := make([]byte, min(p.size, enough))
 	if _, err := io.ReadFull(io.NewSectionReader(f.r, p.pos, int64(len(front))), front); err != nil {
-		return bitstream.Frame{}, fmt.Errorf("read film: %w", err)
+		return nil, fmt.Errorf("read film: %w", err)
 	}
-	return framing.Inspect(front), nil
+	return front, nil
 }
 
 // samples converts units of an audio track.

@@ -109,11 +109,22 @@ type Chunk struct{ From, To int }
 
 // Encoder chooses a codec and its point between speed and size. Options have libavcodec's own names.
 type Encoder struct {
-	Codec   string            // h264 (libx264), vp8 (libvpx), aac, opus (libopus); f32 for audio that is encoded later
+	Codec   string            // h264 (libx264), vp8 (libvpx), av1 (SVT-AV1), aac, opus (libopus); f32 for audio that is encoded later
 	Options map[string]string `json:",omitempty"`
 	Bitrate int               `json:",omitempty"` // bit/s; 0 lets Options decide (crf)
 	GOP     int               `json:",omitempty"` // frames between keyframes at most
 	Threads int               `json:",omitempty"` // 0 means 1
+
+	// Device is the hardware that encodes video: vaapi or nvenc; "" for none.
+	Device string `json:",omitempty"`
+}
+
+// Kind names the encoder: its codec, and its device if it has one. Segments of encoders of one kind are one film.
+func (e Encoder) Kind() string {
+	if e.Device == "" {
+		return e.Codec
+	}
+	return e.Codec + "_" + e.Device
 }
 
 // AudioPlan asks for the output samples [From, To) of a film's audio: stereo at 48 kHz. A whole film is [0, length). With
@@ -172,7 +183,7 @@ type Packet struct {
 
 // Header comes from the child before its first packet.
 type Header struct {
-	Private []byte // SPS and PPS in Annex B, AudioSpecificConfig or OpusHead, as the encoder gives it; empty for vp8 and f32
+	Private []byte // SPS and PPS in Annex B, a sequence header OBU, AudioSpecificConfig or OpusHead, as the encoder gives it; empty for vp8 and f32
 	Delay   int    // samples of encoder priming before the first sample; 0 for video and f32
 }
 

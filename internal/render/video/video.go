@@ -239,3 +239,6 @@ func shows(cells []protocol.Cell, track int) bool {
 	}
 	return false
 }
+
+// Encoders returns the kinds of video encoders that this program has.
+func Encoders() []string { return codec.VideoEncoders() }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"roomreel/internal/codec"
+	"roomreel/internal/media/bitstream"
 	"roomreel/internal/render/protocol"
 )
 
@@ -195,6 +196,9 @@ func (w *writer) receive() error {
 		}
 		if w.out == 0 && !e.Key {
 			return fmt.Errorf("encode chunk %d: it does not begin with a keyframe", w.chunk)
+		}
+		if w.plan.Encoder.Codec == "av1" {
+			e.Data = bitstream.TrimDelimiter(e.Data)
 		}
 		if err := w.conn.Packet(protocol.Packet{PTS: e.PTS, Len: 1, Key: e.Key, Data: e.Data}); err != nil {
 			return err
