@@ -29,22 +29,43 @@ type browserRecording struct {
 // recordBrowser has a headless Chromium record itself, and returns the recordings and the types that it does not support.
 func recordBrowser(t *testing.T) (recordings []browserRecording, unsupported []string) {
 	t.Helper()
-	fixture.Need(t, "chromium")
-	arrived, done := make(chan browserRecording, 100), make(chan string, 1)
-	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet {
-			w.Header().Set("Content-Type", "text/html")
-			w.Write(recorderPage)
-			return
-		}
+	arrived := make(chan browserRecording, 100)
+	text := browse(t, recorderPage, func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		switch {
-		case err != nil:
+		if err != nil {
 			t.Error(err)
-		case r.URL.Path == "/done":
+		}
+		arrived <- browserRecording{r.FormValue("type"), body}
+	})
+	if strings.HasPrefix(text, "error: ") {
+		t.Fatalf("the page: %s", text)
+	}
+	for len(arrived) > 0 {
+		recordings = append(recordings, <-arrived)
+	}
+	return recordings, strings.Fields(text)
+}
+
+// browse has a headless Chromium open a page until the page posts to /done, and returns what it posted. other answers the other
+// requests of the page.
+func browse(t *testing.T, html []byte, other http.HandlerFunc) string {
+	t.Helper()
+	fixture.Need(t, "chromium")
+	done := make(chan string, 1)
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/":
+			w.Header().Set("Content-Type", "text/html")
+			w.Write(html)
+		case "/favicon.ico":
+		case "/done":
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
 			done <- string(body)
 		default:
-			arrived <- browserRecording{r.FormValue("type"), body}
+			other(w, r)
 		}
 	}))
 	defer page.Close()
@@ -59,17 +80,11 @@ func recordBrowser(t *testing.T) (recordings []browserRecording, unsupported []s
 	}()
 	select {
 	case text := <-done:
-		if strings.HasPrefix(text, "error: ") {
-			t.Fatalf("the page: %s\n%s", text, &said)
-		}
-		unsupported = strings.Fields(text)
-	case <-time.After(60 * time.Second):
-		t.Fatalf("Chromium did not record within a minute\n%s", &said)
+		return text
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("Chromium was not done within two minutes\n%s", &said)
 	}
-	for len(arrived) > 0 {
-		recordings = append(recordings, <-arrived)
-	}
-	return recordings, unsupported
+	return ""
 }
 
 // What a real browser records with MediaRecorder is composed, whatever codecs and container it chooses, and stays in sync.

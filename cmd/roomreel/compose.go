@@ -79,9 +79,13 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	encoders, err := encodersFor(ctx, child, settings)
+	if err != nil {
+		return err
+	}
 	recordings, closeRecordings := openRecordings(room, indexes)
 	defer closeRecordings()
-	options := planOptions(settings)
+	options := planOptions(settings, encoders)
 	film, err := plan.New(request, tracks(room, indexes), func(t int) (*media.IndexFile, error) {
 		recording, err := recordings(t)
 		return recording.Index, err

@@ -194,8 +194,18 @@ func openRecordings(room *manifest.Room, indexes []*media.Index) (compose.Record
 	}, files.close
 }
 
-// planOptions are the server's choices, of the configuration.
-func planOptions(c config.Config) plan.Options {
+// device is the hardware that films are planned for: the configured one, if the render child has its encoder.
+func device(configured config.VideoEncoder, encoders []string) string {
+	for _, kind := range encoders {
+		if strings.HasSuffix(kind, "_"+string(configured)) {
+			return string(configured)
+		}
+	}
+	return ""
+}
+
+// planOptions are the server's choices, of the configuration. encoders are the kinds of video encoders that the render child has.
+func planOptions(c config.Config, encoders []string) plan.Options {
 	parallel := c.Render.Parallel
 	if parallel == 0 {
 		parallel = runtime.GOMAXPROCS(0)
@@ -204,6 +214,7 @@ func planOptions(c config.Config) plan.Options {
 		// A video child keeps two cores busy, one with decoding and one with encoding. A second task decodes what comes before
 		// its first frame once more, so it is for the cores that are left.
 		FPS: c.Compose.FPS, Chunk: c.Compose.Chunk.Std(), Parallel: max(1, parallel/2), Encoder: plan.Policy(c.Compose.Encoder),
+		Device: device(c.Render.VideoEncoder, encoders),
 		Hold:   c.Compose.Hold.Std(),
 		Limits: c.Limits.Film(),
 	}

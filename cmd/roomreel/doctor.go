@@ -92,6 +92,9 @@ func (e *checkup) child(ctx context.Context, c config.Render) {
 	} else {
 		e.warn("encoders", "%s; %s", strings.Join(report.Encoders, ", "), noAV1)
 	}
+	if report.Lacking != "" {
+		e.warn("device", "%s; this node encodes in software", report.Lacking)
+	}
 	for _, protection := range report.Protections {
 		if protection.InForce {
 			e.ok("sandbox", "%s", protection.Name)

@@ -104,7 +104,7 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 	b.store.SetQueue(jobQueue)
 	worker := jobs.New(jobs.Config{
 		Store: b.store, Queue: jobQueue, App: b.app, Media: b.media, Working: b.working, OpenBucket: b.buckets.Open, Sender: sender,
-		Render: child, Encoders: encoders, Options: planOptions(settings), Scratch: b.films, Log: log,
+		Render: child, Encoders: encoders, Options: planOptions(settings, encoders), Scratch: b.films, Log: log,
 		Seal: string(settings.Encryption.Seal), ObjectKey: settings.S3.Key,
 		DeliverFor: settings.S3.GiveUp.Std(), CallbackMaxAge: settings.Webhook.GiveUp.Std(),
 	})

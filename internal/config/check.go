@@ -60,6 +60,9 @@ func (c Config) check() []error {
 	if hold := c.Compose.Hold.Std(); hold > 0 && hold < minHold {
 		say("compose.hold is %s; the shortest is %s, and 0 is until the camera is on again", c.Compose.Hold, Duration(minHold))
 	}
+	if c.Render.VideoEncoder == EncodeSoftware && c.Render.Devices != "" {
+		say("render.devices needs render.video_encoder vaapi or nvenc")
+	}
 	if c.Render.Memory < minMemory {
 		say("render.memory is %s; decoders and an encoder need at least %s", c.Render.Memory, Bytes(minMemory))
 	} else if least := c.Compose.MaxResolution.memory(); c.Render.Memory < least {

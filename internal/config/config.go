@@ -62,10 +62,12 @@ type MediaStore struct {
 
 // Render is the child process that decodes, composes and encodes.
 type Render struct {
-	Binary   string  `toml:"binary" help:"path of roomreel-render; empty looks beside roomreel, then in PATH"`
-	Sandbox  Sandbox `toml:"sandbox" help:"auto uses every protection that this kernel has, require refuses to start when one is missing, off uses none"`
-	Parallel int     `toml:"parallel" help:"render children at the same time; 0 is one for each core"`
-	Memory   Bytes   `toml:"memory" help:"most memory one child may use"`
+	Binary       string       `toml:"binary" help:"path of roomreel-render; empty looks beside roomreel, then in PATH"`
+	Sandbox      Sandbox      `toml:"sandbox" help:"auto uses every protection that this kernel has, require refuses to start when one is missing, off uses none"`
+	Parallel     int          `toml:"parallel" help:"render children at the same time; 0 is one for each core"`
+	VideoEncoder VideoEncoder `toml:"video_encoder" help:"what encodes H.264 on this node: software, vaapi or nvenc; a node whose device cannot be used encodes in software"`
+	Devices      string       `toml:"devices" help:"files of the device, separated by commas, which render children may open; empty is /dev/dri/renderD128 for vaapi, and /dev/nvidia0, /dev/nvidiactl and /dev/nvidia-uvm for nvenc"`
+	Memory       Bytes        `toml:"memory" help:"most memory one child may use"`
 }
 
 // Compose is how films are made.
@@ -172,7 +174,7 @@ func Default() Config {
 			UploadRate:    4 << 10,
 			ShutdownGrace: Duration(30 * time.Second),
 		},
-		Render: Render{Sandbox: SandboxAuto, Memory: 2 << 30},
+		Render: Render{Sandbox: SandboxAuto, VideoEncoder: EncodeSoftware, Memory: 2 << 30},
 		Compose: Compose{
 			FPS: 25, MaxResolution: Resolution{1920, 1080}, Chunk: Duration(20 * time.Second), Encoder: Quality(roomreel.QualityStandard), Hold: Duration(2 * time.Second), Window: Duration(24 * time.Hour),
 		},

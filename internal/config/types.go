@@ -252,6 +252,28 @@ const (
 	SandboxOff     Sandbox = "off"
 )
 
+// VideoEncoder is what encodes H.264 on a node.
+type VideoEncoder string
+
+const (
+	EncodeSoftware VideoEncoder = "software"
+	EncodeVAAPI    VideoEncoder = "vaapi"
+	EncodeNVENC    VideoEncoder = "nvenc"
+)
+
+// DeviceFiles returns the files of the device that encodes; none for software.
+func (r Render) DeviceFiles() []string {
+	switch {
+	case r.VideoEncoder == EncodeSoftware:
+		return nil
+	case r.Devices != "":
+		return strings.Split(r.Devices, ",")
+	case r.VideoEncoder == EncodeNVENC:
+		return []string{"/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm"}
+	}
+	return []string{"/dev/dri/renderD128"}
+}
+
 // Quality is the quality of films.
 type Quality roomreel.Quality
 
@@ -295,6 +317,10 @@ func (r *Role) UnmarshalText(text []byte) error {
 
 func (s *Sandbox) UnmarshalText(text []byte) error {
 	return oneOf(s, text, SandboxAuto, SandboxRequire, SandboxOff)
+}
+
+func (e *VideoEncoder) UnmarshalText(text []byte) error {
+	return oneOf(e, text, EncodeSoftware, EncodeVAAPI, EncodeNVENC)
 }
 
 func (q *Quality) UnmarshalText(text []byte) error {

@@ -20,6 +20,17 @@ const (
 // SmallCodec is the codec of Small, in both containers.
 const SmallCodec = "av1"
 
+// smallestAV1 is the shortest side that SVT-AV1 takes, in pixels.
+const smallestAV1 = 64
+
+// CheckQuality refuses a film that is too small for its quality. The error is a *roomreel.Error that names Resolution.
+func CheckQuality(p Policy, size layout.Size) error {
+	if p == Small && min(size.W, size.H) < smallestAV1 {
+		return roomreel.InvalidParam("Resolution", "%v is too small for the quality small, which needs at least %d pixels on each side", size, smallestAV1)
+	}
+	return nil
+}
+
 // keyframeSeconds bounds how far a player has to seek, and how long a chunk's first frame is the only entry point. Small films
 // are kept more than they are played, and keyframes are most of what a quiet room costs.
 const (
@@ -27,8 +38,9 @@ const (
 	smallKeyframeSeconds = 10
 )
 
-// encoders returns what encodes the video and the audio of a film.
-func encoders(p Policy, format roomreel.Format, canvas layout.Size, fps int) (video, audio protocol.Encoder) {
+// encoders returns what encodes the video and the audio of a film. A device encodes H.264 of Draft and Standard. Archive and Small are
+// for looks and size, in which encoders of hardware are worse, and no usual hardware has VP8.
+func encoders(p Policy, device string, format roomreel.Format, canvas layout.Size, fps int) (video, audio protocol.Encoder) {
 	if format == roomreel.MP4 {
 		video = protocol.Encoder{Codec: "h264", Options: x264[p]}
 		audio = protocol.Encoder{Codec: "aac", Bitrate: 96_000}
@@ -39,6 +51,9 @@ func encoders(p Policy, format roomreel.Format, canvas layout.Size, fps int) (vi
 	video.GOP = keyframeSeconds * fps
 	if p == Small {
 		video = protocol.Encoder{Codec: SmallCodec, Options: svtav1, GOP: smallKeyframeSeconds * fps}
+	}
+	if options := devices[device]; options != nil && video.Codec == "h264" && (p == Draft || p == Standard) {
+		video.Device, video.Options = device, options
 	}
 	video.Threads = 1
 	return video, audio
@@ -76,6 +91,12 @@ var (
 		Draft:    {"deadline": "realtime", "cpu-used": "16"},
 		Standard: {"deadline": "good", "cpu-used": "5"},
 		Archive:  {"deadline": "good", "cpu-used": "2"},
+	}
+
+	// Nothing was measured on hardware: these are the constant quality that is nearest to Standard.
+	devices = map[string]map[string]string{
+		"vaapi": {"rc_mode": "CQP", "qp": "26"},
+		"nvenc": {"preset": "p4", "rc": "vbr", "cq": "26"},
 	}
 
 	// lp is how many threads SVT-AV1 has for each of its stages.

@@ -30,6 +30,7 @@ type Options struct {
 	Parallel int           // how many video tasks may be rendered at once
 	Hold     time.Duration // how long the last frame of a camera that is off stays; 0: until it is on again
 	Encoder  Policy
+	Device   string // hardware that encodes what it can: vaapi or nvenc; "" for none
 	Limits   roomreel.FilmLimits
 
 	// VideoTask and AudioTask are how much of the film one task renders at most; 0 for the defaults. They bound the memory
@@ -191,6 +192,9 @@ type AudioTrack struct {
 
 // New plans the film that req asks for. The error is that of Arrange, or of indexes. One index is read at a time.
 func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, error) {
+	if err := CheckQuality(opts.Encoder, req.Size); err != nil {
+		return nil, err
+	}
 	opts.Limits = opts.Limits.WithDefaults()
 	indexes = openedOnce(indexes)
 	arranged, err := Arrange(req, tracks, opts)
@@ -201,7 +205,7 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 		Format: req.Format, Canvas: arranged.Canvas, FPS: opts.FPS, Length: arranged.Length, Intervals: arranged.Intervals,
 		Tracks: make([]TrackSummary, len(tracks)), Quality: opts.Encoder,
 	}}
-	p.VideoEncoder, p.AudioEncoder = encoders(opts.Encoder, req.Format, p.Canvas, opts.FPS)
+	p.VideoEncoder, p.AudioEncoder = encoders(opts.Encoder, opts.Device, req.Format, p.Canvas, opts.FPS)
 	p.Colour = colour(p.VideoEncoder.Codec, p.Canvas)
 	for i, t := range tracks {
 		x, err := indexes(i)

@@ -325,3 +325,27 @@ func TestLargest_IsTheLimitOfTheCodecs(t *testing.T) {
 		t.Errorf("films have up to %v, frames %d on a side and %d pixels", l, media.MaxFrameSide, media.MaxFramePixels)
 	}
 }
+
+// A device encodes H.264 of draft and standard. What it does not encode, and every film without a device, is encoded in software.
+func TestEncoders_OfADevice(t *testing.T) {
+	for _, test := range []struct {
+		policy Policy
+		format roomreel.Format
+		device string
+		want   string
+	}{
+		{Standard, roomreel.MP4, "", "h264"},
+		{Standard, roomreel.MP4, "vaapi", "h264_vaapi"},
+		{Draft, roomreel.MP4, "nvenc", "h264_nvenc"},
+		{Archive, roomreel.MP4, "vaapi", "h264"},
+		{Standard, roomreel.WebM, "vaapi", "vp8"},
+		{Small, roomreel.MP4, "vaapi", "av1"},
+		{Small, roomreel.WebM, "", "av1"},
+		{Standard, roomreel.MP4, "abacus", "h264"},
+	} {
+		video, _ := encoders(test.policy, test.device, test.format, layout.Size{W: 640, H: 480}, 25)
+		if video.Kind() != test.want {
+			t.Errorf("%s in %s on %q is encoded by %s, want %s", test.policy, test.format, test.device, video.Kind(), test.want)
+		}
+	}
+}

@@ -26,8 +26,9 @@ const (
 // Main is the whole of a child's main function: it confines the process, then serves its parent on the standard pipes,
 // and exits.
 //
-// encoders returns the kinds of video encoders that it has.
-func Main(do func(protocol.Plan, *protocol.Conn) (protocol.Stats, error), encoders func() []string) {
+// encoders opens the device if there is one, before the sandbox is on, because its driver is loaded then. It returns the kinds of
+// video encoders that the program has with it, and why the device cannot be used.
+func Main(do func(protocol.Plan, *protocol.Conn) (protocol.Stats, error), encoders func(*protocol.Device) ([]string, error)) {
 	page, err := protocol.InheritPage()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -45,7 +46,12 @@ func exit(code int) {
 	os.Exit(code)
 }
 
-func childMain(page *protocol.Page, do func(protocol.Plan, *protocol.Conn) (protocol.Stats, error), encoders func() []string) int {
+func childMain(page *protocol.Page, do func(protocol.Plan, *protocol.Conn) (protocol.Stats, error), encoders func(*protocol.Device) ([]string, error)) int {
+	var kinds []string
+	var lacking error
+	if page.Orders.Probe || page.Orders.Device.Kind() != "" {
+		kinds, lacking = encoders(&page.Orders.Device)
+	}
 	if err := sandbox.Confine(page); err != nil {
 		if page.Orders.Require || page.Orders.Probe {
 			fmt.Fprintln(os.Stderr, err)
@@ -55,8 +61,17 @@ func childMain(page *protocol.Page, do func(protocol.Plan, *protocol.Conn) (prot
 		}
 	}
 	if page.Orders.Probe {
-		for _, kind := range encoders() {
+		for _, kind := range kinds {
 			fmt.Println(encoderLine + kind)
+		}
+		if lacking != nil {
+			fmt.Println(deviceLine + strings.ReplaceAll(lacking.Error(), "\n", " "))
+		}
+		for _, path := range page.Orders.Device.Files() {
+			if f, err := os.OpenFile(path, os.O_RDWR, 0); err == nil {
+				f.Close()
+				fmt.Println(openedLine + path)
+			}
 		}
 		for _, name := range sandbox.Escapes() {
 			fmt.Println(name)
@@ -73,13 +88,19 @@ func childMain(page *protocol.Page, do func(protocol.Plan, *protocol.Conn) (prot
 	return exitOK
 }
 
-// encoderLine begins the lines of a probe that name encoders. The others name escapes.
-const encoderLine = "encoder "
+// What the lines of a probe begin with. The others name escapes.
+const (
+	encoderLine = "encoder "
+	deviceLine  = "device: " // why it cannot be used
+	openedLine  = "opened "  // a file of the device, inside the sandbox
+)
 
 // Findings say what a child of this program is, on this machine.
 type Findings struct {
 	sandbox.Report
 	Encoders []string // kinds of video encoders, as protocol.Encoder.Kind
+	Lacking  string   // why the device cannot be used; "" when it can or there is none
+	Opened   []string // files of the device that a child can open in its sandbox
 }
 
 // probeTimeout bounds a probe: starting a process and a few system calls.
@@ -111,6 +132,10 @@ func Probe(ctx context.Context, c Command) (Findings, error) {
 		line = strings.TrimSpace(line)
 		if kind, is := strings.CutPrefix(line, encoderLine); is {
 			report.Encoders = append(report.Encoders, kind)
+		} else if why, is := strings.CutPrefix(line, deviceLine); is {
+			report.Lacking = why
+		} else if path, is := strings.CutPrefix(line, openedLine); is {
+			report.Opened = append(report.Opened, path)
 		} else {
 			escapes = append(escapes, line)
 		}
