@@ -30,13 +30,13 @@ func ParseAV1(private []byte) *AV1 {
 // AV1Record returns the av1C record of an encoder's sequence header OBU, which is a track's private data in MP4 and Matroska. The header
 // must be of 8 bits and the main profile, as those of films are. Source: AV1 Codec ISO Media File Format Binding, 2.3.
 func AV1Record(header []byte) ([]byte, error) {
-	if len(header) == 0 {
-		return nil, errors.New("it has no AV1 sequence header")
+	const sized = obuSequenceHeader<<3 | 2 // an OBU with a size, which has one byte
+	if len(header) < 2 || header[0] != sized || int(header[1]) != len(header)-2 {
+		return nil, errors.New("it has no AV1 sequence header, or a damaged one")
 	}
-	kind, body, rest := cutOBU(header)
-	s := parseSequence(body)
-	if kind != obuSequenceHeader || !s.known || len(rest) > 0 || s.profile != 0 || s.deep || s.mono {
-		return nil, errors.New("its header is not a single AV1 sequence header of 8 bits and the main profile")
+	s := parseSequence(header[2:])
+	if !s.known || s.profile != 0 || s.deep || s.mono {
+		return nil, errors.New("its AV1 sequence header is not one of 8 bits and the main profile")
 	}
 	const marker, halved = 0x81, 0b11 << 2 // version 1; chroma has half as many columns and rows
 	return append([]byte{marker, s.level, s.tier<<7 | halved | s.position, 0}, header...), nil
