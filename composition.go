@@ -39,6 +39,16 @@ const (
 	WebM Format = "webm" // VP8 and Opus
 )
 
+// Quality is a point between the time that a film takes to make, its size and how it looks. Twilio has none.
+type Quality string
+
+const (
+	QualityDraft    Quality = "draft"    // quickest
+	QualityStandard Quality = "standard" // the default
+	QualityArchive  Quality = "archive"  // looks best
+	QualitySmall    Quality = "small"    // AV1 in both containers: fewest bytes, and the longest time
+)
+
 // FilmSpec describes a requested film: the fields that compositions and hooks share.
 type FilmSpec struct {
 	VideoLayout          string // JSON with all defaults filled in; "{}": no video
@@ -46,6 +56,7 @@ type FilmSpec struct {
 	AudioSourcesExcluded []string
 	Resolution           string // WxH
 	Format               Format
+	Quality              Quality // "" leaves it to the server: of hooks, and of compositions of earlier versions of the program
 	Trim                 bool
 	StatusCallback       Callback
 }

@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	// Leaves: each does one thing and imports few others or none.
 	"internal/blob":             {},
 	"internal/client":           {"internal/twilio"},
-	"internal/config":           {},
+	"internal/config":           {"internal/layout"},
 	"internal/keyring":          {},
 	"internal/jsonparam":        {},
 	"internal/layout":           {"internal/jsonparam"},

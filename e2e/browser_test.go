@@ -31,28 +31,49 @@ type browserRecording struct {
 // recordBrowser has a headless Chromium record itself, and returns the recordings and the types that it does not support.
 func recordBrowser(t *testing.T) (recordings []browserRecording, unsupported []string) {
 	t.Helper()
-	fixture.Need(t, "chromium")
-	arrived, done := make(chan browserRecording, 100), make(chan string, 1)
-	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet {
-			w.Header().Set("Content-Type", "text/html")
-			w.Write(recorderPage)
-			return
-		}
+	arrived := make(chan browserRecording, 100)
+	text := browse(t, recorderPage, "", func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		switch {
-		case err != nil:
+		if err != nil {
 			t.Error(err)
-		case r.URL.Path == "/done":
+		}
+		arrived <- browserRecording{r.FormValue("type"), body}
+	})
+	if strings.HasPrefix(text, "error: ") {
+		t.Fatalf("the page: %s", text)
+	}
+	for len(arrived) > 0 {
+		recordings = append(recordings, <-arrived)
+	}
+	return recordings, strings.Fields(text)
+}
+
+// browse has a headless Chromium open a page with a query until the page posts to /done, and returns what it posted. other answers the other
+// requests of the page.
+func browse(t *testing.T, html []byte, query string, other http.HandlerFunc) string {
+	t.Helper()
+	fixture.Need(t, "chromium")
+	done := make(chan string, 1)
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/":
+			w.Header().Set("Content-Type", "text/html")
+			w.Write(html)
+		case "/favicon.ico":
+		case "/done":
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
 			done <- string(body)
 		default:
-			arrived <- browserRecording{r.FormValue("type"), body}
+			other(w, r)
 		}
 	}))
 	defer page.Close()
 	var said strings.Builder
 	browser := exec.Command("chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required",
-		"--mute-audio", "--no-first-run", "--user-data-dir="+t.TempDir(), page.URL)
+		"--mute-audio", "--no-first-run", "--user-data-dir="+t.TempDir(), page.URL+"/"+query)
 	browser.Stdout, browser.Stderr = &said, &said
 	must(t, 0, browser.Start())
 	defer func() {
@@ -61,17 +82,11 @@ func recordBrowser(t *testing.T) (recordings []browserRecording, unsupported []s
 	}()
 	select {
 	case text := <-done:
-		if strings.HasPrefix(text, "error: ") {
-			t.Fatalf("the page: %s\n%s", text, &said)
-		}
-		unsupported = strings.Fields(text)
-	case <-time.After(60 * time.Second):
-		t.Fatalf("Chromium did not record within a minute\n%s", &said)
+		return text
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("Chromium was not done within two minutes\n%s", &said)
 	}
-	for len(arrived) > 0 {
-		recordings = append(recordings, <-arrived)
-	}
-	return recordings, unsupported
+	return ""
 }
 
 // What a real browser records with MediaRecorder is composed, whatever codecs and container it chooses, and stays in sync.
@@ -144,49 +159,19 @@ type played struct {
 	Duration      float64
 	Width, Height int
 	Audio         int // bytes that were decoded
+	Frames        int // that were decoded, also of seeking
 	Colours       [][3]uint8
 }
 
 // playInBrowser has a headless Chromium seek to times of a film, and then play it to its end.
 func playInBrowser(t *testing.T, film string, times []time.Duration) (found played) {
 	t.Helper()
-	fixture.Need(t, "chromium")
-	done := make(chan []byte, 1)
-	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.Method == http.MethodPost:
-			body, err := io.ReadAll(r.Body)
-			if err != nil {
-				t.Error(err)
-			}
-			done <- body
-		case r.URL.Path == "/film":
-			http.ServeFile(w, r, film)
-		default:
-			w.Header().Set("Content-Type", "text/html")
-			w.Write(playerPage)
-		}
-	}))
-	defer page.Close()
 	var list []string
 	for _, at := range times {
 		list = append(list, strconv.FormatFloat(at.Seconds(), 'f', 3, 64))
 	}
-	var said strings.Builder
-	browser := exec.Command("chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required",
-		"--mute-audio", "--no-first-run", "--user-data-dir="+t.TempDir(), page.URL+"/?times="+strings.Join(list, ","))
-	browser.Stdout, browser.Stderr = &said, &said
-	must(t, 0, browser.Start())
-	defer func() {
-		browser.Process.Signal(os.Interrupt) // so that it removes its children
-		browser.Wait()
-	}()
-	select {
-	case text := <-done:
-		must(t, 0, json.Unmarshal(text, &found))
-	case <-time.After(60 * time.Second):
-		t.Fatalf("Chromium did not play the film within a minute\n%s", &said)
-	}
+	text := browse(t, playerPage, "?times="+strings.Join(list, ","), func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, film) })
+	must(t, 0, json.Unmarshal([]byte(text), &found))
 	return found
 }
 

@@ -92,7 +92,7 @@ func measure() (c cost, err error) {
 			Name: recording.TrackName, Kind: recording.Kind, Identity: recording.Participant, Offset: recording.Offset, Length: index.Length(),
 		})
 	}
-	canvas, err := layout.ParseResolution(*size)
+	canvas, err := layout.ParseResolution(*size, layout.Largest)
 	if err != nil {
 		return c, err
 	}

@@ -9,7 +9,7 @@ import (
 	"roomreel/internal/render/video"
 )
 
-func main() { render.Main(do) }
+func main() { render.Main(do, video.Encoders) }
 
 func do(plan protocol.Plan, conn *protocol.Conn) (protocol.Stats, error) {
 	if plan.Video != nil {

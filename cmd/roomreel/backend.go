@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"roomreel"
 	"roomreel/internal/app"
 	"roomreel/internal/blob"
 	"roomreel/internal/blob/atrest"
@@ -20,6 +21,7 @@ import (
 	"roomreel/internal/blob/s3"
 	"roomreel/internal/config"
 	"roomreel/internal/keyring"
+	"roomreel/internal/layout"
 	"roomreel/internal/store"
 )
 
@@ -89,7 +91,7 @@ func openBackend(ctx context.Context, c config.Config, existing bool, log *slog.
 	b.app = app.New(app.Config{
 		Store: b.store, Keys: b.keys, Media: b.media, Working: b.working, Buckets: b.buckets, Scratch: b.uploads, Log: log,
 		MaxUpload: int64(c.Server.MaxUpload), MaxUploads: c.Limits.Uploads, ComposeWindow: c.Compose.Window.Std(),
-		Limits: c.Limits.Film(), CallbackNetworks: c.Webhook.Allow, ScratchFloor: int64(c.Limits.FreeSpace), MediaFolder: media,
+		Limits: c.Limits.Film(), MaxResolution: layout.Size(c.Compose.MaxResolution), FPS: c.Compose.FPS, Quality: roomreel.Quality(c.Compose.Encoder), CallbackNetworks: c.Webhook.Allow, ScratchFloor: int64(c.Limits.FreeSpace), MediaFolder: media,
 	})
 	return b, nil
 }

@@ -74,9 +74,13 @@ func (c composeCommand) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	encoders, err := encodersFor(ctx, child, settings)
+	if err != nil {
+		return err
+	}
 	recordings, closeRecordings := openRecordings(room, indexes)
 	defer closeRecordings()
-	options := planOptions(settings)
+	options := planOptions(settings, encoders)
 	log := slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	attempt := func() (compose.LocalResult, error) {
 		film, err := plan.New(request, tracks(room, indexes), func(t int) (*media.IndexFile, error) {

@@ -27,6 +27,7 @@ type filmFlags struct {
 	AudioSources         []string `default:"*" sep:"none" placeholder:"NAME" help:"Tracks to hear, by name; may be repeated, * stands for any text, an empty name is no audio (default *)."`
 	AudioSourcesExcluded []string `sep:"none" placeholder:"NAME" help:"Tracks not to hear, by name."`
 	Resolution           string   `default:"640x480" placeholder:"WxH" help:"Size of the video (default ${default})."`
+	Quality              string   `placeholder:"draft|standard|archive|small" help:"Quickest, in between, best looking, or AV1 with the fewest bytes (compose.encoder)."`
 	FPS                  string   `name:"fps" placeholder:"N" help:"Frames per second (compose.fps)."`
 	Hold                 string   `placeholder:"DURATION" help:"How long the last frame of a camera that is off stays, such as 2s; 0 is until it is on again (compose.hold)."`
 	Copy                 string   `placeholder:"auto|never" help:"Whether packets of a recording that alone fills the film are copied (compose.copy)."`
@@ -35,7 +36,7 @@ type filmFlags struct {
 
 // settings are those of the configuration that the flags replace.
 func (c filmFlags) settings() map[string]string {
-	return map[string]string{"compose.fps": c.FPS, "compose.hold": c.Hold, "compose.copy": c.Copy}
+	return map[string]string{"compose.fps": c.FPS, "compose.hold": c.Hold, "compose.copy": c.Copy, "compose.encoder": c.Quality}
 }
 
 // request reads the flags as the API reads a request's parameters. The format is the caller's to set.
@@ -51,7 +52,8 @@ func (c filmFlags) request() (plan.Request, error) {
 	note(layout.ValidateSelectors("--audio-sources", request.AudioSources))
 	note(layout.ValidateSelectors("--audio-sources-excluded", request.AudioExcluded))
 	var err error
-	if request.Size, err = layout.ParseResolution(c.Resolution); err != nil {
+	// compose.max_resolution bounds what callers of the API may ask for. Here the operator asks.
+	if request.Size, err = layout.ParseResolution(c.Resolution, layout.Largest); err != nil {
 		note(err)
 	} else {
 		request.Layout, err = c.layout(request.Size)
@@ -208,8 +210,18 @@ func openRecordings(room *manifest.Room, indexes []*media.Index) (compose.Record
 	}, files.close
 }
 
-// planOptions are the server's choices, of the configuration.
-func planOptions(c config.Config) plan.Options {
+// device is the hardware that films are planned for: the configured one, if the render child has its encoder.
+func device(configured config.VideoEncoder, encoders []string) string {
+	for _, kind := range encoders {
+		if strings.HasSuffix(kind, "_"+string(configured)) {
+			return string(configured)
+		}
+	}
+	return ""
+}
+
+// planOptions are the server's choices, of the configuration. encoders are the kinds of video encoders that the render child has.
+func planOptions(c config.Config, encoders []string) plan.Options {
 	parallel := c.Render.Parallel
 	if parallel == 0 {
 		parallel = runtime.GOMAXPROCS(0)
@@ -218,6 +230,7 @@ func planOptions(c config.Config) plan.Options {
 		// A video child keeps two cores busy, one with decoding and one with encoding. A second task decodes what comes before
 		// its first frame once more, so it is for the cores that are left.
 		FPS: c.Compose.FPS, Chunk: c.Compose.Chunk.Std(), Parallel: max(1, parallel/2), Encoder: plan.Policy(c.Compose.Encoder),
+		Device: device(c.Render.VideoEncoder, encoders),
 		Hold:   c.Compose.Hold.Std(),
 		Limits: c.Limits.Film(),
 	}

@@ -15,6 +15,7 @@ import (
 
 	"roomreel/internal/app"
 	"roomreel/internal/config"
+	"roomreel/internal/plan"
 	"roomreel/internal/render"
 	"roomreel/internal/store"
 )
@@ -86,6 +87,14 @@ func (e *checkup) child(ctx context.Context, c config.Render) {
 		e.fail("sandbox", "%v", err)
 		return
 	}
+	if slices.Contains(report.Encoders, plan.SmallCodec) {
+		e.ok("encoders", "%s", strings.Join(report.Encoders, ", "))
+	} else {
+		e.warn("encoders", "%s; %s", strings.Join(report.Encoders, ", "), noAV1)
+	}
+	if report.Lacking != "" {
+		e.warn("device", "%s; this node encodes in software", report.Lacking)
+	}
 	for _, protection := range report.Protections {
 		if protection.InForce {
 			e.ok("sandbox", "%s", protection.Name)
@@ -97,6 +106,9 @@ func (e *checkup) child(ctx context.Context, c config.Render) {
 		e.warn("sandbox", "a render child was able to %s", escape)
 	}
 }
+
+// noAV1 says what is missing for films of the quality small.
+const noAV1 = "the quality small needs AV1, and roomreel-render's libavcodec has no libsvtav1: install one that was built with it"
 
 // codecLibraries names the versions of libavcodec, libavutil, libopus and libyuv that a render child was linked to.
 func codecLibraries(path string) ([]string, error) {

@@ -110,7 +110,7 @@ func (c previewCommand) fromFiles(ctx context.Context, s *session, format still.
 	film, err := plan.NewStill(request, tracks(room, indexes), func(t int) (*media.IndexFile, error) {
 		recording, err := recordings(t)
 		return recording.Index, err
-	}, planOptions(settings), time.Duration(c.At*float64(time.Second)))
+	}, planOptions(settings, nil), time.Duration(c.At*float64(time.Second)))
 	if err != nil {
 		return nil, ofFlag(err)
 	}

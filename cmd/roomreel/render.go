@@ -7,9 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
+	"roomreel"
 	"roomreel/internal/config"
+	"roomreel/internal/plan"
 	"roomreel/internal/render"
+	"roomreel/internal/render/protocol"
 	"roomreel/internal/render/sandbox"
 )
 
@@ -21,7 +25,13 @@ func renderCommand(c config.Render) (render.Command, error) {
 	if err != nil {
 		return render.Command{}, err
 	}
-	return render.Command{Path: path, Mode: sandbox.Mode(c.Sandbox), MemoryLimit: int64(c.Memory)}, nil
+	command := render.Command{Path: path, Mode: sandbox.Mode(c.Sandbox), MemoryLimit: int64(c.Memory)}
+	if files := c.DeviceFiles(); len(files) > 0 {
+		if command.Device, err = protocol.NewDevice(string(c.VideoEncoder), files...); err != nil {
+			return render.Command{}, usageError{fmt.Errorf("render.devices: %w", err)}
+		}
+	}
+	return command, nil
 }
 
 // findRender looks at the configured path, else beside this program, else in PATH.
@@ -47,14 +57,18 @@ func findRender(configured string) (string, error) {
 }
 
 // checkSandbox has a child try to break out, and logs which protections are missing on this machine.
-func checkSandbox(ctx context.Context, child render.Command, log *slog.Logger) error {
+// It returns which kinds of video encoders a child has.
+func checkSandbox(ctx context.Context, child render.Command, log *slog.Logger) (encoders []string, err error) {
 	report, err := render.Probe(ctx, child)
 	if err != nil {
-		return fmt.Errorf("render child %s: %w", child.Path, err)
+		return nil, fmt.Errorf("render child %s: %w", child.Path, err)
+	}
+	if report.Lacking != "" {
+		log.Warn("the device cannot be used; this node encodes in software", "device", child.Device.Kind(), "err", report.Lacking)
 	}
 	if child.Mode == sandbox.Off {
 		log.Warn("render children run without a sandbox: render.sandbox is off")
-		return nil
+		return report.Encoders, nil
 	}
 	for _, protection := range report.Protections {
 		if !protection.InForce {
@@ -64,5 +78,22 @@ func checkSandbox(ctx context.Context, child render.Command, log *slog.Logger) e
 	for _, escape := range report.Escapes {
 		log.Warn("a render child could escape from its sandbox", "by", escape)
 	}
-	return nil
+	return report.Encoders, nil
+}
+
+// encodersFor returns the kinds of video encoders that a film needs to know of, for a film that is not H.264 or VP8 in software. It asks a child,
+// which takes as long as starting one.
+func encodersFor(ctx context.Context, child render.Command, c config.Config) ([]string, error) {
+	small := roomreel.Quality(c.Compose.Encoder) == roomreel.QualitySmall
+	if !small && child.Device.Kind() == "" {
+		return nil, nil
+	}
+	found, err := render.Probe(ctx, child)
+	if err != nil {
+		return nil, fmt.Errorf("render child %s: %w", child.Path, err)
+	}
+	if small && !slices.Contains(found.Encoders, plan.SmallCodec) {
+		return nil, roomreel.InvalidParam("--quality", "%s", noAV1)
+	}
+	return found.Encoders, nil
 }

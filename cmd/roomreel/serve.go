@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,10 +17,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"roomreel"
 	"roomreel/internal/api"
 	"roomreel/internal/app"
 	"roomreel/internal/config"
 	"roomreel/internal/jobs"
+	"roomreel/internal/plan"
 	"roomreel/internal/queue"
 	"roomreel/internal/render"
 	"roomreel/internal/webhook"
@@ -72,8 +75,9 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 	}
 	works := settings.Server.Role != config.RoleAPI
 	child, err := renderCommand(settings.Render)
+	var encoders []string
 	if err == nil {
-		err = checkSandbox(ctx, child, log)
+		encoders, err = checkSandbox(ctx, child, log)
 	}
 	if err != nil {
 		if works {
@@ -81,6 +85,9 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		}
 		child = render.Command{}
 		log.Warn("this node renders no previews", "err", err)
+	}
+	if works && settings.Compose.Encoder == config.Quality(roomreel.QualitySmall) && !slices.Contains(encoders, plan.SmallCodec) {
+		return usageError{errors.New("compose.encoder: " + noAV1)}
 	}
 	sender := webhook.New(webhook.Config{
 		Allow: settings.Webhook.Allow, Connect: settings.Webhook.Connect.Std(), Total: settings.Webhook.Timeout.Std(),
@@ -90,7 +97,7 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	jobQueue, err := queue.New(queue.Config{
-		Store: b.store, Log: log, Version: version, Role: string(settings.Server.Role), Alone: alone,
+		Store: b.store, Log: log, Version: version, Encoders: encoders, Role: string(settings.Server.Role), Alone: alone,
 		Renders: settings.Render.Parallel, Grace: settings.Server.ShutdownGrace.Std(),
 	})
 	if err != nil {
@@ -99,7 +106,7 @@ func (c serveCommand) Run(ctx context.Context, s *session) error {
 	b.store.SetQueue(jobQueue)
 	worker := jobs.New(jobs.Config{
 		Store: b.store, Queue: jobQueue, App: b.app, Media: b.media, Working: b.working, OpenBucket: b.buckets.Open, Sender: sender,
-		Render: child, Options: planOptions(settings), Scratch: b.films, Log: log,
+		Render: child, Encoders: encoders, Options: planOptions(settings, encoders), Scratch: b.films, Log: log,
 		Seal: string(settings.Encryption.Seal), ObjectKey: settings.S3.Key,
 		DeliverFor: settings.S3.GiveUp.Std(), CallbackMaxAge: settings.Webhook.GiveUp.Std(),
 	})

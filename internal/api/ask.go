@@ -43,7 +43,7 @@ func (a *API) estimateComposition(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	in := app.CreateComposition{RoomSID: p.text("RoomSid"), FilmParams: filmRequest(p)}
+	in := app.CreateComposition{RoomSID: p.text("RoomSid"), FilmParams: ourFilmRequest(p)}
 	if p.err != nil {
 		return p.err
 	}
@@ -65,7 +65,7 @@ func (a *API) previewComposition(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	in := app.CreateComposition{RoomSID: p.text("RoomSid"), FilmParams: filmRequest(p)}
+	in := app.CreateComposition{RoomSID: p.text("RoomSid"), FilmParams: ourFilmRequest(p)}
 	at, format := p.seconds("Second"), choice(p, "ImageFormat", still.JPEG, still.PNG)
 	if p.err != nil {
 		return p.err

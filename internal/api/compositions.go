@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
-	"time"
 
 	"roomreel"
 	"roomreel/internal/app"
@@ -44,16 +43,22 @@ func (a *API) createComposition(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	in := app.CreateComposition{RoomSID: p.text("RoomSid"), FilmParams: filmRequest(p)}
-	if p.err != nil {
-		return p.err
-	}
-	composition, err := a.app.CreateComposition(r.Context(), accountOf(r), in)
+	composition, err := a.compose(r, p, filmRequest(p))
 	if err != nil {
-		return numbered(err, filmNumbers)
+		return err
 	}
 	writeJSON(w, http.StatusCreated, compositionShape(a.origin(r), composition))
 	return nil
+}
+
+// compose creates a composition of the room that a form names.
+func (a *API) compose(r *http.Request, p *params, film app.FilmParams) (roomreel.Composition, error) {
+	in := app.CreateComposition{RoomSID: p.text("RoomSid"), FilmParams: film}
+	if p.err != nil {
+		return roomreel.Composition{}, p.err
+	}
+	composition, err := a.app.CreateComposition(r.Context(), accountOf(r), in)
+	return composition, numbered(err, filmNumbers)
 }
 
 // filmRequest reads the parameters of compositions and hooks alike.
@@ -71,16 +76,21 @@ func filmRequest(p *params) app.FilmParams {
 }
 
 func (a *API) fetchComposition(w http.ResponseWriter, r *http.Request) error {
-	sid, err := pathSID[roomreel.CompositionSID](r, "Composition")
-	if err != nil {
-		return err
-	}
-	composition, err := a.app.Composition(r.Context(), accountOf(r), sid)
+	composition, err := a.compositionOf(r)
 	if err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, compositionShape(a.origin(r), composition))
 	return nil
+}
+
+// compositionOf returns the composition that a path names.
+func (a *API) compositionOf(r *http.Request) (roomreel.Composition, error) {
+	sid, err := pathSID[roomreel.CompositionSID](r, "Composition")
+	if err != nil {
+		return roomreel.Composition{}, err
+	}
+	return a.app.Composition(r.Context(), accountOf(r), sid)
 }
 
 func (a *API) deleteComposition(w http.ResponseWriter, r *http.Request) error {
@@ -112,20 +122,6 @@ func (a *API) compositionMedia(w http.ResponseWriter, r *http.Request) error {
 	return a.redirectToMedia(w, r, func(in app.MediaRequest) (app.MediaLink, error) {
 		return a.app.CompositionMedia(r.Context(), accountOf(r), sid, in)
 	})
-}
-
-// fetchProgress is ours: how far a composition is.
-func (a *API) fetchProgress(w http.ResponseWriter, r *http.Request) error {
-	sid, err := pathSID[roomreel.CompositionSID](r, "Composition")
-	if err != nil {
-		return err
-	}
-	c, err := a.app.Composition(r.Context(), accountOf(r), sid)
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, progressShape(c, time.Now()))
-	return nil
 }
 
 // compositionReport is ours: what a film contains and what was left out, or why the composition failed.
@@ -167,33 +163,34 @@ func (a *API) listHooks(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) createHook(w http.ResponseWriter, r *http.Request) error {
-	in, err := a.hookForm(w, r)
+	p, err := a.form(w, r)
 	if err != nil {
 		return err
 	}
-	hook, err := a.app.CreateHook(r.Context(), accountOf(r), in)
+	hook, err := a.newHook(r, p, filmRequest(p))
 	if err != nil {
-		return numbered(err, filmNumbers)
+		return err
 	}
 	writeJSON(w, http.StatusCreated, hookShape(a.origin(r), hook))
 	return nil
 }
 
-func (a *API) hookForm(w http.ResponseWriter, r *http.Request) (app.CreateHook, error) {
-	p, err := a.form(w, r)
-	if err != nil {
-		return app.CreateHook{}, err
+// newHook creates the hook that a form describes.
+func (a *API) newHook(r *http.Request, p *params, film app.FilmParams) (roomreel.Hook, error) {
+	in := hookRequest(p, film)
+	if p.err != nil {
+		return roomreel.Hook{}, p.err
 	}
-	in := app.CreateHook{FriendlyName: p.text("FriendlyName"), Enabled: p.boolean("Enabled"), FilmParams: filmRequest(p)}
-	return in, p.err
+	hook, err := a.app.CreateHook(r.Context(), accountOf(r), in)
+	return hook, numbered(err, filmNumbers)
+}
+
+func hookRequest(p *params, film app.FilmParams) app.CreateHook {
+	return app.CreateHook{FriendlyName: p.text("FriendlyName"), Enabled: p.boolean("Enabled"), FilmParams: film}
 }
 
 func (a *API) fetchHook(w http.ResponseWriter, r *http.Request) error {
-	sid, err := pathSID[roomreel.HookSID](r, "Hook")
-	if err != nil {
-		return err
-	}
-	hook, err := a.app.Hook(r.Context(), accountOf(r), sid)
+	hook, err := a.hookOf(r)
 	if err != nil {
 		return err
 	}
@@ -201,21 +198,40 @@ func (a *API) fetchHook(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (a *API) updateHook(w http.ResponseWriter, r *http.Request) error {
+// hookOf returns the hook that a path names.
+func (a *API) hookOf(r *http.Request) (roomreel.Hook, error) {
 	sid, err := pathSID[roomreel.HookSID](r, "Hook")
 	if err != nil {
-		return err
+		return roomreel.Hook{}, err
 	}
-	in, err := a.hookForm(w, r)
+	return a.app.Hook(r.Context(), accountOf(r), sid)
+}
+
+func (a *API) updateHook(w http.ResponseWriter, r *http.Request) error {
+	p, err := a.form(w, r)
 	if err != nil {
 		return err
 	}
-	hook, err := a.app.UpdateHook(r.Context(), accountOf(r), sid, in)
+	hook, err := a.replaceHook(r, p, filmRequest(p))
 	if err != nil {
-		return numbered(err, filmNumbers)
+		return err
 	}
 	writeJSON(w, http.StatusOK, hookShape(a.origin(r), hook))
 	return nil
+}
+
+// replaceHook replaces the hook that a path names with the one that a form describes.
+func (a *API) replaceHook(r *http.Request, p *params, film app.FilmParams) (roomreel.Hook, error) {
+	sid, err := pathSID[roomreel.HookSID](r, "Hook")
+	if err != nil {
+		return roomreel.Hook{}, err
+	}
+	in := hookRequest(p, film)
+	if p.err != nil {
+		return roomreel.Hook{}, p.err
+	}
+	hook, err := a.app.UpdateHook(r.Context(), accountOf(r), sid, in)
+	return hook, numbered(err, filmNumbers)
 }
 
 func (a *API) deleteHook(w http.ResponseWriter, r *http.Request) error {

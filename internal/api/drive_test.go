@@ -120,7 +120,18 @@ func TestEveryEndpoint(t *testing.T) {
 		"StatusCallback", "https://app.example.com/", "StatusCallbackMethod", "POST").text("sid")
 	get("/v1/Compositions/" + composition)
 	get("/v1/Compositions", "Status", "enqueued", "RoomSid", sid)
-	get("/roomreel/v1/Compositions/" + composition)
+	small := as.want(t, 201, "POST", "/roomreel/v1/Compositions", "RoomSid", sid, "AudioSources", "*", "Quality", "small")
+	if read := get("/roomreel/v1/Compositions/" + small.text("sid")); small.text("quality") != "small" || read.text("quality") != "small" || get("/roomreel/v1/Compositions/"+composition).text("quality") != "standard" {
+		t.Errorf("our composition: %s, read as %s", small.Body, read.Body)
+	}
+	// Twilio's path shows no quality, and ignores the parameter as it ignores all others that it does not know.
+	if read := get("/v1/Compositions/" + small.text("sid")); strings.Contains(string(read.Body), "quality") {
+		t.Errorf("Twilio's path shows %s", read.Body)
+	}
+	ignored := as.want(t, 201, "POST", "/v1/Compositions", "RoomSid", sid, "AudioSources", "*", "Quality", "best")
+	for _, made := range []answer{small, ignored} {
+		as.want(t, 204, "DELETE", "/v1/Compositions/"+made.text("sid"))
+	}
 	as.want(t, 202, "POST", "/v1/Rooms/"+sid, "Status", "completed")
 	get("/v1/Rooms", "Status", "completed")
 	get("/v1/Rooms/"+sid+"/Participants", "Status", "disconnected")
@@ -141,6 +152,16 @@ func TestEveryEndpoint(t *testing.T) {
 	updated := as.want(t, 200, "POST", "/v1/CompositionHooks/"+hook, "FriendlyName", "renamed", "Enabled", "false", "VideoLayout", `{"grid":{"video_sources":["*"]}}`)
 	if updated.JSON["enabled"] != false || updated.text("date_updated") == "" || len(updated.JSON["audio_sources"].([]any)) != 0 {
 		t.Errorf("an update replaces the whole hook: %s", updated.Body)
+	}
+	as.want(t, 204, "DELETE", "/v1/CompositionHooks/"+hook)
+
+	hook = as.want(t, 201, "POST", "/roomreel/v1/CompositionHooks", "FriendlyName", "small", "AudioSources", "*", "Quality", "small").text("sid")
+	as.want(t, 200, "POST", "/v1/CompositionHooks/"+hook, "FriendlyName", "renamed", "AudioSources", "*")
+	if kept := get("/roomreel/v1/CompositionHooks/" + hook); kept.text("quality") != "small" {
+		t.Errorf("a client of Twilio's API changed the quality: %s", kept.Body)
+	}
+	if reset := as.want(t, 200, "POST", "/roomreel/v1/CompositionHooks/"+hook, "FriendlyName", "renamed", "AudioSources", "*"); reset.JSON["quality"] != nil {
+		t.Errorf("the quality is not the server's: %s", reset.Body)
 	}
 	as.want(t, 204, "DELETE", "/v1/CompositionHooks/"+hook)
 

@@ -3,6 +3,7 @@ package api
 import (
 	"roomreel"
 	"roomreel/internal/app"
+	"time"
 )
 
 // operation is what the description says about a handler, besides what the source says.
@@ -27,6 +28,8 @@ var (
 	aFilm        = compositionShape("", roomreel.Composition{})
 	aHook        = hookShape("", roomreel.Hook{})
 	someSettings = settingsShape("", roomreel.Settings{})
+	ourFilm      = ourCompositionShape("", roomreel.Composition{}, time.Time{})
+	ourHook      = ourHookShape("", roomreel.Hook{})
 	aCredential  = credentialShape("", roomreel.Credential{})
 	rules        = recordingRulesShape(app.RecordingRules{})
 	subscription = subscribeRulesShape(app.SubscribeRules{})
@@ -84,18 +87,22 @@ var operations = map[string]operation{
 	"fetchComposition":     {tagCompositions, "Read a composition", 200, aFilm, false},
 	"deleteComposition":    {tagCompositions, "Delete the media of a composition", 204, nil, true},
 	"compositionMedia":     {tagCompositions, "Get a link to a film", 302, aLink, false},
+	"createOurComposition": {tagCompositions, "Request a film of a room, with its quality; give VideoLayout, AudioSources or both", 201, ourFilm, false},
+	"fetchOurComposition":  {tagCompositions, "Read a composition with its quality, and how far it is", 200, ourFilm, false},
 	"deleteAnyComposition": {tagCompositions, "Delete the media of a composition, also of a failed one", 204, nil, true},
-	"fetchProgress":        {tagCompositions, "Fetch how far a composition is", 200, compositionProgressBody{}, false},
 	"compositionReport":    {tagCompositions, "Read what is in a film and what was left out, or why there is none", 200, compositionReportBody{}, false},
 	"previewLayout":        {tagCompositions, "Try a layout on the recordings of a room, or on invented tracks", 200, layoutBody{}, false},
 	"estimateComposition":  {tagCompositions, "Ask what a composition would cost, without making it; give VideoLayout, AudioSources or both", 200, estimateBody{}, false},
 	"previewComposition":   {tagCompositions, "Get the frame that a film would show at a second, without making the film; give VideoLayout", 200, nil, false},
 
-	"listHooks":  {tagHooks, "List composition hooks, newest first", 200, aPage(hookList, aHook), false},
-	"createHook": {tagHooks, "Create a hook: a film of each room that is completed; give VideoLayout, AudioSources or both", 201, aHook, true},
-	"fetchHook":  {tagHooks, "Read a composition hook", 200, aHook, false},
-	"updateHook": {tagHooks, "Replace a hook; parameters that are not given get their defaults", 200, aHook, true},
-	"deleteHook": {tagHooks, "Delete a composition hook", 204, nil, false},
+	"listHooks":     {tagHooks, "List composition hooks, newest first", 200, aPage(hookList, aHook), false},
+	"createHook":    {tagHooks, "Create a hook: a film of each room that is completed; give VideoLayout, AudioSources or both", 201, aHook, true},
+	"fetchHook":     {tagHooks, "Read a composition hook", 200, aHook, false},
+	"updateHook":    {tagHooks, "Replace a hook; parameters that are not given get their defaults", 200, aHook, true},
+	"createOurHook": {tagHooks, "Create a hook with the quality of its films; give VideoLayout, AudioSources or both", 201, ourHook, true},
+	"fetchOurHook":  {tagHooks, "Read a composition hook with the quality of its films", 200, ourHook, false},
+	"updateOurHook": {tagHooks, "Replace a hook and the quality of its films; parameters that are not given get their defaults", 200, ourHook, true},
+	"deleteHook":    {tagHooks, "Delete a composition hook", 204, nil, false},
 
 	"fetchRecordingSettings":    {tagSettings, "Read how new recordings are encrypted and delivered", 200, someSettings, false},
 	"updateRecordingSettings":   {tagSettings, "Replace the settings of recordings; the bucket and the key are tried first", 200, someSettings, false},
@@ -200,22 +207,26 @@ var parameters = map[string]parameter{
 	"StatusCallbackMethod":         {"HTTP method of callbacks.", words("POST", "GET", "POST"), false, false},
 
 	// Films
-	"createComposition.RoomSid":   {"Room to compose. The work begins when it is completed.", obj("$ref", "#/components/schemas/RoomSid"), true, false},
-	"estimateComposition.RoomSid": {"Room that would be composed, as it is now.", obj("$ref", "#/components/schemas/RoomSid"), true, false},
-	"previewComposition.RoomSid":  {"Room that would be composed, as it is now.", obj("$ref", "#/components/schemas/RoomSid"), true, false},
-	"Second":                      {"Time of the film, in seconds.", obj("default", 0, "minimum", 0), false, false},
-	"ImageFormat":                 {"Format of the image. Without it the header Accept decides: png where it names image/png and not image/jpeg, else jpeg.", nil, false, false},
-	"previewLayout.RoomSid":       {"Room whose recordings are placed. Give it or Tracks.", obj("$ref", "#/components/schemas/RoomSid"), false, false},
-	"Tracks":                      {"JSON array of invented tracks. Give it or RoomSid.", jsonOf("InventedTracks"), false, false},
-	"VideoLayout":                 {"JSON object of regions by name. Without it the film has no video.", jsonOf("VideoLayoutRequest"), false, false},
-	"AudioSources":                {"Names or SIDs of participants, tracks and recordings that are audible. * at the beginning, the end or both stands for any text.", selectors, false, false},
-	"AudioSourcesExcluded":        {"Of these, the ones that are left out.", selectors, false, false},
-	"Resolution":                  {"WIDTHxHEIGHT in pixels, each from 16 to 1280, and 921600 pixels at most.", obj("pattern", "^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$", "default", "640x480"), false, false},
-	"Format":                      {"Container of the film.", words("webm", "mp4", "webm"), false, false},
-	"Trim":                        {"Whether times without recordings are left out.", obj("default", true), false, false},
-	"createHook.FriendlyName":     {"Name of the hook.", longest(100), true, false},
-	"updateHook.FriendlyName":     {"Name of the hook.", longest(100), true, false},
-	"Enabled":                     {"Whether the hook makes films.", obj("default", true), false, false},
+	"createComposition.RoomSid":    {"Room to compose. The work begins when it is completed.", obj("$ref", "#/components/schemas/RoomSid"), true, false},
+	"estimateComposition.RoomSid":  {"Room that would be composed, as it is now.", obj("$ref", "#/components/schemas/RoomSid"), true, false},
+	"previewComposition.RoomSid":   {"Room that would be composed, as it is now.", obj("$ref", "#/components/schemas/RoomSid"), true, false},
+	"Second":                       {"Time of the film, in seconds.", obj("default", 0, "minimum", 0), false, false},
+	"ImageFormat":                  {"Format of the image. Without it the header Accept decides: png where it names image/png and not image/jpeg, else jpeg.", nil, false, false},
+	"previewLayout.RoomSid":        {"Room whose recordings are placed. Give it or Tracks.", obj("$ref", "#/components/schemas/RoomSid"), false, false},
+	"Tracks":                       {"JSON array of invented tracks. Give it or RoomSid.", jsonOf("InventedTracks"), false, false},
+	"VideoLayout":                  {"JSON object of regions by name. Without it the film has no video.", jsonOf("VideoLayoutRequest"), false, false},
+	"AudioSources":                 {"Names or SIDs of participants, tracks and recordings that are audible. * at the beginning, the end or both stands for any text.", selectors, false, false},
+	"AudioSourcesExcluded":         {"Of these, the ones that are left out.", selectors, false, false},
+	"Resolution":                   {"WIDTHxHEIGHT in pixels, each at least 16. The server has a limit (compose.max_resolution), which is 1920x1080 if nothing else is configured: each side up to the longer one of it, and as many pixels in all.", obj("pattern", "^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$", "default", "640x480"), false, false},
+	"Format":                       {"Container of the film.", words("webm", "mp4", "webm"), false, false},
+	"Trim":                         {"Whether times without recordings are left out.", obj("default", true), false, false},
+	"createHook.FriendlyName":      {"Name of the hook.", longest(100), true, false},
+	"updateHook.FriendlyName":      {"Name of the hook.", longest(100), true, false},
+	"Enabled":                      {"Whether the hook makes films.", obj("default", true), false, false},
+	"createOurComposition.RoomSid": {"Room to compose. The work begins when it is completed.", obj("$ref", "#/components/schemas/RoomSid"), true, false},
+	"createOurHook.FriendlyName":   {"Name of the hook.", longest(100), true, false},
+	"updateOurHook.FriendlyName":   {"Name of the hook.", longest(100), true, false},
+	"Quality":                      {"draft is made quickest, archive looks best, standard is in between. small is AV1, with the fewest bytes and the longest time to make; it is refused if no running worker has an AV1 encoder. Without it the server decides (compose.encoder, standard if nothing else is configured).", nil, false, false},
 
 	"estimateComposition.StatusCallback":       {ignored: true},
 	"estimateComposition.StatusCallbackMethod": {ignored: true},

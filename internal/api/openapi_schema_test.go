@@ -67,7 +67,7 @@ type schemas struct {
 var componentNames = map[string]string{
 	"participantFields": "AnonymizedParticipant", "problemBody": "Error", "Report": "FilmReport", "Checks": "FilmChecks",
 	"layoutBody": "LayoutPreview", "meta": "PageMeta", "groupingSIDs": "GroupingSids", "recordingReportBody": "RecordingReport",
-	"compositionReportBody": "CompositionReport", "compositionProgressBody": "CompositionProgress",
+	"compositionReportBody": "CompositionReport",
 }
 
 func componentName(of reflect.Type) string {

@@ -502,22 +502,6 @@ type recordingReportBody struct {
 }
 
 // compositionReportBody is ours: a film's report, or why there is no film.
-type compositionProgressBody struct {
-	SID              roomreel.CompositionSID    `json:"sid"`
-	Status           roomreel.CompositionStatus `json:"status"`
-	PercentageDone   int                        `json:"percentage_done"`   // of the time that it takes; it never goes back
-	SecondsRemaining *int                       `json:"seconds_remaining"` // null before a part of the work is done, and at the end
-}
-
-func progressShape(c roomreel.Composition, now time.Time) compositionProgressBody {
-	body := compositionProgressBody{SID: c.SID, Status: c.Status, PercentageDone: c.Progress}
-	if remaining, known := c.RemainingAt(now); known {
-		seconds := twilio.Seconds(remaining)
-		body.SecondsRemaining = &seconds
-	}
-	return body
-}
-
 type compositionReportBody struct {
 	CompositionSID roomreel.CompositionSID `json:"composition_sid"`
 	Report         json.RawMessage         `json:"report"`  // null when there is no film yet

@@ -35,7 +35,7 @@ type anonymizer struct {
 
 func (n anonymizer) spec(spec roomreel.FilmSpec) roomreel.FilmSpec {
 	spec.AudioSources, spec.AudioSourcesExcluded = n.selectors(spec.AudioSources), n.selectors(spec.AudioSourcesExcluded)
-	size, err := layout.ParseResolution(spec.Resolution)
+	size, err := layout.ParseResolution(spec.Resolution, layout.Largest)
 	if err != nil {
 		return spec
 	}

@@ -9,6 +9,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
@@ -17,6 +18,7 @@ import (
 	"roomreel"
 	"roomreel/internal/blob"
 	"roomreel/internal/keyring"
+	"roomreel/internal/layout"
 	"roomreel/internal/store"
 )
 
@@ -36,6 +38,8 @@ type Config struct {
 	MediaFolder   string              // folder of the media store; "" if it is a bucket
 	ComposeWindow time.Duration       // how long compositions may read what is sealed or external; 0: not at all
 	Limits        roomreel.FilmLimits // zero fields are the defaults
+	MaxResolution layout.Size         // of films; zero for DefaultMaxResolution
+	Quality       roomreel.Quality    // of compositions that name none; "" for standard
 	FPS           int                 // frames per second of films; 0 for DefaultFPS
 
 	KeepRoomOpen time.Duration // how often a running upload keeps its room from ending by itself; 0 for every 20 s
@@ -45,6 +49,9 @@ type Config struct {
 
 // DefaultFPS is how many frames per second a film has where nothing else is configured.
 const DefaultFPS = 25
+
+// DefaultMaxResolution is larger than Twilio's (layout.Twilio).
+var DefaultMaxResolution = layout.Size{W: 1920, H: 1080}
 
 // DefaultMaxUpload is the size of more than a day of 720p at a browser's bitrate.
 const DefaultMaxUpload = 40 << 30
@@ -66,6 +73,8 @@ type App struct {
 
 	composeWindow time.Duration
 	limits        roomreel.FilmLimits
+	maxResolution layout.Size
+	quality       roomreel.Quality
 	fps           int
 
 	keepRoomOpen     time.Duration
@@ -83,6 +92,9 @@ func New(c Config) *App {
 	if c.FPS == 0 {
 		c.FPS = DefaultFPS
 	}
+	if c.MaxResolution == (layout.Size{}) {
+		c.MaxResolution = DefaultMaxResolution
+	}
 	if c.KeepRoomOpen == 0 {
 		c.KeepRoomOpen = 20 * time.Second // of a minute, the shortest timeout
 	}
@@ -95,7 +107,8 @@ func New(c Config) *App {
 		},
 		estimates: newSlots(), previews: newSlots(),
 		mediaFolder:   c.MediaFolder,
-		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(), fps: c.FPS, keepRoomOpen: c.KeepRoomOpen, callbackNetworks: c.CallbackNetworks,
+		composeWindow: c.ComposeWindow, limits: c.Limits.WithDefaults(), maxResolution: c.MaxResolution, quality: cmp.Or(c.Quality, roomreel.QualityStandard), fps: c.FPS,
+		keepRoomOpen: c.KeepRoomOpen, callbackNetworks: c.CallbackNetworks,
 	}
 }
 

@@ -1,13 +1,16 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"roomreel"
 	"roomreel/internal/layout"
+	"roomreel/internal/plan"
 	"roomreel/internal/twilio"
 )
 
@@ -19,6 +22,7 @@ type FilmParams struct {
 	Resolution           string // WxH
 	Format               string
 	Trim                 *bool
+	Quality              *roomreel.Quality // nil on Twilio's paths, which do not have it
 	StatusCallback       string
 	StatusCallbackMethod string
 }
@@ -26,15 +30,24 @@ type FilmParams struct {
 // film checks the parameters and fills in the defaults.
 //
 // Source: twilio.com/docs/video/api/compositions-resource, "Create a Composition".
-func (in FilmParams) film(a *App) (f roomreel.FilmSpec, err error) {
+func (in FilmParams) film(ctx context.Context, a *App) (f roomreel.FilmSpec, err error) {
 	f = roomreel.FilmSpec{
 		AudioSources: in.AudioSources, AudioSourcesExcluded: in.AudioSourcesExcluded, Resolution: in.Resolution,
 		Format: roomreel.Format(in.Format), Trim: or(in.Trim, true),
 	}
+	if in.Quality != nil {
+		f.Quality = *in.Quality
+	}
 	if f.Resolution == "" {
 		f.Resolution = layout.DefaultResolution
 	}
-	canvas, err := layout.ParseResolution(f.Resolution)
+	if err := oneOf("Quality", f.Quality, roomreel.QualityDraft, roomreel.QualityStandard, roomreel.QualityArchive, roomreel.QualitySmall); err != nil {
+		return f, err
+	}
+	if err := a.offers(ctx, f); err != nil {
+		return f, err
+	}
+	canvas, err := layout.ParseResolution(f.Resolution, layout.Largest)
 	if err != nil {
 		return f, err
 	}
@@ -64,6 +77,24 @@ func (in FilmParams) film(a *App) (f roomreel.FilmSpec, err error) {
 	return f, err
 }
 
+// offers checks a film against what the server's settings and its running workers allow.
+func (a *App) offers(ctx context.Context, f roomreel.FilmSpec) error {
+	size, err := layout.ParseResolution(f.Resolution, a.maxResolution)
+	if err == nil {
+		err = plan.CheckQuality(f.Quality, size)
+	}
+	if err != nil {
+		return err
+	}
+	if f.Quality != roomreel.QualitySmall {
+		return nil
+	}
+	if can, err := a.store.CanEncode(ctx, plan.SmallCodec); err != nil || can {
+		return err
+	}
+	return roomreel.InvalidParam("Quality", "small needs an AV1 encoder, and no running worker has one; draft, standard and archive are possible")
+}
+
 // CreateComposition is a request for a film of a room.
 type CreateComposition struct {
 	RoomSID string
@@ -84,7 +115,7 @@ func (a *App) requested(ctx context.Context, acct roomreel.AccountSID, in Create
 	if in.RoomSID == "" {
 		return roomreel.Composition{}, roomreel.InvalidParam("RoomSid", "is missing; give the SID of a room")
 	}
-	film, err := in.film(a)
+	film, err := in.film(ctx, a)
 	if err != nil {
 		return roomreel.Composition{}, err
 	}
@@ -109,6 +140,7 @@ func (a *App) roomParam(ctx context.Context, acct roomreel.AccountSID, text stri
 
 // compose adds a composition with the destination of the account's settings.
 func (a *App) compose(ctx context.Context, acct roomreel.AccountSID, room roomreel.RoomSID, film roomreel.FilmSpec, hook *roomreel.Hook) (roomreel.Composition, error) {
+	film.Quality = cmp.Or(film.Quality, a.quality)
 	settings, err := a.store.Settings(ctx, acct, roomreel.CompositionSettings)
 	if err != nil {
 		return roomreel.Composition{}, err
@@ -168,7 +200,7 @@ type CreateHook struct {
 // Source: twilio.com/docs/video/api/composition-hooks.
 const maxHookName = 100
 
-func (in CreateHook) hook(a *App) (h roomreel.Hook, err error) {
+func (in CreateHook) hook(ctx context.Context, a *App) (h roomreel.Hook, err error) {
 	if in.FriendlyName == "" {
 		return h, roomreel.InvalidParam("FriendlyName", "is missing; give the hook a name of 1 to %d characters", maxHookName)
 	}
@@ -176,13 +208,13 @@ func (in CreateHook) hook(a *App) (h roomreel.Hook, err error) {
 		return h, err
 	}
 	h = roomreel.Hook{FriendlyName: in.FriendlyName, Enabled: or(in.Enabled, true)}
-	h.Spec, err = in.film(a)
+	h.Spec, err = in.film(ctx, a)
 	return h, err
 }
 
 // CreateHook adds a hook.
 func (a *App) CreateHook(ctx context.Context, acct roomreel.AccountSID, in CreateHook) (roomreel.Hook, error) {
-	h, err := in.hook(a)
+	h, err := in.hook(ctx, a)
 	if err != nil {
 		return roomreel.Hook{}, err
 	}
@@ -190,12 +222,17 @@ func (a *App) CreateHook(ctx context.Context, acct roomreel.AccountSID, in Creat
 	return a.store.CreateHook(ctx, h)
 }
 
-// UpdateHook replaces all fields of a hook. A field that is not given is reset to its default.
+// UpdateHook replaces all fields of a hook. A field that is not given is reset to its default, except that the quality stays when
+// the request cannot name it.
 func (a *App) UpdateHook(ctx context.Context, acct roomreel.AccountSID, sid roomreel.HookSID, in CreateHook) (roomreel.Hook, error) {
-	if _, err := a.store.Hook(ctx, acct, sid); err != nil {
+	before, err := a.store.Hook(ctx, acct, sid)
+	if err != nil {
 		return roomreel.Hook{}, err
 	}
-	h, err := in.hook(a)
+	if in.Quality == nil {
+		in.Quality = &before.Spec.Quality
+	}
+	h, err := in.hook(ctx, a)
 	if err != nil {
 		return roomreel.Hook{}, err
 	}
@@ -234,11 +271,14 @@ func (a *App) RunHooks(ctx context.Context, sid roomreel.RoomSID) error {
 		return err
 	}
 	for _, hook := range hooks {
-		_, err := a.compose(ctx, room.AccountSID, room.SID, hook.Spec, &hook)
+		err := a.offers(ctx, hook.Spec) // a limit may be lower than when the hook was made
+		if err == nil {
+			_, err = a.compose(ctx, room.AccountSID, room.SID, hook.Spec, &hook)
+		}
 		var refused *roomreel.Error
 		if errors.As(err, &refused) && refused.Code != roomreel.Unavailable {
 			err = a.store.HookFailed(ctx, room.SID, hook, roomreel.Failure{
-				Code: twilio.HookFailed, Operation: twilio.CompositionEnqueue, Message: refused.Detail,
+				Code: twilio.HookFailed, Operation: twilio.CompositionEnqueue, Message: strings.TrimSpace(refused.Param + " " + refused.Detail),
 			})
 		}
 		if err != nil {

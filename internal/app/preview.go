@@ -46,7 +46,7 @@ type PreviewPlacement struct {
 // PreviewLayout returns the rectangles of a film with these parameters, as the planner arranges them. It decodes nothing
 // and writes nothing.
 func (a *App) PreviewLayout(ctx context.Context, acct roomreel.AccountSID, in PreviewLayout) (LayoutPreview, error) {
-	req, err := in.previewRequest()
+	req, err := in.previewRequest(a)
 	if err != nil {
 		return LayoutPreview{}, err
 	}
@@ -84,13 +84,16 @@ func (a *App) PreviewLayout(ctx context.Context, acct roomreel.AccountSID, in Pr
 }
 
 // previewRequest reads the parameters of a preview. Unlike a composition, one may select nothing.
-func (in FilmParams) previewRequest() (plan.Request, error) {
+func (in FilmParams) previewRequest(a *App) (plan.Request, error) {
 	spec := roomreel.FilmSpec{
 		VideoLayout: in.VideoLayout, AudioSources: in.AudioSources, AudioSourcesExcluded: in.AudioSourcesExcluded,
 		Resolution: in.Resolution, Trim: or(in.Trim, true),
 	}
 	if spec.Resolution == "" {
 		spec.Resolution = layout.DefaultResolution
+	}
+	if _, err := layout.ParseResolution(spec.Resolution, a.maxResolution); err != nil {
+		return plan.Request{}, err
 	}
 	req, err := plan.ParseRequest(spec)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"roomreel"
 	"roomreel/internal/app"
+	"roomreel/internal/layout"
 	"roomreel/internal/store"
 	"roomreel/internal/store/storetest"
 )
@@ -117,7 +118,7 @@ func TestCreateComposition_Rules(t *testing.T) {
 		"empty_layout": {room, app.FilmParams{VideoLayout: "{}"}, "VideoLayout"},
 		"bad_layout":   {room, app.FilmParams{VideoLayout: "grid"}, "VideoLayout"},
 		"region":       {room, app.FilmParams{VideoLayout: `{"a":{"video_sources":["*"],"x_pos":641}}`}, "VideoLayout"},
-		"resolution":   {room, app.FilmParams{VideoLayout: grid, Resolution: "1920x1080"}, "Resolution"},
+		"resolution":   {room, app.FilmParams{VideoLayout: grid, Resolution: "1921x1080"}, "Resolution"},
 		"format":       {room, app.FilmParams{VideoLayout: grid, Format: "avi"}, "Format"},
 		"audio":        {room, app.FilmParams{AudioSources: []string{"a*b"}}, "AudioSources"},
 		"excluded":     {room, app.FilmParams{VideoLayout: grid, AudioSourcesExcluded: []string{""}}, "AudioSourcesExcluded"},
@@ -186,6 +187,87 @@ func TestRunHooks_EachMakesOneFilm(t *testing.T) {
 		check(t, err)
 		if len(made.Items) != 2 || made.Items[0].HookSID == made.Items[1].HookSID || f.queue.count(store.JobCompose) != 2 {
 			t.Errorf("films: %v", made.Items)
+		}
+	})
+}
+
+// A hook that was made while larger films were allowed makes none, and its callback hears why.
+func TestRunHooks_ObeysALimitThatWasLowered(t *testing.T) {
+	f := onSQLite(t)
+	_, err := f.CreateHook(t.Context(), f.account, app.CreateHook{FriendlyName: "large", FilmParams: app.FilmParams{
+		VideoLayout: grid, Resolution: "1920x1080", StatusCallback: "https://app.example.com/",
+	}})
+	check(t, err)
+	room := f.room(t, app.CreateRoom{})
+	lowered := app.New(app.Config{Store: f.store, MaxResolution: layout.Twilio})
+	check(t, lowered.RunHooks(t.Context(), room.SID))
+	list, err := f.Compositions(t.Context(), f.account, app.CompositionFilter{}, app.Page{Size: 10})
+	check(t, err)
+	if len(list.Items) > 0 || f.queue.count(store.JobCallback) != 1 {
+		t.Errorf("it made %+v, and %d callbacks", list.Items, f.queue.count(store.JobCallback))
+	}
+	if _, err := f.CreateComposition(t.Context(), f.account, app.CreateComposition{RoomSID: string(room.SID), FilmParams: app.FilmParams{VideoLayout: grid, Resolution: "1920x1080"}}); err != nil {
+		t.Errorf("the limit of the other server: %v", err)
+	}
+}
+
+func TestCreateComposition_Quality(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		ctx, room := t.Context(), string(f.room(t, app.CreateRoom{}).SID)
+		create := func(quality *roomreel.Quality) (roomreel.Composition, error) {
+			return f.CreateComposition(ctx, f.account, app.CreateComposition{RoomSID: room, FilmParams: app.FilmParams{VideoLayout: grid, Quality: quality}})
+		}
+		for _, test := range []struct {
+			given *roomreel.Quality
+			want  roomreel.Quality
+		}{
+			{nil, roomreel.QualityStandard},
+			{ptr(roomreel.Quality("")), roomreel.QualityStandard},
+			{ptr(roomreel.QualityArchive), roomreel.QualityArchive},
+			{ptr(roomreel.QualitySmall), roomreel.QualitySmall}, // no worker is running, and one that comes may have the encoder
+		} {
+			made, err := create(test.given)
+			check(t, err)
+			read, err := f.Composition(ctx, f.account, made.SID)
+			check(t, err)
+			if read.Spec.Quality != test.want {
+				t.Errorf("%v is stored as %q, want %q", test.given, read.Spec.Quality, test.want)
+			}
+		}
+		_, err := create(ptr(roomreel.Quality("best")))
+		wantError(t, err, roomreel.Invalid, "Quality")
+
+		check(t, f.store.Heartbeat(ctx, store.Node{ID: "api", Role: "api"}))
+		check(t, f.store.Heartbeat(ctx, store.Node{ID: "old", Role: "worker", Encoders: []string{"h264", "vp8"}}))
+		_, err = create(ptr(roomreel.QualitySmall))
+		wantError(t, err, roomreel.Invalid, "Quality")
+		_, err = create(ptr(roomreel.QualityDraft))
+		check(t, err)
+		check(t, f.store.Heartbeat(ctx, store.Node{ID: "new", Role: "worker", Encoders: []string{"av1", "h264", "vp8"}}))
+		_, err = create(ptr(roomreel.QualitySmall))
+		check(t, err)
+	})
+}
+
+// A hook keeps its quality when a client of Twilio's API replaces it, which knows no quality.
+func TestUpdateHook_KeepsTheQualityThatTheRequestCannotName(t *testing.T) {
+	eachDB(t, func(t *testing.T, f *fixture) {
+		film := app.FilmParams{VideoLayout: grid, Quality: ptr(roomreel.QualityArchive)}
+		hook, err := f.CreateHook(t.Context(), f.account, app.CreateHook{FriendlyName: "a", FilmParams: film})
+		check(t, err)
+		for _, test := range []struct{ given, want *roomreel.Quality }{
+			{nil, ptr(roomreel.QualityArchive)},
+			{ptr(roomreel.QualityDraft), ptr(roomreel.QualityDraft)},
+			{ptr(roomreel.Quality("")), ptr(roomreel.Quality(""))},
+		} {
+			film.Quality = test.given
+			_, err := f.UpdateHook(t.Context(), f.account, hook.SID, app.CreateHook{FriendlyName: "b", FilmParams: film})
+			check(t, err)
+			read, err := f.Hook(t.Context(), f.account, hook.SID)
+			check(t, err)
+			if read.Spec.Quality != *test.want || read.FriendlyName != "b" {
+				t.Errorf("%v: %+v", test.given, read)
+			}
 		}
 	})
 }

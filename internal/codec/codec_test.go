@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -584,4 +585,63 @@ func FuzzAudioDecoder(f *testing.F) {
 			}
 		}
 	})
+}
+
+// AV1 comes out in the order in which it is shown, one packet for each frame, with keyframes at even distances and one header, which
+// is the same each time the encoder is opened.
+func TestVideoEncoder_AV1IsInOrder(t *testing.T) {
+	if !slices.Contains(codec.VideoEncoders(), "av1") {
+		t.Skip("optional: this libavcodec has no libsvtav1")
+	}
+	var headers [][]byte
+	for _, frames := range []int{23, 1} {
+		e, err := codec.OpenVideoEncoder(codec.EncoderConfig{
+			Codec: "av1", GOP: 10, Options: map[string]string{"preset": "10", "crf": "40", "svtav1-params": "lp=1"}, Colour: codec.Colour{Primaries: 1, Transfer: 1, Matrix: 1},
+		}, 642, 362, 25)
+		if err != nil {
+			t.Fatal(err)
+		}
+		canvas, err := codec.NewCanvas(642, 362)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []codec.Encoded
+		receive := func() {
+			for {
+				p, ok, err := e.Receive()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !ok {
+					return
+				}
+				got = append(got, p)
+			}
+		}
+		for n := range frames {
+			canvas.Black(0, 0, 2*n+2, 362)
+			if err := e.Send(canvas, int64(n), codec.AnyFrame); err != nil {
+				t.Fatal(err)
+			}
+			receive()
+		}
+		if err := e.End(); err != nil {
+			t.Fatal(err)
+		}
+		receive()
+		if len(got) != frames || e.Delay() != 0 {
+			t.Errorf("%d packets of %d frames, delay %d", len(got), frames, e.Delay())
+		}
+		for n, p := range got {
+			if p.PTS != int64(n) || p.Key != (n%10 == 0) {
+				t.Errorf("packet %d is frame %d, keyframe: %v", n, p.PTS, p.Key)
+			}
+		}
+		headers = append(headers, e.Header())
+		canvas.Close()
+		e.Close()
+	}
+	if len(headers[0]) == 0 || !bytes.Equal(headers[0], headers[1]) {
+		t.Errorf("headers %x and %x", headers[0], headers[1])
+	}
 }

@@ -3,6 +3,7 @@
 #include <libavutil/log.h>
 #include <libavutil/pixdesc.h>
 #include <libavutil/samplefmt.h>
+#include <stdlib.h>
 #include <string.h>
 
 // note_lost marks a decoder that says that a frame is missing which another one needs. The HEVC decoder puts a grey frame in its place, and
@@ -16,6 +17,7 @@ static void note_lost(void *context, int level, const char *format, va_list valu
 
 void rr_quiet(void)
 {
+	setenv("SVT_LOG", "1", 1); // SVT-AV1 has a log of its own; 1 is errors only
 	av_log_set_level(AV_LOG_FATAL);
 	av_log_set_callback(note_lost);
 }

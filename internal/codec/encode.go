@@ -6,16 +6,30 @@ import "C"
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"unsafe"
 )
 
 // encoders are libavcodec's names of the encoders, by our names of their codecs.
-var encoders = map[string]string{"h264": "libx264", "vp8": "libvpx", "aac": "aac"}
+var encoders = map[string]string{"h264": "libx264", "vp8": "libvpx", "av1": "libsvtav1", "aac": "aac"}
+
+// VideoEncoders returns which codecs of video this build of libavcodec can encode, sorted.
+func VideoEncoders() []string {
+	var list []string
+	for _, codec := range []string{"av1", "h264", "vp8"} {
+		name := C.CString(encoders[codec])
+		if C.avcodec_find_encoder_by_name(name) != nil {
+			list = append(list, codec)
+		}
+		C.free(unsafe.Pointer(name))
+	}
+	return list
+}
 
 // EncoderConfig chooses an encoder and its point between speed and size.
 type EncoderConfig struct {
-	Codec   string            // h264, vp8, aac or opus
+	Codec   string            // h264, vp8, av1, aac or opus
 	Options map[string]string // libavcodec's own names; an unknown one is an error
 	Bitrate int               // bit/s; 0 lets Options decide
 	GOP     int               // frames between keyframes at most; 0 is the encoder's default
@@ -85,8 +99,8 @@ func sortedKeys(m map[string]string) []string {
 	return keys
 }
 
-// Header returns what a container needs to know first: SPS and PPS in Annex B, AudioSpecificConfig or OpusHead; nil
-// for vp8.
+// Header returns what a container needs to know first: SPS and PPS in Annex B, a sequence header OBU, AudioSpecificConfig or
+// OpusHead; nil for vp8.
 func (e *encoder) Header() []byte {
 	if e.context.extradata_size == 0 {
 		return nil
@@ -127,7 +141,7 @@ func (e *encoder) Close() {
 	open.Add(-1)
 }
 
-// VideoEncoder encodes canvases to h264 or vp8. Not for concurrent use.
+// VideoEncoder encodes canvases to h264, vp8 or av1. Not for concurrent use.
 type VideoEncoder struct{ encoder }
 
 // OpenVideoEncoder opens an encoder for canvases of the given size, fps of them per second.
@@ -135,7 +149,7 @@ func OpenVideoEncoder(config EncoderConfig, width, height, fps int) (*VideoEncod
 	if err := CheckSize(width, height); err != nil {
 		return nil, fmt.Errorf("encoder %q: %w", config.Codec, err)
 	}
-	if fps < 1 || config.Codec != "h264" && config.Codec != "vp8" {
+	if fps < 1 || !slices.Contains(VideoEncoders(), config.Codec) {
 		return nil, fmt.Errorf("encoder %q at %d frames per second: %w", config.Codec, fps, ErrUnsupported)
 	}
 	e, err := openEncoder(config, C.rr_encoder_config{

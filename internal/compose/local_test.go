@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 				return video.Run(*p.Video, &crashing{Conn: conn, tracks: p.Video.Tracks})
 			}
 			return audio.Run(*p.Audio, conn)
-		})
+		}, video.Encoders)
 	}
 	os.Exit(m.Run())
 }

@@ -62,20 +62,23 @@ type MediaStore struct {
 
 // Render is the child process that decodes, composes and encodes.
 type Render struct {
-	Binary   string  `toml:"binary" help:"path of roomreel-render; empty looks beside roomreel, then in PATH"`
-	Sandbox  Sandbox `toml:"sandbox" help:"auto uses every protection that this kernel has, require refuses to start when one is missing, off uses none"`
-	Parallel int     `toml:"parallel" help:"render children at the same time; 0 is one for each core"`
-	Memory   Bytes   `toml:"memory" help:"most memory one child may use"`
+	Binary       string       `toml:"binary" help:"path of roomreel-render; empty looks beside roomreel, then in PATH"`
+	Sandbox      Sandbox      `toml:"sandbox" help:"auto uses every protection that this kernel has, require refuses to start when one is missing, off uses none"`
+	Parallel     int          `toml:"parallel" help:"render children at the same time; 0 is one for each core"`
+	VideoEncoder VideoEncoder `toml:"video_encoder" help:"what encodes H.264 on this node: software, vaapi or nvenc; a node whose device cannot be used encodes in software"`
+	Devices      string       `toml:"devices" help:"files of the device, separated by commas, which render children may open; empty is /dev/dri/renderD128 for vaapi, and /dev/nvidia0, /dev/nvidiactl and /dev/nvidia-uvm for nvenc"`
+	Memory       Bytes        `toml:"memory" help:"most memory one child may use"`
 }
 
 // Compose is how films are made.
 type Compose struct {
-	FPS     int      `toml:"fps" help:"frames per second of a film, from 1 to 60"`
-	Chunk   Duration `toml:"chunk" help:"film time of a chunk: what is rendered again after a crash, and the unit of progress"`
-	Encoder Encoder  `toml:"encoder" help:"draft is fastest, archive has the best quality, standard is in between"`
-	Copy    Copy     `toml:"copy" help:"auto copies packets of a recording that alone fills the film, in the film's format; frames then have the recording's times. never encodes"`
-	Hold    Duration `toml:"hold" help:"how long the last frame of a camera that is off stays before its cell is black; 0 is until the camera is on again"`
-	Window  Duration `toml:"window" help:"how long recordings that are sealed or in a customer's bucket can still be composed; 0 is not at all, as with Twilio"`
+	FPS           int        `toml:"fps" help:"frames per second of a film, from 1 to 60"`
+	MaxResolution Resolution `toml:"max_resolution" help:"largest Resolution that a request may ask for, up to 4096x2304; Twilio's is 1280x720"`
+	Chunk         Duration   `toml:"chunk" help:"film time of a chunk: what is rendered again after a crash, and the unit of progress"`
+	Encoder       Quality    `toml:"encoder" help:"quality of films that name none: draft is fastest, archive looks best, standard is in between, small is AV1: half the bytes, several times the processor time"`
+	Copy          Copy       `toml:"copy" help:"auto copies packets of a recording that alone fills the film, in the film's format; frames then have the recording's times. never encodes"`
+	Hold          Duration   `toml:"hold" help:"how long the last frame of a camera that is off stays before its cell is black; 0 is until the camera is on again"`
+	Window        Duration   `toml:"window" help:"how long recordings that are sealed or in a customer's bucket can still be composed; 0 is not at all, as with Twilio"`
 }
 
 // Webhook is how status callbacks are sent.
@@ -172,9 +175,9 @@ func Default() Config {
 			UploadRate:    4 << 10,
 			ShutdownGrace: Duration(30 * time.Second),
 		},
-		Render: Render{Sandbox: SandboxAuto, Memory: 2 << 30},
+		Render: Render{Sandbox: SandboxAuto, VideoEncoder: EncodeSoftware, Memory: 2 << 30},
 		Compose: Compose{
-			FPS: 25, Chunk: Duration(20 * time.Second), Encoder: EncoderStandard, Copy: CopyAuto, Hold: Duration(2 * time.Second), Window: Duration(24 * time.Hour),
+			FPS: 25, MaxResolution: Resolution{1920, 1080}, Chunk: Duration(20 * time.Second), Encoder: Quality(roomreel.QualityStandard), Copy: CopyAuto, Hold: Duration(2 * time.Second), Window: Duration(24 * time.Hour),
 		},
 		// Twilio allows five seconds to connect and fifteen in all. Source: docs/webhooks/webhooks-connection-overrides.
 		Webhook:    Webhook{GiveUp: Duration(24 * time.Hour), Connect: Duration(5 * time.Second), Timeout: Duration(15 * time.Second)},

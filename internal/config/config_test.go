@@ -119,6 +119,23 @@ regoin = "x"
 	}
 }
 
+// A size is bounded by what encoders take, by what requests without a Resolution ask for, and by the memory of a child.
+func TestLoad_BoundsTheLargestResolution(t *testing.T) {
+	for flags, want := range map[[2]string]string{
+		{"4096x2304", "2GiB"}:   "",
+		{"1280x720", "256MiB"}:  "",
+		{"4096x2306", "2GiB"}:   `compose.max_resolution is not WIDTHxHEIGHT in pixels, such as 1920x1080, up to 4096x2304: "4096x2306"`,
+		{"large", "2GiB"}:       `compose.max_resolution is not WIDTHxHEIGHT`,
+		{"640x360", "2GiB"}:     "compose.max_resolution is 640x360, and requests without a Resolution ask for 640x480",
+		{"3840x2160", "512MiB"}: "render.memory is 512MiB, and films of 3840x2160 (compose.max_resolution) need 1559 MB",
+	} {
+		_, _, err := Load(Sources{Flags: map[string]string{"compose.max_resolution": flags[0], "render.memory": flags[1]}})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%v: %v, want %q", flags, err, want)
+		}
+	}
+}
+
 func TestLoad_ChecksSettingsAgainstEachOther(t *testing.T) {
 	_, _, err := Load(Sources{Flags: map[string]string{
 		"server.listen": "here", "server.public_url": "https://example.com/roomreel", "server.tls_cert": "/nowhere/cert.pem",

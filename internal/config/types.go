@@ -12,6 +12,9 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"roomreel"
+	"roomreel/internal/layout"
 )
 
 // Duration is a time.Duration that can be written with days: 30d, 1d12h, 90s. It is never negative.
@@ -120,6 +123,23 @@ func (b Bytes) String() string {
 }
 
 func (b Bytes) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
+
+// Resolution is the size of a film in pixels, written as WIDTHxHEIGHT.
+type Resolution layout.Size
+
+// UnmarshalText reads a size that films may have.
+func (r *Resolution) UnmarshalText(text []byte) error {
+	size, err := layout.ParseResolution(string(text), layout.Largest)
+	if err != nil {
+		return fmt.Errorf("is not WIDTHxHEIGHT in pixels, such as 1920x1080, up to %v", layout.Largest)
+	}
+	*r = Resolution(size)
+	return nil
+}
+
+func (r Resolution) String() string { return layout.Size(r).String() }
+
+func (r Resolution) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // Rate is a number of requests a second; 0 is no limit. RateAuto depends on how the server is reached, see [Config.Rates].
 type Rate int
@@ -244,14 +264,30 @@ const (
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (c *Copy) UnmarshalText(text []byte) error { return oneOf(c, text, CopyAuto, CopyNever) }
 
-// Encoder is a balance between speed and quality.
-type Encoder string
+// VideoEncoder is what encodes H.264 on a node.
+type VideoEncoder string
 
 const (
-	EncoderDraft    Encoder = "draft"
-	EncoderStandard Encoder = "standard"
-	EncoderArchive  Encoder = "archive"
+	EncodeSoftware VideoEncoder = "software"
+	EncodeVAAPI    VideoEncoder = "vaapi"
+	EncodeNVENC    VideoEncoder = "nvenc"
 )
+
+// DeviceFiles returns the files of the device that encodes; none for software.
+func (r Render) DeviceFiles() []string {
+	switch {
+	case r.VideoEncoder == EncodeSoftware:
+		return nil
+	case r.Devices != "":
+		return strings.Split(r.Devices, ",")
+	case r.VideoEncoder == EncodeNVENC:
+		return []string{"/dev/nvidia0", "/dev/nvidiactl", "/dev/nvidia-uvm"}
+	}
+	return []string{"/dev/dri/renderD128"}
+}
+
+// Quality is the quality of films.
+type Quality roomreel.Quality
 
 // Seal is an encryption format.
 type Seal string
@@ -295,8 +331,12 @@ func (s *Sandbox) UnmarshalText(text []byte) error {
 	return oneOf(s, text, SandboxAuto, SandboxRequire, SandboxOff)
 }
 
-func (e *Encoder) UnmarshalText(text []byte) error {
-	return oneOf(e, text, EncoderDraft, EncoderStandard, EncoderArchive)
+func (e *VideoEncoder) UnmarshalText(text []byte) error {
+	return oneOf(e, text, EncodeSoftware, EncodeVAAPI, EncodeNVENC)
+}
+
+func (q *Quality) UnmarshalText(text []byte) error {
+	return oneOf(q, text, Quality(roomreel.QualityDraft), Quality(roomreel.QualityStandard), Quality(roomreel.QualityArchive), Quality(roomreel.QualitySmall))
 }
 
 func (s *Seal) UnmarshalText(text []byte) error {

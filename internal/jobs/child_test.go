@@ -20,7 +20,7 @@ import (
 // work, and on the way what the files beside it ask for.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 1 && len(os.Environ()) == 0 {
-		render.Main(child)
+		render.Main(child, video.Encoders)
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		os.RemoveAll(recordings.dir)

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,6 +58,7 @@ func (w *Worker) plan(ctx context.Context, job queue.Job) error {
 		return err
 	}
 	ref, err := w.storePlan(ctx, film, object.Key)
+	ref.Encoder = film.EncoderKind()
 	if err == nil {
 		ref.Expected = w.expected(ctx, film)
 		err = w.Store.SavePlan(ctx, c.SID, attempt, ref, tasksOf(film), options.Parallel)
@@ -83,7 +85,24 @@ func (w *Worker) decide(ctx context.Context, c roomreel.Composition, options pla
 	if refused != "" {
 		options.NoCopy = refused
 	}
-	return plan.New(of.Request, of.tracks, of.index, options)
+	options.Encoder = w.quality(c)
+	film, err := plan.New(of.Request, of.tracks, of.index, options)
+	if err != nil {
+		return nil, err
+	}
+	if kind := film.EncoderKind(); kind != "" {
+		if can, err := w.Store.CanEncode(ctx, kind); err != nil {
+			return nil, err
+		} else if !can {
+			return nil, roomreel.InvalidParam("Quality", "%s needs the video encoder %s, and no running worker has it", options.Encoder, kind)
+		}
+	}
+	return film, nil
+}
+
+// quality returns the quality of a composition's film.
+func (w *Worker) quality(c roomreel.Composition) roomreel.Quality {
+	return cmp.Or(c.Spec.Quality, w.Options.Encoder)
 }
 
 // filmRequest is what a film is planned by.

@@ -33,7 +33,7 @@ func (w *Worker) estimate(ctx context.Context, film *plan.Plan) (e app.FilmEstim
 	if err != nil {
 		return e, err
 	}
-	cost, ratio := film.Cost(w.Options.Encoder), ratioOf(ratios, w.costKind(film))
+	cost, ratio := film.Cost(), ratioOf(ratios, costKind(&film.Summary))
 	e = app.FilmEstimate{
 		Length: film.Length, Core: scaled(cost.Core, ratio.Core), Size: int64(float64(cost.Size) * ratio.Size),
 		InProgress: load.Compositions, Workers: load.Workers,
@@ -50,15 +50,15 @@ func (w *Worker) estimate(ctx context.Context, film *plan.Plan) (e app.FilmEstim
 
 func scaled(d time.Duration, ratio float64) time.Duration { return time.Duration(float64(d) * ratio) }
 
-// costKind names the kind of films whose ratios correct one another: films of one container and policy.
-func (w *Worker) costKind(film *plan.Plan) string {
+// costKind names the kind of films whose ratios correct one another: films of one container and quality, and copied ones.
+func costKind(film *plan.Summary) string {
 	switch {
 	case film.VideoCopy != nil || film.Frames == 0 && film.AudioCopy != nil:
 		return kindOf(string(film.Format), "copied")
 	case film.Frames == 0:
 		return kindOf(string(film.Format), "audio")
 	}
-	return kindOf(string(film.Format), w.Options.Encoder)
+	return kindOf(string(film.Format), film.Quality)
 }
 
 func kindOf(format string, policy plan.Policy) string {
@@ -89,13 +89,13 @@ func (w *Worker) expected(ctx context.Context, film *plan.Plan) store.Cost {
 		w.Log.Warn("what a composition will cost is not known", "err", err)
 		return store.Cost{}
 	}
-	cost := film.Cost(w.Options.Encoder)
+	cost := film.Cost()
 	return store.Cost{Core: cost.Core, Wall: scaled(e.Wall, 1/e.WallRatio), Size: cost.Size}
 }
 
 // noteCost compares what a film took with what was expected, for the estimates of others. An error costs the estimates only.
 func (w *Worker) noteCost(ctx context.Context, film *plan.Summary, expected, took store.Cost) {
-	kind := w.costKind(&plan.Plan{Summary: *film})
+	kind := costKind(film)
 	if err := w.Store.NoteCost(ctx, kind, expected, took); err != nil && ctx.Err() == nil {
 		w.Log.Warn("what a composition took is not noted", "err", err)
 	}

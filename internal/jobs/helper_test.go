@@ -118,7 +118,7 @@ func (w *world) worker(t *testing.T, change func(*queue.Config, *Config)) *Worke
 	settings := queue.Config{Store: w.store, Log: log, Role: "all", Alone: true, Renders: 2}
 	config := Config{
 		Store: w.store, App: w.app, Media: w.media, Working: w.working, Sender: sender, Log: log, Scratch: w.beside("films"),
-		Render: render.Command{Path: w.beside("child"), Mode: sandbox.Off}, Options: options, DeliverFor: time.Hour,
+		Render: render.Command{Path: w.beside("child"), Mode: sandbox.Off}, Encoders: []string{"av1", "h264", "vp8"}, Options: options, DeliverFor: time.Hour,
 	}
 	if change != nil {
 		change(&settings, &config)

@@ -35,6 +35,7 @@ type Config struct {
 	OpenBucket func(url, accessKey, secret string) (blob.Store, error) // a customer's bucket
 	Sender     *webhook.Sender
 	Render     render.Command
+	Encoders   []string // kinds of video encoders that Render has
 	Options    plan.Options
 	Scratch    string // folder for films while they are joined; each node has its own folder in it
 	Log        *slog.Logger

@@ -129,3 +129,43 @@ func TestComposition_FailsPastTheLimits(t *testing.T) {
 		}
 	})
 }
+
+// A worker leaves a film to a worker that has the plan's video encoder, because its segments come from one kind of encoder.
+func TestRenderTask_WaitsForAWorkerWithThePlansEncoder(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r := w.worker(t, nil)
+		sid := w.planned(t, r)
+		job := queue.Job{Job: store.Job{SID: string(sid), Number: videoTask}}
+		ref, err := w.store.PlanRef(t.Context(), sid)
+		check(t, err)
+		if ref.Encoder != "h264" && ref.Encoder != "vp8" {
+			t.Errorf("the plan needs the encoder %q", ref.Encoder)
+		}
+		w.exec(t, `UPDATE composition_plan SET encoder = 'h264_vaapi' WHERE composition_sid = $1`, sid)
+		if _, snoozed := queue.Snoozed(r.renderTask(t.Context(), job)); !snoozed {
+			t.Error("a task for another encoder is not left to another worker")
+		}
+		other := w.worker(t, func(_ *queue.Config, c *Config) { c.Encoders = []string{"h264_vaapi"} })
+		check(t, other.renderTask(t.Context(), job))
+	})
+}
+
+// A film that no running worker can encode fails with a sentence.
+func TestPlan_FailsWhenNoWorkerHasTheEncoder(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		r := w.worker(t, nil)
+		room := w.room(t, "")
+		w.complete(t, room)
+		film := everyone
+		quality := roomreel.QualitySmall
+		film.Quality = &quality
+		sid := w.compose(t, room, film)
+		check(t, w.store.Heartbeat(t.Context(), store.Node{ID: "other", Role: "worker", Encoders: []string{"h264", "vp8"}}))
+		check(t, r.ofComposition(r.plan)(t.Context(), queue.Job{Job: store.Job{SID: string(sid)}}))
+		c, err := w.store.CompositionBySID(t.Context(), sid)
+		check(t, err)
+		if want := "small needs the video encoder av1, and no running worker has it"; c.Status != roomreel.CompositionFailed || c.Failure.Message != want {
+			t.Errorf("%s: %+v, want %q", c.Status, c.Failure, want)
+		}
+	})
+}

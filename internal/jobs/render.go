@@ -21,7 +21,7 @@ const (
 	timeSlice    = 30 * time.Second // after which a video task makes room for others that wait
 	maxTimeSlice = time.Hour        // after which it makes room in any case
 
-	// declineRetry is when a worker looks again at a job that is for another version of the program.
+	// declineRetry is when a worker looks again at a job that is for another version of the program, or for another video encoder.
 	declineRetry = 15 * time.Second
 )
 
@@ -89,6 +89,10 @@ func (w *Worker) acquire(ctx context.Context, job queue.Job) (*task, error) {
 	ref, err := w.Store.PlanRef(ctx, sid)
 	if err == nil {
 		err = w.decline(ref, sid)
+	}
+	if err == nil && ref.Encoder != "" && !slices.Contains(w.Encoders, ref.Encoder) {
+		w.Log.Warn("a composition waits for a worker with another video encoder", "composition", sid, "encoder", ref.Encoder, "known_encoders", w.Encoders)
+		err = queue.Snooze(declineRetry)
 	}
 	if err != nil {
 		return nil, err

@@ -28,7 +28,9 @@ func (w *Worker) Still(ctx context.Context, c roomreel.Composition, at time.Dura
 	if err != nil {
 		return still.Frame{}, err
 	}
-	film, err := plan.NewStill(of.Request, of.tracks, of.index, w.Options, at)
+	options := w.Options
+	options.Encoder = w.quality(c)
+	film, err := plan.NewStill(of.Request, of.tracks, of.index, options, at)
 	if err != nil {
 		return still.Frame{}, err
 	}

@@ -5,10 +5,16 @@
 // nothing.
 package layout
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Size is a width and height in pixels.
 type Size struct{ W, H int }
+
+// String writes a size as WIDTHxHEIGHT.
+func (s Size) String() string { return fmt.Sprintf("%dx%d", s.W, s.H) }
 
 // Rect is a rectangle in pixels, counted from the top left.
 type Rect struct{ X, Y, W, H int }

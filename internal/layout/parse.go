@@ -189,37 +189,40 @@ func shorten(text string) string {
 	return text
 }
 
-// Limits of a film's size, in pixels.
+const minSide = 16 // pixels
+
+// The sizes of films. Each side may be as long as the longer side of the largest size, and both together may have as many pixels.
 //
-// Source: twilio.com/docs/video/api/compositions-resource, parameter Resolution.
-const (
-	minSide = 16
-	maxSide = 1280
-	maxArea = 921600
+// Source of Twilio: twilio.com/docs/video/api/compositions-resource, parameter Resolution.
+var (
+	Largest = Size{4096, 2304} // what decoders and encoders take: media.MaxFrameSide and media.MaxFramePixels
+	Twilio  = Size{1280, 720}
 )
 
 // DefaultResolution is the resolution of a request without one.
 const DefaultResolution = "640x480"
 
-// ParseResolution reads WIDTHxHEIGHT, such as 1280x720. The error is a *roomreel.Error that names Resolution.
-func ParseResolution(text string) (Size, error) {
+// ParseResolution reads WIDTHxHEIGHT, such as 1280x720, of at most the largest size. The error is a *roomreel.Error that names
+// Resolution.
+func ParseResolution(text string, largest Size) (Size, error) {
+	most := max(largest.W, largest.H)
 	w, h, found := strings.Cut(text, "x")
-	width, okW := side(w)
-	height, okH := side(h)
+	width, okW := side(w, most)
+	height, okH := side(h, most)
 	if !found || !okW || !okH {
-		return Size{}, roomreel.InvalidParam("Resolution", "must be WIDTHxHEIGHT in pixels, such as 640x480, each between %d and %d", minSide, maxSide)
+		return Size{}, roomreel.InvalidParam("Resolution", "must be WIDTHxHEIGHT in pixels, such as 640x480, each between %d and %d", minSide, most)
 	}
-	if width*height > maxArea {
-		return Size{}, roomreel.InvalidParam("Resolution", "%dx%d has %d pixels; at most %d (1280x720) are possible", width, height, width*height, maxArea)
+	if pixels := largest.W * largest.H; width*height > pixels {
+		return Size{}, roomreel.InvalidParam("Resolution", "%dx%d has %d pixels; at most %d (%v) are possible", width, height, width*height, pixels, largest)
 	}
 	return Size{width, height}, nil
 }
 
 // side reads the width or height of a resolution: decimal digits without sign or leading zero.
-func side(text string) (int, bool) {
+func side(text string, most int) (int, bool) {
 	if len(text) == 0 || len(text) > 4 || text[0] < '1' || text[0] > '9' {
 		return 0, false
 	}
 	n, err := strconv.Atoi(text)
-	return n, err == nil && n >= minSide && n <= maxSide
+	return n, err == nil && n >= minSide && n <= most
 }

@@ -146,19 +146,47 @@ func TestParse_TakesTheLimits(t *testing.T) {
 }
 
 func TestParseResolution(t *testing.T) {
-	for text, want := range map[string]Size{"640x480": {640, 480}, "1280x720": {1280, 720}, "720x1280": {720, 1280}, "16x16": {16, 16}, "641x481": {641, 481}, "960x960": {960, 960}} {
-		if got, err := ParseResolution(text); err != nil || got != want {
-			t.Errorf("%s: %v, %v", text, got, err)
+	for _, c := range []struct {
+		text    string
+		largest Size
+		want    Size
+	}{
+		{"640x480", Twilio, Size{640, 480}},
+		{"1280x720", Twilio, Size{1280, 720}},
+		{"720x1280", Twilio, Size{720, 1280}},
+		{"16x16", Twilio, Size{16, 16}},
+		{"641x481", Twilio, Size{641, 481}},
+		{"960x960", Twilio, Size{960, 960}},
+		{"1920x1080", Size{1920, 1080}, Size{1920, 1080}},
+		{"1080x1920", Size{1920, 1080}, Size{1080, 1920}},
+		{"3840x2160", Size{3840, 2160}, Size{3840, 2160}},
+		{"4096x2304", Largest, Size{4096, 2304}},
+		{"2304x4096", Largest, Size{2304, 4096}},
+	} {
+		if got, err := ParseResolution(c.text, c.largest); err != nil || got != c.want {
+			t.Errorf("%s of %v: %v, %v", c.text, c.largest, got, err)
 		}
 	}
-	for _, text := range []string{
-		"", "x", "640", "640x", "x480", "640X480", "640*480", "15x480", "640x15", "1281x16", "1280x721", "961x960",
-		"1920x1080", "-640x480", "+640x480", "0640x480", "640x480x2", " 640x480", "640x480 ", "6e2x480", "640.0x480", "99999999999999999999x480",
+	for largest, texts := range map[Size][]string{
+		Twilio: {
+			"", "x", "640", "640x", "x480", "640X480", "640*480", "15x480", "640x15", "1281x16", "1280x721", "961x960",
+			"1920x1080", "-640x480", "+640x480", "0640x480", "640x480x2", " 640x480", "640x480 ", "6e2x480", "640.0x480", "99999999999999999999x480",
+		},
+		{1920, 1080}: {"1921x16", "16x1921", "1920x1082", "1440x1441", "3840x2160"},
+		Largest:      {"4098x16", "4096x2306", "9999x9999", "10000x16"},
 	} {
-		size, err := ParseResolution(text)
-		var e *roomreel.Error
-		if !errors.As(err, &e) || e.Param != "Resolution" || e.Code != roomreel.Invalid {
-			t.Errorf("%q: %v, %v; want an error about Resolution", text, size, err)
+		for _, text := range texts {
+			size, err := ParseResolution(text, largest)
+			var e *roomreel.Error
+			if !errors.As(err, &e) || e.Param != "Resolution" || e.Code != roomreel.Invalid {
+				t.Errorf("%q of %v: %v, %v; want an error about Resolution", text, largest, size, err)
+			}
+		}
+	}
+	// The error says what would be possible.
+	for text, bound := range map[string]string{"1921x16": "1920", "1920x1082": "2073600 (1920x1080)"} {
+		if _, err := ParseResolution(text, Size{1920, 1080}); !strings.Contains(err.Error(), bound) {
+			t.Errorf("%s: %v does not name the bound %s", text, err, bound)
 		}
 	}
 }

@@ -39,7 +39,7 @@ func TestPlace_Golden(t *testing.T) {
 				}
 				return strings.TrimSpace(string(parts[name].Data))
 			}
-			size, err := ParseResolution(text("resolution"))
+			size, err := ParseResolution(text("resolution"), Largest)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +85,7 @@ func describe(l Layout, sources []Source) string {
 
 // someLayout draws a valid layout of up to three regions, and its canvas.
 func someLayout(t *rapid.T) Layout {
-	l := Layout{Canvas: Size{rapid.IntRange(16, 1280).Draw(t, "w"), rapid.IntRange(16, 720).Draw(t, "h")}}
+	l := Layout{Canvas: Size{rapid.IntRange(16, Largest.W).Draw(t, "w"), rapid.IntRange(16, Largest.H).Draw(t, "h")}}
 	for i := range rapid.IntRange(0, 3).Draw(t, "regions") {
 		r := Region{
 			Name:          fmt.Sprint("r", i),

@@ -17,7 +17,7 @@ type Film struct {
 // FilmTrack is one track of a film.
 type FilmTrack struct {
 	Video          bool
-	Codec          string // h264, vp8, aac, opus, or the container's name of another one
+	Codec          string // h264, vp8, av1, aac, opus, or the container's name of another one
 	Width, Height  int    // video: pixels
 	Rate, Channels int    // audio: samples per second
 	Scale          int64  // stamps are in units of 1/Scale seconds

@@ -16,8 +16,8 @@ type Muxer interface {
 // frame that is presented first: that is shown at film time Start. Of what audio samples decode to, players skip Delay
 // ticks and then play Length ticks, from film time Start on.
 type OutputTrack struct {
-	Codec            string // h264, vp8, aac, opus
-	Private          []byte // h264: Annex B SPS and PPS; aac: AudioSpecificConfig; opus: OpusHead; vp8: empty
+	Codec            string // h264, vp8, av1, aac, opus
+	Private          []byte // h264: Annex B SPS and PPS; av1: sequence header OBU; aac: AudioSpecificConfig; opus: OpusHead; vp8: empty
 	Width, Height    int    // video: pixels
 	Colour           Colour // video: what its samples mean; without it players guess
 	Rate, Channels   int    // audio: samples per second
@@ -27,7 +27,8 @@ type OutputTrack struct {
 	Length           int64  // ticks that are seen or heard after Delay
 	Samples          []OutputSample
 
-	// Open returns the payloads of all samples back to back, in the order of Samples. h264 payloads are Annex B.
+	// Open returns the payloads of all samples back to back, in the order of Samples. h264 payloads are Annex B, av1 payloads
+	// temporal units without their delimiters.
 	// It may be called more than once, one reader after the other: mp4 reads h264 once more beforehand, to learn sizes.
 	Open func() (io.ReadCloser, error)
 }
@@ -41,4 +42,4 @@ type OutputSample struct {
 }
 
 // Video says whether the track is video.
-func (t *OutputTrack) Video() bool { return t.Codec == "h264" || t.Codec == "vp8" }
+func (t *OutputTrack) Video() bool { return t.Codec == "h264" || t.Codec == "vp8" || t.Codec == "av1" }

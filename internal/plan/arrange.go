@@ -21,9 +21,9 @@ type Request struct {
 	Trim          bool
 }
 
-// ParseRequest reads the request that a composition's row holds.
+// ParseRequest reads the request that a composition's row holds. Package app checked it when it came.
 func ParseRequest(spec roomreel.FilmSpec) (Request, error) {
-	size, err := layout.ParseResolution(spec.Resolution)
+	size, err := layout.ParseResolution(spec.Resolution, layout.Largest)
 	if err != nil {
 		return Request{}, err
 	}

@@ -75,6 +75,9 @@ func (v *videoPlanner) refuseVideo(placements []layout.Placement) (string, error
 	if v.opts.NoCopy != "" {
 		return v.opts.NoCopy, nil
 	}
+	if want := copied[v.Format][roomreel.Video]; v.VideoEncoder.Codec != want {
+		return fmt.Sprintf("a film of the quality %s has %s", v.Quality, v.VideoEncoder.Codec), nil
+	}
 	if len(placements) != 1 {
 		return fmt.Sprintf("recordings are shown in %d places", len(placements)), nil
 	}

@@ -61,10 +61,10 @@ const (
 	leastOfBitrate, mostOfBitrate, mostlyDrawn = 0.43, 1.05, 0.75
 )
 
-// Cost returns what the film is expected to cost when it is encoded by a policy. The bytes of what is copied are not in it.
-func (p *Plan) Cost(policy Policy) Cost {
+// Cost returns what the film is expected to cost. The bytes of what is copied are not in it.
+func (p *Plan) Cost() Cost {
 	core, longest, size := 0.0, 0.0, 0.0
-	of := videoCosts[p.VideoEncoder.Codec][policy]
+	of := videoCosts[p.VideoEncoder.Codec][p.Quality]
 	for i := range p.Video {
 		task := &p.Video[i]
 		if task.Copy != nil {

@@ -7,25 +7,51 @@ import (
 	"roomreel/internal/render/protocol"
 )
 
-// Policy is a point between speed and size.
-type Policy string
+// Policy chooses encoders and their settings.
+type Policy = roomreel.Quality
 
 const (
-	Draft    Policy = "draft"    // quickest
-	Standard Policy = "standard" // the default
-	Archive  Policy = "archive"  // smallest for its quality
+	Draft    = roomreel.QualityDraft
+	Standard = roomreel.QualityStandard
+	Archive  = roomreel.QualityArchive
+	Small    = roomreel.QualitySmall
 )
 
-// keyframeSeconds bounds how far a player has to seek, and how long a chunk's first frame is the only entry point.
-const keyframeSeconds = 4
+// SmallCodec is the codec of Small, in both containers.
+const SmallCodec = "av1"
 
-// videoEncoder returns what encodes the video of a film.
-func (p Policy) videoEncoder(format roomreel.Format, canvas layout.Size, fps int) protocol.Encoder {
+// smallestAV1 is the shortest side that SVT-AV1 takes, in pixels.
+const smallestAV1 = 64
+
+// CheckQuality refuses a film that is too small for its quality. The error is a *roomreel.Error that names Resolution.
+func CheckQuality(p Policy, size layout.Size) error {
+	if p == Small && min(size.W, size.H) < smallestAV1 {
+		return roomreel.InvalidParam("Resolution", "%v is too small for the quality small, which needs at least %d pixels on each side", size, smallestAV1)
+	}
+	return nil
+}
+
+// keyframeSeconds bounds how far a player has to seek, and how long a chunk's first frame is the only entry point. Small films
+// are kept more than they are played, and keyframes are most of what a quiet room costs.
+const (
+	keyframeSeconds      = 4
+	smallKeyframeSeconds = 10
+)
+
+// videoEncoder returns what encodes the video of a film. A device encodes H.264 of Draft and Standard. Archive and Small are for looks and
+// size, in which encoders of hardware are worse, and no usual hardware has VP8.
+func videoEncoder(p Policy, device string, format roomreel.Format, canvas layout.Size, fps int) protocol.Encoder {
 	video := protocol.Encoder{Codec: "vp8", Options: vp8[p], Bitrate: vp8Bitrate(canvas, fps)}
 	if format == roomreel.MP4 {
 		video = protocol.Encoder{Codec: "h264", Options: x264[p]}
 	}
 	video.GOP = keyframeSeconds * fps
+	if p == Small {
+		video = protocol.Encoder{Codec: SmallCodec, Options: svtav1, GOP: smallKeyframeSeconds * fps}
+	}
+	if options := devices[device]; options != nil && video.Codec == "h264" && (p == Draft || p == Standard) {
+		video.Device, video.Options = device, options
+	}
 	video.Threads = 1
 	return video
 }
@@ -44,11 +70,11 @@ func audioEncoder(format roomreel.Format, channels int) protocol.Encoder {
 	return audio
 }
 
-// colour returns what the samples of a film mean: BT.709 from 1280 columns or 720 rows on, else BT.601. Where films do not say it,
+// colour returns what the samples of a film of the given codec mean: BT.709 from 1280 columns or 720 rows on, else BT.601. Where films do not say it,
 // Chromium and Firefox expect BT.709 from 720 rows on, and mpv also from 1280 columns on. VP8 has BT.601 only (RFC 6386, 9.2), and
 // players that use libavcodec know no other, whatever the container says.
-func colour(format roomreel.Format, canvas layout.Size) media.Colour {
-	if format == roomreel.MP4 && (canvas.W >= 1280 || canvas.H >= 720) {
+func colour(codec string, canvas layout.Size) media.Colour {
+	if codec != "vp8" && (canvas.W >= 1280 || canvas.H >= 720) {
 		return media.BT709
 	}
 	return media.BT601
@@ -77,6 +103,15 @@ var (
 		Standard: {"deadline": "realtime", "cpu-used": "-6", "static-thresh": "300", "qmax": "40"},
 		Archive:  {"deadline": "good", "cpu-used": "2"},
 	}
+
+	// Nothing was measured on hardware: these are the constant quality that is nearest to Standard.
+	devices = map[string]map[string]string{
+		"vaapi": {"rc_mode": "CQP", "qp": "26"},
+		"nvenc": {"preset": "p4", "rc": "vbr", "cq": "26"},
+	}
+
+	// lp is how many threads SVT-AV1 has for each of its stages.
+	svtav1 = map[string]string{"preset": "8", "crf": "40", "svtav1-params": "lp=1"}
 )
 
 const sevenBs = "bframes=7:b-adapt=0:weightb=0:weightp=0:scenecut=0"

@@ -29,7 +29,8 @@ import (
 //	   tracks have parts, each with headers of its own
 //	4  packets of recordings may be copied into the film (Copy): frames then have times of their own; a film of mono
 //	   recordings is mono: the audio encoders say how many channels, before films were stereo;
-//	   encoders whose streams allow it repeat frames that show the same, and have a parameter set more for that
+//	   encoders whose streams allow it repeat frames that show the same, and have a parameter set more for that;
+//	   video may be av1, and an encoder may have a device
 const (
 	Version = 4
 	oldest  = 1

@@ -30,6 +30,7 @@ type Options struct {
 	Parallel int           // how many video tasks may be rendered at once
 	Hold     time.Duration // how long the last frame of a camera that is off stays; 0: until it is on again
 	Encoder  Policy
+	Device   string // hardware that encodes what it can: vaapi or nvenc; "" for none
 	Limits   roomreel.FilmLimits
 	NoCopy   string // why no packets of recordings are copied; "" when they are where that can be
 
@@ -69,6 +70,7 @@ type Summary struct {
 	Tracks       []TrackSummary // the room's recordings, in the order they were given
 	VideoEncoder protocol.Encoder
 	AudioEncoder protocol.Encoder
+	Quality      roomreel.Quality `json:",omitempty"`
 
 	// What is copied of recordings, and not encoded; nil for nothing. Then VideoEncoded and AudioEncoded say why. Plans of
 	// earlier versions of the program copy nothing and say nothing.
@@ -81,6 +83,14 @@ type Summary struct {
 	// program have none.
 	Places        []Place `json:",omitempty"`
 	PlacesOmitted int     `json:",omitempty"`
+}
+
+// EncoderKind is the kind of encoder that all segments of the video come from; "" when there is no video.
+func (s *Summary) EncoderKind() string {
+	if s.Frames == 0 {
+		return ""
+	}
+	return s.VideoEncoder.Kind()
 }
 
 // MaxParts bounds TrackSummary.Parts.
@@ -198,6 +208,9 @@ type AudioTrack struct {
 
 // New plans the film that req asks for. The error is that of Arrange, or of indexes. One index is read at a time.
 func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, error) {
+	if err := CheckQuality(opts.Encoder, req.Size); err != nil {
+		return nil, err
+	}
 	opts.Limits = opts.Limits.WithDefaults()
 	indexes = openedOnce(indexes)
 	arranged, err := Arrange(req, tracks, opts)
@@ -206,10 +219,10 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 	}
 	p := &Plan{Summary: Summary{
 		Format: req.Format, Canvas: arranged.Canvas, FPS: opts.FPS, Length: arranged.Length, Intervals: arranged.Intervals,
-		Tracks: make([]TrackSummary, len(tracks)),
+		Tracks: make([]TrackSummary, len(tracks)), Quality: opts.Encoder,
 	}}
-	p.Colour = colour(req.Format, p.Canvas)
-	p.VideoEncoder, p.AudioEncoder = opts.Encoder.videoEncoder(req.Format, p.Canvas, opts.FPS), audioEncoder(req.Format, 2)
+	p.VideoEncoder, p.AudioEncoder = videoEncoder(opts.Encoder, opts.Device, req.Format, p.Canvas, opts.FPS), audioEncoder(req.Format, 2)
+	p.Colour = colour(p.VideoEncoder.Codec, p.Canvas)
 	for i, t := range tracks {
 		x, err := indexes(i)
 		if err != nil {

@@ -75,7 +75,7 @@ func parseRequest(t *testing.T, text, layoutText string) (Request, Options) {
 		var err error
 		switch key {
 		case "size":
-			req.Size, err = layout.ParseResolution(value)
+			req.Size, err = layout.ParseResolution(value, layout.Largest)
 		case "format":
 			req.Format = roomreel.Format(value)
 		case "trim":
@@ -298,20 +298,54 @@ func TestPlaces_AreInTheOrderOfTimeAndBounded(t *testing.T) {
 
 func TestColour_IsThatOfTheCanvas(t *testing.T) {
 	for _, test := range []struct {
-		format roomreel.Format
+		codec  string
 		canvas layout.Size
 		want   media.Colour
 	}{
-		{roomreel.MP4, layout.Size{W: 640, H: 480}, media.BT601},
-		{roomreel.MP4, layout.Size{W: 1278, H: 718}, media.BT601},
-		{roomreel.MP4, layout.Size{W: 1280, H: 360}, media.BT709},
-		{roomreel.MP4, layout.Size{W: 960, H: 720}, media.BT709},
-		{roomreel.MP4, layout.Size{W: 720, H: 1280}, media.BT709},
-		{roomreel.WebM, layout.Size{W: 640, H: 480}, media.BT601},
-		{roomreel.WebM, layout.Size{W: 1920, H: 1080}, media.BT601},
+		{"h264", layout.Size{W: 640, H: 480}, media.BT601},
+		{"h264", layout.Size{W: 1278, H: 718}, media.BT601},
+		{"h264", layout.Size{W: 1280, H: 360}, media.BT709},
+		{"h264", layout.Size{W: 960, H: 720}, media.BT709},
+		{"h264", layout.Size{W: 720, H: 1280}, media.BT709},
+		{"h264", layout.Size{W: 3840, H: 2160}, media.BT709},
+		{"av1", layout.Size{W: 640, H: 480}, media.BT601},
+		{"av1", layout.Size{W: 1920, H: 1080}, media.BT709},
+		{"vp8", layout.Size{W: 640, H: 480}, media.BT601},
+		{"vp8", layout.Size{W: 1920, H: 1080}, media.BT601},
 	} {
-		if got := colour(test.format, test.canvas); got != test.want {
-			t.Errorf("%s of %v is %+v, want %+v", test.format, test.canvas, got, test.want)
+		if got := colour(test.codec, test.canvas); got != test.want {
+			t.Errorf("%s of %v is %+v, want %+v", test.codec, test.canvas, got, test.want)
+		}
+	}
+}
+
+// A film may be as large as what decoders and encoders take.
+func TestLargest_IsTheLimitOfTheCodecs(t *testing.T) {
+	if l := layout.Largest; l.W != media.MaxFrameSide || l.W*l.H != media.MaxFramePixels {
+		t.Errorf("films have up to %v, frames %d on a side and %d pixels", l, media.MaxFrameSide, media.MaxFramePixels)
+	}
+}
+
+// A device encodes H.264 of draft and standard. What it does not encode, and every film without a device, is encoded in software.
+func TestEncoders_OfADevice(t *testing.T) {
+	for _, test := range []struct {
+		policy Policy
+		format roomreel.Format
+		device string
+		want   string
+	}{
+		{Standard, roomreel.MP4, "", "h264"},
+		{Standard, roomreel.MP4, "vaapi", "h264_vaapi"},
+		{Draft, roomreel.MP4, "nvenc", "h264_nvenc"},
+		{Archive, roomreel.MP4, "vaapi", "h264"},
+		{Standard, roomreel.WebM, "vaapi", "vp8"},
+		{Small, roomreel.MP4, "vaapi", "av1"},
+		{Small, roomreel.WebM, "", "av1"},
+		{Standard, roomreel.MP4, "abacus", "h264"},
+	} {
+		video := videoEncoder(test.policy, test.device, test.format, layout.Size{W: 640, H: 480}, 25)
+		if video.Kind() != test.want {
+			t.Errorf("%s in %s on %q is encoded by %s, want %s", test.policy, test.format, test.device, video.Kind(), test.want)
 		}
 	}
 }

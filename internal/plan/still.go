@@ -38,8 +38,9 @@ func NewStill(req Request, tracks []Track, indexes Indexes, opts Options, at tim
 	if at < 0 || at >= arranged.Length {
 		return nil, roomreel.InvalidParam("Second", "the film would last %v s; give a time from 0 up to its end", arranged.Length.Seconds())
 	}
+	codec := videoEncoder(opts.Encoder, "", req.Format, arranged.Canvas, opts.FPS).Codec
 	p := &Plan{Summary: Summary{
-		Canvas: arranged.Canvas, Colour: colour(req.Format, arranged.Canvas), FPS: opts.FPS, Length: arranged.Length,
+		Canvas: arranged.Canvas, Colour: colour(codec, arranged.Canvas), FPS: opts.FPS, Length: arranged.Length,
 		Frames: timeline.Frames(arranged.Length, opts.FPS), Tracks: make([]TrackSummary, len(tracks)),
 		VideoEncoder: protocol.Encoder{Codec: protocol.Unencoded},
 	}}

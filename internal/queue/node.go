@@ -25,10 +25,10 @@ const (
 )
 
 // thisNode describes this run of this process. Two runs never share an ID, so that a restarted process rescues its own jobs.
-func thisNode(role, version string) store.Node {
+func thisNode(role, version string, encoders []string) store.Node {
 	host, _ := os.Hostname()
 	id := fmt.Sprintf("%.60s-%d-%s", host, os.Getpid(), rand.Text()[:8])
-	return store.Node{ID: id, Host: host, Role: role, Version: version}
+	return store.Node{ID: id, Host: host, Role: role, Version: version, Encoders: encoders}
 }
 
 // NodeID names this run of this process among all nodes.

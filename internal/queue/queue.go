@@ -66,13 +66,14 @@ func (k Kind) attempts() int {
 
 // Config says how a queue works.
 type Config struct {
-	Store   *store.Store
-	Log     *slog.Logger
-	Version string        // of the program, for the list of nodes
-	Role    string        // api: this process only inserts jobs; worker or all
-	Alone   bool          // no other process shares the database: at start, all running jobs are left from an earlier process
-	Renders int           // how many jobs of class Render run at once; 0 for one a core
-	Grace   time.Duration // how long running jobs may go on after Stop
+	Store    *store.Store
+	Log      *slog.Logger
+	Version  string        // of the program, for the list of nodes
+	Role     string        // api: this process only inserts jobs; worker or all
+	Alone    bool          // no other process shares the database: at start, all running jobs are left from an earlier process
+	Encoders []string      // kinds of video encoders that this process renders with
+	Renders  int           // how many jobs of class Render run at once; 0 for one a core
+	Grace    time.Duration // how long running jobs may go on after Stop
 
 	poll time.Duration // 0 for pollEvery; longer in tests
 }
@@ -110,7 +111,7 @@ func New(config Config) (*Queue, error) {
 	if config.poll == 0 {
 		config.poll = pollEvery(config.Store)
 	}
-	q := &Queue{Config: config, node: thisNode(config.Role, config.Version), kinds: map[string]Kind{}, bell: newBell()}
+	q := &Queue{Config: config, node: thisNode(config.Role, config.Version, config.Encoders), kinds: map[string]Kind{}, bell: newBell()}
 	if q.Works() {
 		q.node.Workers = config.Renders
 	}

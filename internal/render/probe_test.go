@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +39,49 @@ func TestProbe_NothingEscapesFromTheRealChild(t *testing.T) {
 	}
 }
 
+// A device is a named hole: a child opens its files and nothing else, and only when it is configured. /dev/null is the device here.
+func TestProbe_OpensTheFilesOfItsDeviceAlone(t *testing.T) {
+	c := realChild(t)
+	var err error
+	if c.Device, err = protocol.NewDevice("vaapi", "/dev/null", "/dev/not-there"); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Probe(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(r.Opened, []string{"/dev/null"}) {
+		t.Errorf("it opened %v", r.Opened)
+	}
+	if missing := r.Missing(); len(missing) > 0 || len(r.Escapes) > 0 {
+		t.Errorf("missing %v, possible %v", missing, r.Escapes)
+	}
+	// /dev/null is no VA-API, so the child says so, and has its encoders in software only.
+	if r.Lacking == "" || slices.ContainsFunc(r.Encoders, func(kind string) bool { return strings.Contains(kind, "_") }) || !slices.Contains(r.Encoders, "h264") {
+		t.Errorf("encoders %v, lacking %q", r.Encoders, r.Lacking)
+	}
+	// The films of such a child are encoded in software.
+	var film recorder
+	if _, err := Run(t.Context(), c, protocol.Plan{Video: &protocol.VideoPlan{
+		Width: 66, Height: 64, FPS: 25, Encoder: protocol.Encoder{Codec: "av1", GOP: 25, Options: map[string]string{"preset": "10", "svtav1-params": "lp=1"}},
+		Scenes: []protocol.Scene{{}}, Chunks: []protocol.Chunk{{From: 0, To: 25}, {From: 25, To: 26}},
+	}}, packets(0, ""), &film); err != nil || len(film.packets) != 26 {
+		t.Errorf("%d packets, %v", len(film.packets), err)
+	}
+}
+
+func TestNewDevice_RefusesWhatDoesNotFit(t *testing.T) {
+	for _, files := range [][]string{{}, {""}, {"dev/null"}, {"/" + strings.Repeat("a", 96)}, slices.Repeat([]string{"/dev/null"}, 9)} {
+		if _, err := protocol.NewDevice("vaapi", files...); err == nil {
+			t.Errorf("%q is accepted", files)
+		}
+	}
+	d, err := protocol.NewDevice("nvenc", "/dev/nvidia0", "/dev/nvidiactl")
+	if err != nil || d.Kind() != "nvenc" || !slices.Equal(d.Files(), []string{"/dev/nvidia0", "/dev/nvidiactl"}) {
+		t.Errorf("%q %q, %v", d.Kind(), d.Files(), err)
+	}
+}
+
 // This proves that the attempts themselves work.
 func TestProbe_EverythingEscapesWithoutASandbox(t *testing.T) {
 	c := testCommand(t)
@@ -47,7 +91,7 @@ func TestProbe_EverythingEscapesWithoutASandbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"read a file", "write a file", "list a folder", "connect", "make a process", "run a program",
+		"read a file", "open a device", "write a file", "list a folder", "connect", "make a process", "run a program",
 		"signal its parent", "make memory executable", "take a terabyte of memory", "raise its limits",
 	} {
 		if !slices.Contains(r.Escapes, want) {

@@ -136,7 +136,7 @@ func (p *process) release() { p.page.Close() }
 // orders are what a child must know before anything else.
 func (c Command) orders() protocol.Orders {
 	o := protocol.Orders{
-		Confine: c.Mode != sandbox.Off, Require: c.Mode == sandbox.Require, Probe: c.probe, Memory: c.MemoryLimit,
+		Confine: c.Mode != sandbox.Off, Require: c.Mode == sandbox.Require, Probe: c.probe, Memory: c.MemoryLimit, Device: c.Device,
 	}
 	if c.Timeout > 0 {
 		// A second bound behind the parent's own clock. Several threads use processor time at once.

@@ -22,11 +22,12 @@ import (
 
 // Command says which program is the child and what it may use.
 type Command struct {
-	Path         string        // the roomreel-render binary
-	Mode         sandbox.Mode  // how much of the sandbox must be in force; "" means Auto
-	MemoryLimit  int64         // bytes the child may allocate; 0 means DefaultMemoryLimit
-	Timeout      time.Duration // of the whole run; 0 means none but the context's
-	StallTimeout time.Duration // without any progress; 0 means DefaultStallTimeout
+	Path         string          // the roomreel-render binary
+	Mode         sandbox.Mode    // how much of the sandbox must be in force; "" means Auto
+	MemoryLimit  int64           // bytes the child may allocate; 0 means DefaultMemoryLimit
+	Timeout      time.Duration   // of the whole run; 0 means none but the context's
+	StallTimeout time.Duration   // without any progress; 0 means DefaultStallTimeout
+	Device       protocol.Device // hardware that the child may encode with; the zero value is none
 
 	probe bool // try to break out instead of serving
 }

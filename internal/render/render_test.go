@@ -28,7 +28,7 @@ import (
 // TestMain makes this test binary its own child: it is one when it inherits a page.
 func TestMain(m *testing.M) {
 	if page, err := protocol.InheritPage(); err == nil {
-		exit(childMain(page, behave))
+		exit(childMain(page, behave, func(*protocol.Device) ([]string, error) { return nil, nil }))
 	}
 	if len(os.Args) > 1 && os.Args[1] == "parent" {
 		runParent()

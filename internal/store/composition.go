@@ -8,12 +8,12 @@ import (
 	"roomreel/internal/twilio"
 )
 
-const filmColumns = `video_layout, audio_sources, audio_sources_excluded, resolution, format, trim, callback_url, callback_method`
+const filmColumns = `video_layout, audio_sources, audio_sources_excluded, resolution, format, trim, callback_url, callback_method, quality`
 
 func filmArgs(f roomreel.FilmSpec) []any {
 	return []any{
 		f.VideoLayout, text(f.AudioSources), text(f.AudioSourcesExcluded), f.Resolution, f.Format, f.Trim,
-		f.StatusCallback.URL, f.StatusCallback.Method,
+		f.StatusCallback.URL, f.StatusCallback.Method, f.Quality,
 	}
 }
 
@@ -23,7 +23,7 @@ func filmDest(f *roomreel.FilmSpec) []any {
 		fromText{&f.AudioSources},
 		fromText{&f.AudioSourcesExcluded},
 		&f.Resolution, &f.Format, &f.Trim,
-		&f.StatusCallback.URL, &f.StatusCallback.Method,
+		&f.StatusCallback.URL, &f.StatusCallback.Method, &f.Quality,
 	}
 }
 
@@ -65,7 +65,7 @@ func (s *Store) CreateComposition(ctx context.Context, c roomreel.Composition, h
 		args := append(filmArgs(c.Spec), c.SID, c.AccountSID, c.RoomSID, c.HookSID, c.Status, micros(c.Created), 0, 0, 0,
 			0, 0, 0, 0, 0, 0, text(c.Media), text(c.Destination), text(c.Failure), "", 0)
 		if _, err := tx.Exec(ctx, `INSERT INTO composition (`+compositionColumns+`, attempt) VALUES ($1, $2, $3, $4, $5, $6, $7,
-			$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)`, args...); err != nil {
+			$8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)`, args...); err != nil {
 			return err
 		}
 		if hook != nil {

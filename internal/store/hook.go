@@ -32,7 +32,7 @@ func (s *Store) CreateHook(ctx context.Context, h roomreel.Hook) (roomreel.Hook,
 	h.Created = s.now()
 	args := append(filmArgs(h.Spec), h.SID, h.AccountSID, h.FriendlyName, h.Enabled, micros(h.Created), 0, strings.ToLower(h.FriendlyName))
 	_, err := s.read().Exec(ctx, `INSERT INTO hook (`+hookColumns+`, friendly_lower)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`, args...)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`, args...)
 	return h, nameTaken(err)
 }
 
@@ -41,8 +41,8 @@ func (s *Store) UpdateHook(ctx context.Context, h roomreel.Hook) (roomreel.Hook,
 	h.Updated = s.now()
 	args := append(filmArgs(h.Spec), h.AccountSID, h.SID, h.FriendlyName, strings.ToLower(h.FriendlyName), h.Enabled, micros(h.Updated))
 	err := s.read().QueryRow(ctx, `UPDATE hook SET video_layout = $1, audio_sources = $2, audio_sources_excluded = $3,
-		resolution = $4, format = $5, trim = $6, callback_url = $7, callback_method = $8, friendly_name = $11,
-		friendly_lower = $12, enabled = $13, updated = $14 WHERE account_sid = $9 AND sid = $10 RETURNING created`, args...).
+		resolution = $4, format = $5, trim = $6, callback_url = $7, callback_method = $8, quality = $9, friendly_name = $12,
+		friendly_lower = $13, enabled = $14, updated = $15 WHERE account_sid = $10 AND sid = $11 RETURNING created`, args...).
 		Scan(instant{&h.Created})
 	if isNoRow(err) {
 		return roomreel.Hook{}, notFound("composition hook", string(h.SID))

@@ -38,7 +38,8 @@ type PlanRef struct {
 	Size     int64  // bytes
 	Version  int
 	Checksum string
-	Expected Cost // set by who saves the plan; ExpectedCost reads it
+	Expected Cost   // set by who saves the plan; ExpectedCost reads it
+	Encoder  string // kind of the video's encoder, protocol.Encoder.Kind; "" without video, or when an earlier version of the program planned
 }
 
 // CompositionPlan is what a composition in progress has to do and what of it is done.
@@ -118,8 +119,8 @@ func (s *Store) SavePlan(ctx context.Context, sid roomreel.CompositionSID, attem
 			return err
 		}
 		if _, err := tx.Exec(ctx, `INSERT INTO composition_plan (composition_sid, object_key, size, version, checksum, video_header, film,
-			core_time, wall_time, film_size) VALUES ($1, $2, $3, $4, $5, '', '', $6, $7, $8)`, sid, plan.Key, plan.Size, plan.Version, plan.Checksum,
-			int64(plan.Expected.Core), int64(plan.Expected.Wall), plan.Expected.Size); err != nil {
+			core_time, wall_time, film_size, encoder) VALUES ($1, $2, $3, $4, $5, '', '', $6, $7, $8, $9)`, sid, plan.Key, plan.Size, plan.Version, plan.Checksum,
+			int64(plan.Expected.Core), int64(plan.Expected.Wall), plan.Expected.Size, plan.Encoder); err != nil {
 			return err
 		}
 		var taskRows, chunkRows [][]any
@@ -239,8 +240,8 @@ func (s *Store) PlanRef(ctx context.Context, sid roomreel.CompositionSID) (PlanR
 }
 
 func planRef(ctx context.Context, q querier, sid roomreel.CompositionSID) (ref PlanRef, err error) {
-	err = q.QueryRow(ctx, `SELECT object_key, size, version, checksum FROM composition_plan WHERE composition_sid = $1`, sid).
-		Scan(&ref.Key, &ref.Size, &ref.Version, &ref.Checksum)
+	err = q.QueryRow(ctx, `SELECT object_key, size, version, checksum, encoder FROM composition_plan WHERE composition_sid = $1`, sid).
+		Scan(&ref.Key, &ref.Size, &ref.Version, &ref.Checksum, &ref.Encoder)
 	if isNoRow(err) {
 		err = ErrLeaseLost
 	}

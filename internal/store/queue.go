@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -47,15 +49,19 @@ type Node struct {
 	Role    string // api, worker or all
 	Version string // of the program
 	Workers int    // render jobs that it runs at once; 0 of the role api
+
+	// Encoders are the kinds of video encoders that the node renders with; none when it renders nothing.
+	Encoders []string
+
 	Started time.Time
 	Silence time.Duration // since its last heartbeat, by the database's clock
 }
 
 // Heartbeat adds a node, or notes that it still lives. The time is the database's, so that the clocks of nodes do not matter.
 func (s *Store) Heartbeat(ctx context.Context, n Node) error {
-	_, err := s.read().Exec(ctx, `INSERT INTO node (id, host, role, version, workers, started, heartbeat)
-		VALUES ($1, $2, $3, $4, $5, `+s.clockNow+`, `+s.clockNow+`)
-		ON CONFLICT (id) DO UPDATE SET heartbeat = excluded.heartbeat`, n.ID, n.Host, n.Role, n.Version, n.Workers)
+	_, err := s.read().Exec(ctx, `INSERT INTO node (id, host, role, version, workers, encoders, started, heartbeat)
+		VALUES ($1, $2, $3, $4, $5, $6, `+s.clockNow+`, `+s.clockNow+`)
+		ON CONFLICT (id) DO UPDATE SET heartbeat = excluded.heartbeat`, n.ID, n.Host, n.Role, n.Version, n.Workers, strings.Join(n.Encoders, " "))
 	return err
 }
 
@@ -63,10 +69,26 @@ func (s *Store) Heartbeat(ctx context.Context, n Node) error {
 func (s *Store) Nodes(ctx context.Context) ([]Node, error) {
 	return collect(ctx, s.read(), func(row scanner) (n Node, err error) {
 		var silence int64
-		err = row.Scan(&n.ID, &n.Host, &n.Role, &n.Version, &n.Workers, instant{&n.Started}, &silence)
+		var encoders string
+		err = row.Scan(&n.ID, &n.Host, &n.Role, &n.Version, &n.Workers, &encoders, instant{&n.Started}, &silence)
+		n.Encoders = strings.Fields(encoders)
 		n.Silence = time.Duration(silence) * time.Microsecond
 		return n, err
-	}, `SELECT id, host, role, version, workers, started, `+s.clockNow+` - heartbeat FROM node ORDER BY started, id`)
+	}, `SELECT id, host, role, version, workers, encoders, started, `+s.clockNow+` - heartbeat FROM node ORDER BY started, id`)
+}
+
+// CanEncode reports whether a node renders with video encoders of the kind. It reports true when no node renders anything just now:
+// one that comes may have it.
+func (s *Store) CanEncode(ctx context.Context, kind string) (bool, error) {
+	nodes, err := s.Nodes(ctx)
+	some := false
+	for _, n := range nodes {
+		if slices.Contains(n.Encoders, kind) {
+			return true, err
+		}
+		some = some || len(n.Encoders) > 0
+	}
+	return !some, err
 }
 
 // RemoveNode removes a node that stopped or died. Its leases are free.

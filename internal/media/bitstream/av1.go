@@ -1,10 +1,14 @@
 package bitstream
 
-import "math/bits"
+import (
+	"errors"
+	"math/bits"
+)
 
 // OBU types. Source: AV1 Bitstream & Decoding Process Specification, 6.2.2.
 const (
 	obuSequenceHeader = 1
+	obuDelimiter      = 2
 	obuFrameHeader    = 3
 	obuFrame          = 6
 )
@@ -21,6 +25,32 @@ func ParseAV1(private []byte) *AV1 {
 		a.Inspect(private[header:])
 	}
 	return a
+}
+
+// AV1Record returns the av1C record of an encoder's sequence header OBU, which is a track's private data in MP4 and Matroska. The header
+// must be of 8 bits and the main profile, as those of films are. Source: AV1 Codec ISO Media File Format Binding, 2.3.
+func AV1Record(header []byte) ([]byte, error) {
+	const sized = obuSequenceHeader<<3 | 2 // an OBU with a size, which has one byte
+	if len(header) < 2 || header[0] != sized || int(header[1]) != len(header)-2 {
+		return nil, errors.New("it has no AV1 sequence header, or a damaged one")
+	}
+	s := parseSequence(header[2:])
+	if !s.known || s.profile != 0 || s.deep || s.mono {
+		return nil, errors.New("its AV1 sequence header is not one of 8 bits and the main profile")
+	}
+	const marker, halved = 0x81, 0b11 << 2 // version 1; chroma has half as many columns and rows
+	return append([]byte{marker, s.level, s.tier<<7 | halved | s.position, 0}, header...), nil
+}
+
+// TrimDelimiter cuts the delimiter off the front of a temporal unit: containers say themselves where units begin.
+func TrimDelimiter(b []byte) []byte {
+	if len(b) == 0 {
+		return b
+	}
+	if kind, _, rest := cutOBU(b); kind == obuDelimiter {
+		return rest
+	}
+	return b
 }
 
 // Config reports whether a sequence header was seen.
@@ -118,6 +148,11 @@ type sequence struct {
 	orderBits      int
 	screenTools    uint32 // 0, 1 or choose
 	integerVectors uint32
+
+	profile     uint32
+	level, tier byte // of the first operating point
+	deep, mono  bool // more than 8 bits; no chroma
+	position    byte // of chroma samples
 }
 
 // choose leaves a coding tool to the frame headers.
@@ -127,9 +162,10 @@ const choose = 2
 func parseSequence(b []byte) sequence {
 	r := bitReader{b: b}
 	s := sequence{layers: 1, screenTools: choose, integerVectors: choose}
-	r.bits(3 + 1) // profile, and whether there is one frame only
+	s.profile = r.bits(3)
+	r.bits(1) // whether there is one frame only
 	if s.still = r.bits(1) == 1; s.still {
-		r.bits(5)
+		s.level = byte(r.bits(5))
 	} else {
 		s.operatingPoints(&r)
 	}
@@ -157,7 +193,22 @@ func parseSequence(b []byte) sequence {
 		}
 	}
 	s.known = !r.short
+	s.colour(&r)
 	return s
+}
+
+// colour reads what follows the coding tools in a sequence header of the main profile. Source: 5.5.2.
+func (s *sequence) colour(r *bitReader) {
+	r.bits(3) // superres, cdef, restoration
+	s.deep = r.bits(1) == 1
+	if s.mono = r.bits(1) == 1; s.mono {
+		return
+	}
+	if r.bits(1) == 1 {
+		r.bits(24) // primaries, transfer, matrix
+	}
+	r.bits(1) // range
+	s.position = byte(r.bits(2))
 }
 
 // operatingPoints reads a sequence header up to its frame size.
@@ -176,11 +227,16 @@ func (s *sequence) operatingPoints(r *bitReader) {
 		}
 	}
 	delays := r.bits(1) == 1
-	for n := r.bits(5) + 1; n > 0; n-- {
+	points := int(r.bits(5)) + 1
+	for i := range points {
 		layers := r.bits(12)
 		s.layers = max(s.layers, bits.OnesCount32(layers>>8))
-		if level := r.bits(5); level > 7 {
-			r.bits(1)
+		level, tier := byte(r.bits(5)), byte(0)
+		if level > 7 {
+			tier = byte(r.bits(1))
+		}
+		if i == 0 {
+			s.level, s.tier = level, tier
 		}
 		if s.model && r.bits(1) == 1 {
 			r.bits(delayBits)

@@ -1,6 +1,8 @@
 package bitstream
 
 import (
+	"bytes"
+	"encoding/hex"
 	"testing"
 )
 
@@ -106,6 +108,46 @@ func TestAV1_TellsKeyframesAndTheirSizes(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, test.want)
 			}
 		})
+	}
+}
+
+// The records are those that libavformat makes of headers of SVT-AV1.
+func TestAV1Record_IsThatOfOtherWriters(t *testing.T) {
+	for name, text := range map[string]string{
+		"640x480":   "81040c00" + "0a0e00000024c4ffdf00be0418181810",
+		"4096x2304": "81100c00" + "0a0f00000082efffe3fc02f81010101040",
+	} {
+		want, err := hex.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := AV1Record(want[4:])
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %x, %v, want %x", name, got, err, want)
+		}
+		if !ParseAV1(got).Config() {
+			t.Errorf("%s: the header is not found in the record", name)
+		}
+		for n := range want[4:] {
+			if _, err := AV1Record(want[4 : 4+n]); err == nil {
+				t.Errorf("%s: the first %d bytes of its header are accepted", name, n)
+			}
+		}
+	}
+	if _, err := AV1Record(obu(obuFrame, -1, frameOf(0, 0, 1, 0, 0))); err == nil {
+		t.Error("a frame is taken for a header")
+	}
+}
+
+func TestTrimDelimiter(t *testing.T) {
+	delimiter, frame := obu(obuDelimiter, -1, nil), obu(obuFrame, -1, frameOf(0, 0, 1, 0, 0))
+	for _, b := range [][]byte{append(delimiter, frame...), frame} {
+		if got := TrimDelimiter(b); !bytes.Equal(got, frame) {
+			t.Errorf("%x of %x", got, b)
+		}
+	}
+	if got := TrimDelimiter(nil); len(got) > 0 {
+		t.Errorf("%x of nothing", got)
 	}
 }
 

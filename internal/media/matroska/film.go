@@ -23,7 +23,7 @@ const (
 func ReadFilm(r io.ReaderAt, size int64, visit media.FilmVisitor) (media.Film, error) {
 	f := &filmReader{
 		r: bufio.NewReaderSize(io.NewSectionReader(r, 0, size), window), size: size, visit: visit, scale: time.Millisecond,
-		tracks: map[uint64]*media.FilmTrack{}, at: map[int64]uint32{}, clusters: map[int64]cluster{},
+		tracks: map[uint64]*media.FilmTrack{}, av1: map[uint64]*bitstream.AV1{}, at: map[int64]uint32{}, clusters: map[int64]cluster{},
 	}
 	err := f.all()
 	return f.film, err
@@ -39,9 +39,10 @@ type filmReader struct {
 	scale    time.Duration // one tick
 	duration float64       // ticks
 	tracks   map[uint64]*media.FilmTrack
-	body     int64             // where the segment's children begin
-	at       map[int64]uint32  // children but clusters, by their distance from body
-	clusters map[int64]cluster // those that players can begin at: their time and track
+	av1      map[uint64]*bitstream.AV1 // of tracks of that codec
+	body     int64                     // where the segment's children begin
+	at       map[int64]uint32          // children but clusters, by their distance from body
+	clusters map[int64]cluster         // those that players can begin at: their time and track
 	seeks    []seek
 	cues     []cuePoint
 	count    int // clusters
@@ -255,6 +256,11 @@ func (f *filmReader) trackList(body []byte) error {
 			track.Rate, track.Channels = t.rate, t.channels
 			track.Delay = samplesOf(t.delay)
 		}
+		if t.Codec == "av1" {
+			if f.av1[t.number] = bitstream.ParseAV1(t.private); !f.av1[t.number].Config() {
+				return media.Damaged("track %d has no AV1 sequence header in its private data", t.number)
+			}
+		}
 		f.tracks[t.number] = track
 		f.film.Tracks = append(f.film.Tracks, track)
 	}
@@ -351,7 +357,7 @@ func (f *filmReader) tell(number uint64, packet media.FilmPacket) error {
 
 // block reads the body of a SimpleBlock or Block.
 func (f *filmReader) block(at, until int64, simple bool) (number uint64, packet media.FilmPacket, err error) {
-	head, err := f.r.Peek(int(min(until-f.pos, 8+10))) // track, time and flags, and the front of a VP8 frame
+	head, err := f.r.Peek(int(min(until-f.pos, 8+200))) // track, time and flags, and the front of a frame with its sequence header
 	if err != nil {
 		return 0, packet, media.Damaged("it ends at byte %d", f.pos)
 	}
@@ -369,6 +375,10 @@ func (f *filmReader) block(at, until int64, simple bool) (number uint64, packet 
 		switch t.Codec {
 		case "vp8":
 			if packet.Key && !bitstream.ParseVP8(front).Key {
+				return 0, packet, media.Damaged("the packet at byte %d is flagged as a keyframe and is none", packet.Pos)
+			}
+		case "av1":
+			if packet.Key && !f.av1[number].Inspect(front).Key {
 				return 0, packet, media.Damaged("the packet at byte %d is flagged as a keyframe and is none", packet.Pos)
 			}
 		case "opus":

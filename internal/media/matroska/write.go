@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"roomreel/internal/media"
+	"roomreel/internal/media/bitstream"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 	writerName = "roomreel"
 )
 
-// WebM is the muxer of films of VP8 video and Opus audio. It writes in one pass, with the cues in front, so that players can
+// WebM is the muxer of films of VP8 or AV1 video and Opus audio. It writes in one pass, with the cues in front, so that players can
 // seek before all of a film has arrived. Memory is for tables only.
 //
 // Times are rounded to the millisecond, which is what WebM's players expect. The film's duration is exact, and so is the
@@ -97,8 +98,8 @@ func planWebM(tracks []media.OutputTrack) (*webmWriter, error) {
 func planTrack(t media.OutputTrack) (webmTrack, error) {
 	ft := webmTrack{OutputTrack: t}
 	switch {
-	case t.Codec != "vp8" && t.Codec != "opus":
-		return ft, fmt.Errorf("WebM films hold vp8 and opus, not %q", t.Codec)
+	case t.Codec != "vp8" && t.Codec != "av1" && t.Codec != "opus":
+		return ft, fmt.Errorf("WebM films hold vp8, av1 and opus, not %q", t.Codec)
 	case len(t.Samples) == 0:
 		return ft, errors.New("it has no samples")
 	case t.TickNum <= 0 || t.TickDen <= 0:
@@ -110,12 +111,18 @@ func planTrack(t media.OutputTrack) (webmTrack, error) {
 	var total int64
 	for i, s := range t.Samples {
 		if int64(s.Shift) != ft.first {
-			return ft, fmt.Errorf("sample %d is presented out of order, which neither vp8 nor opus does", i)
+			return ft, fmt.Errorf("sample %d is presented out of order, which none of vp8, av1 and opus does", i)
 		}
 		if s.Size > media.MaxPacketSize-4 {
 			return ft, fmt.Errorf("sample %d has %d bytes, more than %d", i, s.Size, media.MaxPacketSize-4)
 		}
 		total += int64(s.Len)
+	}
+	if t.Codec == "av1" {
+		var err error
+		if ft.Private, err = bitstream.AV1Record(t.Private); err != nil {
+			return ft, err
+		}
 	}
 	if t.Codec == "opus" {
 		ft.discard = total - t.Delay - t.Length
@@ -281,7 +288,10 @@ func (t *webmTrack) entry(number uint64) []byte {
 	parts := [][]byte{uintElement(idTrackNumber, number), uintElement(idTrackUID, number), uintElement(idFlagLacing, 0)}
 	add := func(p ...[]byte) { parts = append(parts, p...) }
 	if t.Video() {
-		add(uintElement(idTrackType, 1), textElement(idCodecID, "V_VP8"))
+		add(uintElement(idTrackType, 1), textElement(idCodecID, map[string]string{"vp8": "V_VP8", "av1": "V_AV1"}[t.Codec]))
+		if t.Codec == "av1" {
+			add(element(idCodecPrivate, t.Private))
+		}
 		if n := t.evenLen(); n > 0 {
 			add(uintElement(idDefaultDuration, uint64(t.nanos(n))))
 		}

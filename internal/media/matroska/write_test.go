@@ -240,7 +240,7 @@ func TestWriteWebM_RefusesWhatItCannotExpress(t *testing.T) {
 		change func(t *media.OutputTrack)
 		want   string
 	}{
-		"codec": {func(t *media.OutputTrack) { t.Codec = "aac" }, "WebM films hold vp8 and opus"},
+		"codec": {func(t *media.OutputTrack) { t.Codec = "aac" }, "WebM films hold vp8, av1 and opus"},
 		"empty": {func(t *media.OutputTrack) { t.Samples = nil }, "no samples"},
 		"short": {func(t *media.OutputTrack) { t.Length = 1e6 }, "less than delay"},
 		"early": {func(t *media.OutputTrack) {

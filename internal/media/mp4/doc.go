@@ -1,4 +1,4 @@
-// Package mp4 reads MP4 recordings, writes films of H.264 video and AAC audio, and reads a film back before it is published.
+// Package mp4 reads MP4 recordings, writes films of H.264 or AV1 video and AAC audio, and reads a film back before it is published.
 //
 // Reading is tolerant and bounded, as in package matroska: [ReadIndex] takes tables before or after the media, fragments,
 // and what is left of a truncated or damaged file. mp4ff decodes the boxes; mediacommon was tried too, and reads neither

@@ -115,7 +115,17 @@ func (f *filmTrack) read() error {
 	if err := b.check(); err != nil {
 		return err
 	}
-	framing := h264.ParsePrivate(x.Private)
+	var inspect func([]byte) bitstream.Frame // of the front of a packet
+	switch t.Codec {
+	case "h264":
+		inspect = h264.ParsePrivate(x.Private).Inspect
+	case "av1":
+		av1 := bitstream.ParseAV1(x.Private)
+		if !av1.Config() {
+			return media.Damaged("its av1C has no sequence header")
+		}
+		inspect = av1.Inspect
+	}
 	in, count, units := 0, 0, int64(0)
 	whole := b.each(func(i int, p sample) bool {
 		for in < len(f.payload) && p.pos+int64(p.size) > f.payload[in].end {
@@ -125,12 +135,12 @@ func (f *filmTrack) read() error {
 			err = media.Damaged("packet %d lies outside the payload", i)
 			return false
 		}
-		if x.Video && p.key && t.Codec == "h264" {
-			var frame bitstream.Frame
-			if frame, err = f.front(framing, p); err != nil {
+		if inspect != nil && p.key {
+			var front []byte
+			if front, err = f.front(p); err != nil {
 				return false
 			}
-			if !frame.Key {
+			if !inspect(front).Key {
 				err = media.Damaged("packet %d is flagged as a keyframe and is none", i)
 				return false
 			}
@@ -168,10 +178,9 @@ func (f *filmTrack) units(n uint64) int64 {
 }
 
 // front reads the first bytes of a packet, as far as they may be needed to tell what frame it is.
-func (f *filmTrack) front(framing h264.Framing, p sample) (bitstream.Frame, error) {
-	const enough = 4096 // parameter sets and the encoder's SEI fit
-	front, err := f.source.bytes(p.pos, int(min(p.size, enough)))
-	return framing.Inspect(front), err
+func (f *filmTrack) front(p sample) ([]byte, error) {
+	const enough = 4096 // parameter sets and the encoder's SEI fit, and a sequence header
+	return f.source.bytes(p.pos, int(min(p.size, enough)))
 }
 
 // samples converts units of an audio track.

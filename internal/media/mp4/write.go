@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"roomreel/internal/media"
 )
 
-// Faststart is the muxer of films of H.264 video and AAC audio with all tables in front. It writes in one pass, with memory for
+// Faststart is the muxer of films of H.264 or AV1 video and AAC audio with all tables in front. It writes in one pass, with memory for
 // tables only.
 //
 // H.264 payloads are read twice: their start codes become lengths, so sizes are known only when all have been seen. Every
@@ -40,7 +41,11 @@ func (Faststart) Write(w io.Writer, tracks []media.OutputTrack) error {
 
 // head returns all that comes before the payload.
 func (w *writer) head() []byte {
-	ftyp := newBox("ftyp", []byte("isom"), u32(0x200), []byte("isomiso2avc1mp41"))
+	brand := "avc1"
+	if slices.ContainsFunc(w.tracks, func(t writerTrack) bool { return t.Codec == "av1" }) {
+		brand = "av01"
+	}
+	ftyp := newBox("ftyp", []byte("isom"), u32(0x200), []byte("isomiso2"+brand+"mp41"))
 	// A moov's size does not depend on the offsets in it, so it is made twice, or thrice when they need 64 bits.
 	const mdat = 16 // bytes of the longest mdat header
 	size := int64(len(ftyp)+len(w.moov())+mdat) + w.bytes
@@ -72,7 +77,7 @@ func (w *writer) writePayload(out *bufio.Writer) error {
 		t := &w.tracks[c.track]
 		for i := c.first; i < c.first+c.count; i++ {
 			var err error
-			if t.Video() {
+			if t.converted() {
 				err = w.writeFrame(out, &frames[c.track], t.sizes[i])
 			} else if _, err = io.CopyN(out, readers[c.track], int64(t.sizes[i])); err != nil {
 				err = fmt.Errorf("sample %d: %w", i, unexpected(err))

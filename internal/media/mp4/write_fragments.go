@@ -13,7 +13,7 @@ import (
 	"roomreel/internal/media"
 )
 
-// Fragmented is the muxer of fragmented films of H.264 video and AAC audio (CMAF). Memory is for one fragment.
+// Fragmented is the muxer of fragmented films of H.264 or AV1 video and AAC audio (CMAF). Memory is for one fragment.
 //
 // [Fragmented.Open] gives the same in pieces: an initialization segment and fragments that begin with a keyframe each, which
 // are the segments of an HLS playlist. Edit lists move reordered video and the priming of audio to before film time 0, as in
@@ -196,7 +196,7 @@ func (f *Fragments) collect(track int, end int64, r *sampleRun, payload *bytes.B
 			break
 		}
 		before := payload.Len()
-		if t.Video() {
+		if t.converted() {
 			b, err := f.frames[track].next()
 			if err != nil {
 				return err

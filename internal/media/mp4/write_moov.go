@@ -173,8 +173,14 @@ func (t *writerTrack) sampleEntry() []byte {
 	entry := append(make([]byte, 6), u16(1)...) // reserved, data reference
 	if t.Video() {
 		const dpi72 = 0x480000
-		return newBox("avc1", entry, make([]byte, 16), u16(uint16(t.Width), uint16(t.Height)), u32(dpi72, dpi72, 0),
-			u16(1), make([]byte, 32), u16(24, 0xFFFF), newBox("avcC", t.avc.Record()), t.colr())
+		kind, config := "avc1", []byte(nil)
+		if t.Codec == "av1" {
+			kind, config = "av01", newBox("av1C", t.av1C)
+		} else {
+			config = newBox("avcC", t.avc.Record())
+		}
+		return newBox(kind, entry, make([]byte, 16), u16(uint16(t.Width), uint16(t.Height)), u32(dpi72, dpi72, 0),
+			u16(1), make([]byte, 32), u16(24, 0xFFFF), config, t.colr())
 	}
 	return newBox("mp4a", entry, make([]byte, 8), u16(uint16(t.Channels), 16), u32(0), u32(uint32(t.Rate)<<16), t.esds())
 }

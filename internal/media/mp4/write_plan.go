@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"roomreel/internal/media"
+	"roomreel/internal/media/bitstream"
 	"roomreel/internal/media/h264"
 )
 
@@ -43,6 +44,7 @@ type writerTrack struct {
 	scale int64 // timescale
 	tick  int64 // units of scale in a tick
 	avc   h264.Config
+	av1C  []byte
 	sizes []uint32 // bytes of each sample in the file
 	start int64    // ticks of media that are decoded and not seen or heard
 	total int64    // ticks of all samples
@@ -83,8 +85,8 @@ func plan(tracks []media.OutputTrack) (*writer, error) {
 func planTrack(t media.OutputTrack) (writerTrack, error) {
 	p := writerTrack{OutputTrack: t}
 	switch {
-	case t.Codec != "h264" && t.Codec != "aac":
-		return p, fmt.Errorf("mp4 films hold h264 and aac, not %q", t.Codec)
+	case t.Codec != "h264" && t.Codec != "av1" && t.Codec != "aac":
+		return p, fmt.Errorf("mp4 films hold h264, av1 and aac, not %q", t.Codec)
 	case len(t.Samples) == 0:
 		return p, errors.New("it has no samples")
 	case len(t.Samples) > math.MaxInt32:
@@ -118,13 +120,20 @@ func planTrack(t media.OutputTrack) (writerTrack, error) {
 		return p, p.trim()
 	}
 	var err error
-	p.avc, err = h264.ParseConfig(t.Private)
+	if t.Codec == "av1" {
+		p.av1C, err = bitstream.AV1Record(t.Private)
+	} else {
+		p.avc, err = h264.ParseConfig(t.Private)
+	}
 	return p, err
 }
 
+// converted reports whether the payload differs in the file: start codes of H.264 become lengths.
+func (t *writerTrack) converted() bool { return t.Codec == "h264" }
+
 // measure notes the sizes of all samples in the file.
 func (t *writerTrack) measure() (err error) {
-	if t.Video() {
+	if t.converted() {
 		t.sizes, err = t.convertedSizes()
 		return err
 	}

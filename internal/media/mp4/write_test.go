@@ -425,7 +425,7 @@ func TestWrite_RefusesWhatItCannotExpress(t *testing.T) {
 		change func(t *media.OutputTrack)
 		want   string
 	}{
-		"codec":    {func(t *media.OutputTrack) { t.Codec = "opus" }, "mp4 films hold h264 and aac"},
+		"codec":    {func(t *media.OutputTrack) { t.Codec = "opus" }, "mp4 films hold h264, av1 and aac"},
 		"empty":    {func(t *media.OutputTrack) { t.Samples = nil }, "no samples"},
 		"short":    {func(t *media.OutputTrack) { t.Length = 60000 }, "less than delay"},
 		"early":    {func(t *media.OutputTrack) { t.Open = opener(nil) }, "unexpected EOF"},

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -30,7 +31,47 @@ type Orders struct {
 	Probe      bool   // try to break out instead of serving
 	Memory     int64  // bytes the child may allocate
 	CPUSeconds uint64 // of processor time, all threads together; 0 means no limit
+	Device     Device // that the child may use; the zero value is none
 }
+
+// Device is hardware that encodes, in a form that fits into the page.
+type Device struct {
+	kind  [16]byte
+	files [maxDeviceFiles][96]byte
+}
+
+const maxDeviceFiles = 8
+
+// NewDevice describes a device by its kind (vaapi, nvenc) and its files. The first is the one that libavcodec opens.
+func NewDevice(kind string, files ...string) (d Device, err error) {
+	if kind == "" || len(kind) > len(d.kind) || len(files) == 0 || len(files) > len(d.files) {
+		return d, fmt.Errorf("a device has a kind of up to %d bytes and 1 to %d files", len(d.kind), len(d.files))
+	}
+	copy(d.kind[:], kind)
+	for i, path := range files {
+		if path == "" || path[0] != '/' || len(path) > len(d.files[i]) {
+			return d, fmt.Errorf("the device file %q is not an absolute path of up to %d bytes", path, len(d.files[i]))
+		}
+		copy(d.files[i][:], path)
+	}
+	return d, nil
+}
+
+// Kind returns the kind of the device; "" when there is none.
+func (d *Device) Kind() string { return text(d.kind[:]) }
+
+// Files returns the device's files.
+func (d *Device) Files() []string {
+	var files []string
+	for i := range d.files {
+		if path := text(d.files[i][:]); path != "" {
+			files = append(files, path)
+		}
+	}
+	return files
+}
+
+func text(b []byte) string { return string(bytes.TrimRight(b, "\x00")) }
 
 const (
 	pageMagic = 0x726f6f6d7265656c // "roomreel"

@@ -113,13 +113,24 @@ type Chunk struct{ From, To int }
 
 // Encoder chooses a codec and its point between speed and size. Options have libavcodec's own names.
 type Encoder struct {
-	Codec   string            // h264 (libx264), vp8 (libvpx), aac, opus (libopus); f32 for audio that is encoded later; i420 for a still picture
+	Codec   string            // h264 (libx264), vp8 (libvpx), av1 (SVT-AV1), aac, opus (libopus); f32 for audio that is encoded later; i420 for a still picture
 	Options map[string]string `json:",omitempty"`
 	Bitrate int               `json:",omitempty"` // bit/s; 0 lets Options decide (crf)
 	GOP     int               `json:",omitempty"` // frames between keyframes at most
 	Threads int               `json:",omitempty"` // 0 means 1
 
 	Channels int `json:",omitempty"` // audio: 1 or 2; 0, of plans before version 4, means 2
+
+	// Device is the hardware that encodes video: vaapi or nvenc; "" for none.
+	Device string `json:",omitempty"`
+}
+
+// Kind names the encoder: its codec, and its device if it has one. Segments of encoders of one kind are one film.
+func (e Encoder) Kind() string {
+	if e.Device == "" {
+		return e.Codec
+	}
+	return e.Codec + "_" + e.Device
 }
 
 // AudioChannels returns how many channels the audio of a film has.
@@ -192,7 +203,7 @@ type Packet struct {
 
 // Header comes from the child before its first packet.
 type Header struct {
-	Private []byte // SPS and PPS in Annex B, AudioSpecificConfig or OpusHead, as the encoder gives it; empty for vp8 and f32
+	Private []byte // SPS and PPS in Annex B, a sequence header OBU, AudioSpecificConfig or OpusHead, as the encoder gives it; empty for vp8 and f32
 	Delay   int    // samples of encoder priming before the first sample; 0 for video and f32
 }
 

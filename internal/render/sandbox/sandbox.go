@@ -114,8 +114,8 @@ func Confine(page *protocol.Page) error {
 	}
 	note(parentDeath, dieWithParent())
 	note(limits, setLimits(page.Orders))
-	note(landlocked, forbidFiles())
-	note(noNewPrivileges|seccomp, filterCalls()) // last: it forbids the others
+	note(landlocked, forbidFiles(page.Orders.Device.Files()))
+	note(noNewPrivileges|seccomp, filterCalls(page.Orders.Device.Kind() != "")) // last: it forbids the others
 	if len(missing) == 0 {
 		return nil
 	}
@@ -177,9 +177,13 @@ func setLimits(orders protocol.Orders) error {
 }
 
 // forbidFiles has Landlock refuse every path, TCP port, abstract socket and foreign process, as far as the kernel's
-// version of it can.
-func forbidFiles() error {
-	if err := landlock.V11.BestEffort().Restrict(); err != nil {
+// version of it can. The files of a configured device may be opened, read, written and controlled.
+func forbidFiles(device []string) error {
+	var holes []landlock.Rule
+	if len(device) > 0 {
+		holes = append(holes, landlock.RWFiles(device...).WithIoctlDev().IgnoreIfMissing())
+	}
+	if err := landlock.V11.BestEffort().Restrict(holes...); err != nil {
 		return fmt.Errorf("landlock: %w", err)
 	}
 	// On a kernel without Landlock, best effort does nothing and reports nothing.

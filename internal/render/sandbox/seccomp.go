@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +37,10 @@ var plainCalls = []uint32{
 	unix.SYS_GETRANDOM, unix.SYS_GETRUSAGE, unix.SYS_SYSINFO,
 }
 
+// deviceCalls are allowed besides, when a device is configured: its driver opens the device's files again and controls them. Landlock
+// decides which files those are.
+var deviceCalls = []uint32{unix.SYS_OPENAT, unix.SYS_IOCTL}
+
 const (
 	// threadFlags are the bits of clone that decide whether a thread or something else comes of it.
 	threadFlags = unix.CLONE_THREAD | unix.CLONE_NEWNS | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER |
@@ -56,13 +61,13 @@ func offsetLow(arg uint32) uint32  { return offsetArgs + 8*arg }
 func offsetHigh(arg uint32) uint32 { return offsetArgs + 8*arg + 4 }
 
 // filterCalls installs the filter on all threads. The kernel sets no_new_privs on them along with it.
-func filterCalls() error {
+func filterCalls(device bool) error {
 	runtime.LockOSThread() // the two calls must come from one thread
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("no_new_privs: %w", err)
 	}
-	filter := callFilter(uint32(os.Getpid()))
+	filter := callFilter(uint32(os.Getpid()), device)
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	thread, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
 		uintptr(unsafe.Pointer(&program)))
@@ -77,7 +82,7 @@ func filterCalls() error {
 
 // callFilter assembles the filter for the process pid. Each rule is a block of its own that ends in a ret, so that
 // no jump is longer than its block.
-func callFilter(pid uint32) []unix.SockFilter {
+func callFilter(pid uint32, device bool) []unix.SockFilter {
 	var f []unix.SockFilter
 	load := func(offset uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
@@ -98,7 +103,11 @@ func callFilter(pid uint32) []unix.SockFilter {
 	f = append(f,
 		load(offsetArch), equal(auditArch, 1, 0), ret(unix.SECCOMP_RET_KILL_PROCESS),
 		load(offsetCall))
-	for _, call := range append(plainCalls, archCalls...) {
+	calls := slices.Concat(plainCalls, archCalls)
+	if device {
+		calls = append(calls, deviceCalls...)
+	}
+	for _, call := range calls {
 		block(call, ret(retAllow))
 	}
 	// Memory that is executable is never made: a codec's hole cannot bring its own code.

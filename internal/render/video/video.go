@@ -259,3 +259,12 @@ func shows(cells []protocol.Cell, track int) bool {
 	}
 	return false
 }
+
+// Encoders returns the kinds of video encoders that this program has, with the device if it can be used. The error says why it cannot.
+func Encoders(device *protocol.Device) ([]string, error) {
+	kinds := codec.VideoEncoders()
+	if device.Kind() == "" {
+		return kinds, nil
+	}
+	return kinds, codec.OpenDevice(device.Kind(), device.Files()[0])
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"roomreel/internal/codec"
+	"roomreel/internal/media/bitstream"
 	"roomreel/internal/media/h264"
 	"roomreel/internal/render/protocol"
 )
@@ -261,6 +262,9 @@ func (w *writer) receive() error {
 		e, ok, err := w.encoder.Receive()
 		if err != nil || !ok {
 			return err
+		}
+		if w.plan.Encoder.Codec == "av1" {
+			e.Data = bitstream.TrimDelimiter(e.Data)
 		}
 		if err := w.packets(int(e.PTS)); err != nil {
 			return err
