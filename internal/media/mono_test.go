@@ -8,7 +8,9 @@ func TestBuilder_KnowsWhatIsMono(t *testing.T) {
 	head := func(channels byte, rest string) []byte {
 		return []byte("OpusHead\x01" + string(channels) + "\x38\x01\x80\xbb\x00\x00\x00\x00" + rest)
 	}
-	opus := func(channels byte, rest string) Index { return Index{Codec: "opus", Private: head(channels, rest), Channels: int(channels)} }
+	opus := func(channels byte, rest string) Index {
+		return Index{Codec: "opus", Private: head(channels, rest), Channels: int(channels)}
+	}
 	one, two := opus(1, "\x00"), opus(2, "\x00")
 	for name, test := range map[string]struct {
 		parts   []Index
