@@ -70,8 +70,8 @@ func TestCompose_ShowsEveryParticipantInSync(t *testing.T) {
 			if format == "webm" && (film.Video.Codec != "vp8" || film.Audio.Codec != "opus") {
 				t.Errorf("streams %+v %+v, want VP8 and Opus", film.Video.Codec, film.Audio)
 			}
-			if film.Audio.Rate != 48000 || film.Audio.Channels != 2 {
-				t.Errorf("audio %+v, want 48 kHz stereo", film.Audio)
+			if film.Audio.Rate != 48000 || film.Audio.Channels != 1 {
+				t.Errorf("audio %+v, want 48 kHz mono, as all microphones are", film.Audio)
 			}
 			checkColours(t, out, "smpte170m")
 			checkFrameTimes(t, film)

@@ -20,8 +20,8 @@ import (
 // Opus of one stream is decoded and encoded by libopus itself. The samples and packets are those that libavcodec's wrapper makes of
 // it, but the wrapper calls libopus's functions for several streams. Those ask for the size of a decoder in every packet, and a library that
 // was built with custom modes, as Debian's is, then executes CPUID eight times. A virtual machine traps each. libavcodec's own Opus
-// decoder is as quick as libopus, but it returns some samples with the next packet only, and conceals no packet that a sender
-// left out. docs/performance.md has the figures.
+// decoder is as quick as libopus, but its samples are others, and it loses some where an encoder changes its mode. docs/performance.md
+// has the figures.
 
 // opusDecoder is libopus's decoder of one stream.
 type opusDecoder struct {

@@ -31,8 +31,11 @@ func TestPlan_IsMonoWhenAllIsMono(t *testing.T) {
 		task     time.Duration
 		channels int
 	}{
-		{[]string{"*"}, 0, 2}, {[]string{"mono*"}, 0, 1}, {[]string{"music"}, 0, 2},
-		{[]string{"*"}, time.Second, 2}, {[]string{"mono*"}, time.Second, 1},
+		{[]string{"*"}, 0, 2},
+		{[]string{"mono*"}, 0, 1},
+		{[]string{"music"}, 0, 2},
+		{[]string{"*"}, time.Second, 2},
+		{[]string{"mono*"}, time.Second, 1},
 	} {
 		for _, format := range []roomreel.Format{roomreel.MP4, roomreel.WebM} {
 			req := Request{AudioSources: test.sources, Format: format}
