@@ -401,7 +401,7 @@ func (w *Worker) assemble(ctx context.Context, job queue.Job) error {
 			return err
 		}
 		if joined > 1 {
-			return &filmError{err}
+			return &filmError{errFilmChanged}
 		}
 		w.Log.Warn("the film is joined again", "composition", sid, "err", err)
 		if err := os.Remove(path); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -125,7 +126,11 @@ func (s damagingFilm) Put(ctx context.Context, key string, r io.Reader, size int
 			return blob.Info{}, err
 		}
 	}
-	return s.Store.Put(ctx, key, r, size, opts)
+	info, err := s.Store.Put(ctx, key, r, size, opts)
+	if err != nil {
+		err = errors.New(err.Error()) // as a library for buckets may do that does not wrap what a reader says
+	}
+	return info, err
 }
 
 // A film that is damaged after its check is joined again, once, and never delivered: not to the media store, sealed or not, and not to

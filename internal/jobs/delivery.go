@@ -88,7 +88,7 @@ func (w *Worker) send(ctx context.Context, d delivery) (roomreel.Media, error) {
 	info, err := target.Put(ctx, key, content, media.Size, options)
 	switch {
 	case err != nil && plain.err != nil:
-		return media, &copyError{err}
+		return media, &copyError{plain.err}
 	case err != nil && d.destination.S3URL == "":
 		return media, err // the operator repairs the media store; it is worth waiting for
 	case err != nil:
@@ -201,7 +201,7 @@ func (w *Worker) deliver(ctx context.Context, job queue.Job) error {
 	}
 	err = w.discard(ctx, job.SID, err, d.object())
 	if errors.Is(err, errFilmChanged) {
-		return w.joinAgain(ctx, sid, err)
+		return w.joinAgain(ctx, sid)
 	}
 	var wrong *customerError
 	waited := w.Store.Now().Sub(film.Since)
@@ -217,16 +217,15 @@ func (w *Worker) deliver(ctx context.Context, job queue.Job) error {
 	return queue.Snooze(backoff(waited))
 }
 
-// joinAgain has a film joined again that was changed in the working store. A composition whose film was joined again before fails
-// with err.
-func (w *Worker) joinAgain(ctx context.Context, sid roomreel.CompositionSID, err error) error {
+// joinAgain has a film joined again that was changed in the working store. A composition whose film was joined again before fails.
+func (w *Worker) joinAgain(ctx context.Context, sid roomreel.CompositionSID) error {
 	switch again := w.Store.JoinAgain(ctx, sid); {
 	case errors.Is(again, store.ErrJoinedAgain):
-		return &filmError{err}
+		return &filmError{errFilmChanged}
 	case again != nil:
 		return again
 	}
-	w.Log.Warn("the film is joined again", "composition", sid, "err", err)
+	w.Log.Warn("the film is joined again", "composition", sid, "err", errFilmChanged)
 	return nil
 }
 

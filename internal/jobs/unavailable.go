@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -50,8 +51,8 @@ func storeError(ctx context.Context, err error) error {
 func (s watchedStore) Put(ctx context.Context, key string, r io.Reader, size int64, opts blob.PutOptions) (blob.Info, error) {
 	source := &trackedReader{r: r}
 	info, err := s.Store.Put(ctx, key, source, size, opts)
-	if source.err != nil {
-		return info, err // what was to be stored failed, not the store
+	if err != nil && source.err != nil { // what was to be stored failed, not the store
+		return info, fmt.Errorf("store %s: %w", key, source.err)
 	}
 	return info, storeError(ctx, err)
 }

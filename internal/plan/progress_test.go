@@ -74,3 +74,28 @@ func TestCosts_AreOfWhatIsDecodedAndDrawn(t *testing.T) {
 		}
 	}
 }
+
+// TestTasks_EndAtTheSameTime has two workers. One of them also makes the audio.
+func TestTasks_EndAtTheSameTime(t *testing.T) {
+	req, opts := parseRequest(t, "size 1280x720\naudio *\nparallel 2\nchunk 4s\n", `{"a":{"video_sources":["*"]}}`)
+	for name, keys := range map[string]string{"many keyframes": " every=40ms key=0s,20s,21s,22s,30s,31s,32s,33s,34s,35s,36s,37s", "one keyframe": " every=40ms"} {
+		tracks, indexes := parseTracks(t, "video a cam-a length=60s"+keys+"\nvideo b cam-b offset=20s length=40s\naudio a mic-a length=60s\naudio b mic-b length=60s\n")
+		p, err := New(req, tracks, indexes, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Video) != 2 {
+			t.Fatalf("%s: %d tasks", name, len(p.Video))
+		}
+		var costs [2]time.Duration
+		for i := range p.Video {
+			for _, cost := range p.Video[i].Costs() {
+				costs[i] += cost
+			}
+		}
+		costs[1] += p.Audio[0].Cost()
+		if off := (costs[0] - costs[1]).Seconds() / costs[0].Seconds(); off > 0.05 || off < -0.05 {
+			t.Errorf("%s: one worker has %v to do, the other %v", name, costs[0], costs[1])
+		}
+	}
+}

@@ -20,6 +20,7 @@ type videoPlanner struct {
 	indexes Indexes
 	audio   float64          // what the film's audio costs
 	scenes  []protocol.Scene // of the whole film; cells refer to Plan.Tracks
+	each    []float64        // by scene: what one of its frames costs
 	spent   []float64        // by scene: what the frames before it cost
 	times   map[int]*trackTimes
 }
@@ -58,11 +59,14 @@ func (v *videoPlanner) tasks() ([]VideoTask, error) {
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
-// addUp fills in spent.
+// addUp fills in each and spent.
 func (v *videoPlanner) addUp() {
-	v.spent = make([]float64, len(v.scenes))
-	for i := 1; i < len(v.scenes); i++ {
-		v.spent[i] = v.spent[i-1] + float64(v.scenes[i].From-v.scenes[i-1].From)*v.frameCost(v.scenes[i-1])
+	v.each, v.spent = make([]float64, len(v.scenes)), make([]float64, len(v.scenes))
+	for i, scene := range v.scenes {
+		v.each[i] = v.frameCost(scene)
+		if i > 0 {
+			v.spent[i] = v.spent[i-1] + float64(scene.From-v.scenes[i-1].From)*v.each[i-1]
+		}
 	}
 }
 
@@ -81,7 +85,7 @@ func (v *videoPlanner) spentUntil(n int) float64 {
 	if i < 0 {
 		return 0
 	}
-	return v.spent[i] + float64(n-v.scenes[i].From)*v.frameCost(v.scenes[i])
+	return v.spent[i] + float64(n-v.scenes[i].From)*v.each[i]
 }
 
 // taskCost is what a task of the frames [from, to) costs.
@@ -98,7 +102,8 @@ func (v *videoPlanner) evenBorders(count, most int, beside float64) []int {
 				each -= beside
 			}
 			from := end
-			if end += sort.Search(min(most, v.Frames-from), func(n int) bool { return v.taskCost(from, from+n+1) > each }); end > from {
+			until := each - v.prerollCost(from) + v.spentUntil(from)
+			if end += sort.Search(min(most, v.Frames-from), func(n int) bool { return v.spentUntil(from+n+1) > until }); end > from {
 				borders = append(borders, from)
 			}
 		}
