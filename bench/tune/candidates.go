@@ -46,12 +46,12 @@ func x264() []candidate {
 
 // libvpx varies how much is searched. A negative cpu-used in realtime is a fixed speed; a positive one follows the clock.
 func libvpx() []candidate {
-	const speed = "-c:v libvpx -deadline realtime -cpu-used -%d -b:v 1500k -static-thresh 300 -qmax %d"
+	const speed = "-c:v libvpx -deadline realtime -cpu-used -%d -b:v 1500k -static-thresh %d -qmax %d"
 	list := []candidate{
 		{"by hand", "-c:v libvpx -deadline good -cpu-used 5 -b:v 1500k"},
 		{"draft until 2026-11", "-c:v libvpx -deadline realtime -cpu-used 16 -b:v 1500k"},
-		{"standard", fmt.Sprintf(speed, 6, 40)},
-		{"draft", fmt.Sprintf(speed, 12, 44)},
+		{"standard", fmt.Sprintf(speed, 6, 100, 40)},
+		{"draft", fmt.Sprintf(speed, 12, 300, 44)},
 	}
 	add := func(options string, values ...any) {
 		list = append(list, candidate{"", fmt.Sprintf(options, values...)})
@@ -60,10 +60,11 @@ func libvpx() []candidate {
 		add("-c:v libvpx -deadline good -cpu-used 5 -b:v 1500k -qmax 40 -static-thresh %d", static)
 	}
 	for _, n := range []int{4, 8, 10} {
-		add(speed, n, 40)
+		add(speed, n, 100, 40)
 	}
+	add(speed, 6, 300, 40)
 	for _, qmax := range []int{36, 50, 63} {
-		add(speed, 6, qmax)
+		add(speed, 6, 100, qmax)
 	}
 	return list
 }

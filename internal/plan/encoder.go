@@ -89,7 +89,7 @@ func vp8Bitrate(canvas layout.Size, fps int) int {
 }
 
 // The options were chosen by bench/tune; docs/performance.md has the figures. x264 gives frames of each type a fixed quantizer: that costs
-// two thirds of what its own plan costs, which looks ahead (crf, mbtree). Seven B-frames between two others get coarser quantizers,
+// half of what planning costs by looking ahead (crf, mbtree), and two thirds of its instructions. Seven B-frames between two others get coarser quantizers,
 // since no frame, or only other B-frames, are predicted from them.
 var (
 	x264 = map[Policy]map[string]string{
@@ -100,7 +100,7 @@ var (
 	// A negative cpu-used is a fixed speed. A positive one in realtime follows the clock, and no two films are the same.
 	vp8 = map[Policy]map[string]string{
 		Draft:    {"deadline": "realtime", "cpu-used": "-12", "static-thresh": "300", "qmax": "44"},
-		Standard: {"deadline": "realtime", "cpu-used": "-6", "static-thresh": "300", "qmax": "40"},
+		Standard: {"deadline": "realtime", "cpu-used": "-6", "static-thresh": "100", "qmax": "40"},
 		Archive:  {"deadline": "good", "cpu-used": "2"},
 	}
 

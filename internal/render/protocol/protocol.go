@@ -203,7 +203,7 @@ type Packet struct {
 
 // Header comes from the child before its first packet.
 type Header struct {
-	Private []byte // SPS and PPS in Annex B, a sequence header OBU, AudioSpecificConfig or OpusHead, as the encoder gives it; empty for vp8 and f32
+	Private []byte // SPS and PPS in Annex B, with the PPS of repeated frames; a sequence header OBU, AudioSpecificConfig or OpusHead; empty for vp8 and f32
 	Delay   int    // samples of encoder priming before the first sample; 0 for video and f32
 }
 

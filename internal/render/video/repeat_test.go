@@ -138,7 +138,7 @@ func TestRun_KeepsWhatStandsStill(t *testing.T) {
 	const seconds = 60
 	for _, encoder := range []protocol.Encoder{
 		{Codec: "h264", Options: map[string]string{"preset": "superfast", "qp": "23", "x264-params": "ipratio=1.4:pbratio=3:bframes=7:b-adapt=0:weightb=0:weightp=0:scenecut=0"}, GOP: 100},
-		{Codec: "vp8", Options: map[string]string{"deadline": "realtime", "cpu-used": "-6", "static-thresh": "300", "qmax": "40"}, Bitrate: 200_000, GOP: 100},
+		{Codec: "vp8", Options: map[string]string{"deadline": "realtime", "cpu-used": "-6", "static-thresh": "100", "qmax": "40"}, Bitrate: 200_000, GOP: 100},
 	} {
 		t.Run(encoder.Codec, func(t *testing.T) {
 			still := codectest.Make(t, "-f lavfi -i testsrc2=s=80x60:r=25:d=1 -c:v libx264 -crf 1 -pix_fmt yuv420p -bf 0")
