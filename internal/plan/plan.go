@@ -69,7 +69,6 @@ type Summary struct {
 	Tracks       []TrackSummary // the room's recordings, in the order they were given
 	VideoEncoder protocol.Encoder
 	AudioEncoder protocol.Encoder
-	Quality      roomreel.Quality `json:",omitempty"`
 
 	// Where each recording is shown, for the report: in the order of time, MaxPlaces at most. Plans of earlier versions of the
 	// program have none.
@@ -203,7 +202,7 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 	}
 	p := &Plan{Summary: Summary{
 		Format: req.Format, Canvas: arranged.Canvas, FPS: opts.FPS, Length: arranged.Length, Intervals: arranged.Intervals,
-		Tracks: make([]TrackSummary, len(tracks)), Quality: opts.Encoder,
+		Tracks: make([]TrackSummary, len(tracks)),
 	}}
 	p.VideoEncoder, p.AudioEncoder = encoders(opts.Encoder, opts.Device, req.Format, p.Canvas, opts.FPS)
 	p.Colour = colour(p.VideoEncoder.Codec, p.Canvas)
