@@ -70,6 +70,7 @@ type Summary struct {
 	Tracks       []TrackSummary // the room's recordings, in the order they were given
 	VideoEncoder protocol.Encoder
 	AudioEncoder protocol.Encoder
+	Quality      roomreel.Quality `json:",omitempty"` // for estimates: films of one quality correct one another
 
 	// What is copied of recordings, and not encoded; nil for nothing. Then VideoEncoded and AudioEncoded say why. Plans of
 	// earlier versions of the program copy nothing and say nothing.
@@ -218,7 +219,7 @@ func New(req Request, tracks []Track, indexes Indexes, opts Options) (*Plan, err
 	}
 	p := &Plan{Summary: Summary{
 		Format: req.Format, Canvas: arranged.Canvas, FPS: opts.FPS, Length: arranged.Length, Intervals: arranged.Intervals,
-		Tracks: make([]TrackSummary, len(tracks)),
+		Tracks: make([]TrackSummary, len(tracks)), Quality: opts.Encoder,
 	}}
 	p.VideoEncoder, p.AudioEncoder = videoEncoder(opts.Encoder, opts.Device, req.Format, p.Canvas, opts.FPS), audioEncoder(req.Format, 2)
 	p.Colour = colour(p.VideoEncoder.Codec, p.Canvas)
