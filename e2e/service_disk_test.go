@@ -53,7 +53,7 @@ func TestService_WaitsWhileTheDiskIsFull(t *testing.T) {
 	}
 	sid := compose()
 	s.eventually(t, "the log says that the composition waits", func() bool {
-		return strings.Contains(s.stderr.String(), "waits for free space")
+		return strings.Contains(s.stderr.String(), "a disk is full; tried again later")
 	})
 
 	// Nothing is free: what cannot be written is refused, and what is there can be read.

@@ -364,7 +364,7 @@ const progressEvery = time.Second
 // progress returns a function that takes the cost of what is done of the task. It notes how far the composition is with that, once a
 // second at most.
 func (t *task) progress(ctx context.Context) func(done time.Duration) {
-	last := time.Now()
+	var last time.Time
 	return func(done time.Duration) {
 		if time.Since(last) < progressEvery {
 			return
