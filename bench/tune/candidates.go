@@ -18,13 +18,13 @@ var candidates = map[string][]candidate{"h264": x264(), "vp8": libvpx()}
 // x264 varies how much is searched for the best way to encode, and how frames share the bits: by x264's own plan (crf, mbtree, which
 // looks ahead) or by fixed steps between I-, P- and B-frames (qp).
 func x264() []candidate {
-	const steps = "-c:v libx264 -preset %s -qp %d -x264-params bframes=%d:b-adapt=0:ipratio=%g:pbratio=%g:weightp=0:scenecut=0%s"
+	const steps = "-c:v libx264 -preset %s -qp %d -x264-params bframes=%d:b-adapt=0:ipratio=%g:pbratio=%g:weightb=1:weightp=0:scenecut=0%s"
 	list := []candidate{
 		{"by hand", "-c:v libx264 -preset veryfast -crf 23"},
 		{"standard until 2026-11", "-c:v libx264 -preset superfast -crf 24 -x264-params mbtree=1:rc-lookahead=20:bframes=3:b-adapt=0:weightp=0:scenecut=0:aq-mode=2"},
 		{"draft until 2026-11", "-c:v libx264 -preset ultrafast -crf 24 -x264-params cabac=1:mbtree=1:rc-lookahead=10:aq-mode=2"},
-		{"standard", fmt.Sprintf(steps, "superfast", 23, 7, 1.4, 3., ":weightb=0")},
-		{"draft", fmt.Sprintf(steps, "ultrafast", 25, 7, 1.2, 2.5, ":weightb=0:cabac=1")},
+		{"standard", fmt.Sprintf(steps, "superfast", 23, 7, 1.4, 3., "")},
+		{"draft", fmt.Sprintf(steps, "ultrafast", 25, 7, 1.2, 2.5, ":cabac=1")},
 		{"", "-c:v libx264 -preset superfast -crf 23 -x264-params mbtree=0:rc-lookahead=0:aq-mode=0:bframes=7:b-adapt=0:ipratio=1.2:pbratio=3:weightp=0:scenecut=0"},
 	}
 	add := func(preset string, qp, bframes int, ip, pb float64, more string) {

@@ -43,14 +43,14 @@ const (
 func videoEncoder(p Policy, device string, format roomreel.Format, canvas layout.Size, fps int) protocol.Encoder {
 	video := protocol.Encoder{Codec: "vp8", Options: vp8[p], Bitrate: vp8Bitrate(canvas, fps)}
 	if format == roomreel.MP4 {
-		video = protocol.Encoder{Codec: "h264", Options: x264[p]}
+		video = protocol.Encoder{Codec: "h264", Options: x264[p], Repeat: true}
 	}
 	video.GOP = keyframeSeconds * fps
 	if p == Small {
 		video = protocol.Encoder{Codec: SmallCodec, Options: svtav1, GOP: smallKeyframeSeconds * fps}
 	}
 	if options := devices[device]; options != nil && video.Codec == "h264" && (p == Draft || p == Standard) {
-		video.Device, video.Options = device, options
+		video.Device, video.Options, video.Repeat = device, options, false
 	}
 	video.Threads = 1
 	return video
@@ -114,4 +114,4 @@ var (
 	svtav1 = map[string]string{"preset": "8", "crf": "40", "svtav1-params": "lp=1"}
 )
 
-const sevenBs = "bframes=7:b-adapt=0:weightb=0:weightp=0:scenecut=0"
+const sevenBs = "bframes=7:b-adapt=0:weightb=1:weightp=0:scenecut=0"

@@ -39,8 +39,9 @@ const (
 )
 
 // NewRepeater returns a repeater for a stream with the given parameter sets, in Annex B form, and the parameter sets that the stream
-// has with repeated frames in it. It returns nil where the stream allows no such frames: where how B-frames are predicted depends on the distances
-// between frames, or where order counts are not in slice headers.
+// has with repeated frames in it. It returns nil where the stream allows no such frames: where order counts are not in slice headers, or
+// where B-frames weigh several references of one side by the distances between frames. With one on each side, the distances stay as they
+// are when the frame that follows repeated ones is no B-frame.
 func NewRepeater(private []byte) (*Repeater, []byte) {
 	config, err := ParseConfig(private)
 	var sps h264.SPS
@@ -71,7 +72,7 @@ func NewRepeater(private []byte) (*Repeater, []byte) {
 	return r, slices.Concat(private, w.nal(3<<5|nalPPS))
 }
 
-// plain reports whether a PPS has the id 0, and no weights, slice groups or order counts of bottom fields.
+// plain reports whether a PPS has the id 0, and no explicit weights, slice groups or order counts of bottom fields.
 func plain(pps []byte) bool {
 	pps = h264.EmulationPreventionRemove(pps[1:])
 	position := 0
@@ -89,7 +90,8 @@ func plain(pps []byte) bool {
 		}
 	}
 	weights, err := bits.ReadBits(pps, &position, 3)
-	return err == nil && v[0] == 0 && v[2] == 0 && weights == 0
+	const implicit = 2 // weights of B-frames
+	return err == nil && v[0] == 0 && v[2] == 0 && (weights == 0 || weights == implicit && v[3] == 0 && v[4] == 0)
 }
 
 var errSlice = errors.New("h264: damaged slice header")

@@ -123,6 +123,9 @@ type Encoder struct {
 
 	// Device is the hardware that encodes video: vaapi or nvenc; "" for none.
 	Device string `json:",omitempty"`
+
+	// Repeat says that frames of h264 which show the same as the frame before are repeated, and not encoded, where the stream allows it.
+	Repeat bool `json:",omitempty"`
 }
 
 // Kind names the encoder: its codec, and its device if it has one. Segments of encoders of one kind are one film.

@@ -23,12 +23,13 @@ func TestRun_RepeatsFramesThatShowTheSame(t *testing.T) {
 		{"chunks_in_holds", "bframes=7:b-adapt=0:weightb=0:weightp=0:scenecut=0", 100, 77, "25"},
 		{"every_other_frame", "bframes=7:b-adapt=0:weightb=0:weightp=0:scenecut=0", 45, 160, "12.5"},
 		{"seldom", "bframes=3:b-adapt=0:weightb=0:weightp=0:scenecut=0:b-pyramid=none", 100, 500, "1"},
+		{"implicit_weights", "bframes=7:b-adapt=0:weightp=0:scenecut=0", 45, 160, "5"},
 		{"four_references", "bframes=5:b-adapt=0:weightb=0:weightp=0:scenecut=0:ref=4", 100, 500, "5"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			const frames = 320
 			plan := onePlan(frames)
-			plan.Encoder = protocol.Encoder{Codec: "h264", Options: map[string]string{"preset": "superfast", "qp": "12", "x264-params": test.params}, GOP: test.gop}
+			plan.Encoder = protocol.Encoder{Codec: "h264", Options: map[string]string{"preset": "superfast", "qp": "12", "x264-params": test.params}, GOP: test.gop, Repeat: true}
 			plan.Chunks = nil
 			for from := 0; from < frames; from += test.chunk {
 				plan.Chunks = append(plan.Chunks, protocol.Chunk{From: from, To: min(from+test.chunk, frames)})
@@ -81,11 +82,33 @@ func TestRun_RepeatsFramesThatShowTheSame(t *testing.T) {
 	}
 }
 
+// Brightness that changes evenly is exact after frames that were repeated: B-frames weigh their references by distances, which must be
+// those that the encoder knew.
+func TestRun_FadesAfterRepeatedFrames(t *testing.T) {
+	codectest.NoLeaks(t)
+	plan := onePlan(100)
+	plan.Encoder = protocol.Encoder{
+		Codec: "h264", Options: map[string]string{"preset": "superfast", "qp": "23", "x264-params": "pbratio=3:bframes=7:b-adapt=0:weightb=1:weightp=0:scenecut=0"},
+		GOP: 1000, Repeat: true,
+	}
+	packets := add(&plan, codectest.Make(t, "-f lavfi -i color=black:s=64x48:r=25:d=4,format=yuv420p,geq=lum='20+2*N':cb=128:cr=128 -c:v libx264 -crf 4 -g 1"), 0)
+	f := compose(t, plan, append(packets[:20:20], packets[30:]...))
+	for n := range f.frames {
+		want := 20 + 2*n
+		if n >= 20 && n < 30 {
+			want = 20 + 2*19
+		}
+		if got := int(f.luma(n, 64, 48)); got < want-2 || got > want+2 {
+			t.Errorf("frame %d is %d, want %d", n, got, want)
+		}
+	}
+}
+
 // A source that sends the same frame again and again costs no encoding.
 func TestRun_RepeatsWhatIsSentAgain(t *testing.T) {
 	codectest.NoLeaks(t)
 	plan := onePlan(200)
-	plan.Encoder = protocol.Encoder{Codec: "h264", Options: map[string]string{"preset": "superfast", "qp": "12", "x264-params": "bframes=7:weightb=0:weightp=0"}, GOP: 100}
+	plan.Encoder = protocol.Encoder{Codec: "h264", Options: map[string]string{"preset": "superfast", "qp": "12", "x264-params": "bframes=7:weightp=0"}, GOP: 100, Repeat: true}
 	plan.Chunks = []protocol.Chunk{{From: 0, To: 200}}
 	f := compose(t, plan, add(&plan, codectest.Make(t, "-f lavfi -i color=gray:s=64x48:r=25:d=4,format=yuv420p -f lavfi -i color=white:s=64x48:r=25:d=4 -filter_complex concat -c:v libx264 -qp 0"), 0))
 	coded := 0
@@ -116,10 +139,10 @@ func TestRun_RepeatsNothingInEarlierPlans(t *testing.T) {
 		"draft":    {"preset": "ultrafast", "crf": "24", "x264-params": "cabac=1:mbtree=1:rc-lookahead=10:aq-mode=2"},
 		"standard": {"preset": "superfast", "crf": "24", "x264-params": "mbtree=1:rc-lookahead=20:bframes=3:b-adapt=0:weightp=0:scenecut=0:aq-mode=2"},
 		"archive":  {"preset": "medium", "crf": "22"},
-		"now":      {"preset": "superfast", "qp": "23", "x264-params": "bframes=7:b-adapt=0:weightb=0:weightp=0:scenecut=0"},
+		"now":      {"preset": "superfast", "qp": "23", "x264-params": "bframes=7:b-adapt=0:weightp=0:scenecut=0"},
 	} {
 		plan := onePlan(40)
-		plan.Encoder = protocol.Encoder{Codec: "h264", Options: options, GOP: 100}
+		plan.Encoder = protocol.Encoder{Codec: "h264", Options: options, GOP: 100, Repeat: name == "now"}
 		f := compose(t, plan, packets(&plan))
 		want := 1
 		if name == "now" {
@@ -137,7 +160,7 @@ func TestRun_KeepsWhatStandsStill(t *testing.T) {
 	codectest.NoLeaks(t)
 	const seconds = 60
 	for _, encoder := range []protocol.Encoder{
-		{Codec: "h264", Options: map[string]string{"preset": "superfast", "qp": "23", "x264-params": "ipratio=1.4:pbratio=3:bframes=7:b-adapt=0:weightb=0:weightp=0:scenecut=0"}, GOP: 100},
+		{Codec: "h264", Options: map[string]string{"preset": "superfast", "qp": "23", "x264-params": "ipratio=1.4:pbratio=3:bframes=7:b-adapt=0:weightp=0:scenecut=0"}, GOP: 100, Repeat: true},
 		{Codec: "vp8", Options: map[string]string{"deadline": "realtime", "cpu-used": "-6", "static-thresh": "100", "qmax": "40"}, Bitrate: 200_000, GOP: 100},
 	} {
 		t.Run(encoder.Codec, func(t *testing.T) {

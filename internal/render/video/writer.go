@@ -44,10 +44,12 @@ type writer struct {
 	in, out int // frames of this chunk that came in, and packets that went out
 	delay   int // by which decoding order runs ahead, the same in all chunks
 
-	repeater *h264.Repeater // of this chunk; nil where the encoder encodes every frame
-	waiting  *canvas        // of the newest frame, until it is known whether the next one repeats it
-	key      int            // the newest frame that had to be a keyframe
-	repeated []repeats      // what follows frames that have not come out yet
+	repeater  *h264.Repeater // of this chunk; nil where the encoder encodes every frame
+	waiting   *canvas        // of the newest frame, until it is known whether the next one repeats it
+	resumes   bool           // that one follows repeated frames
+	repeating bool           // the newest frame repeats another
+	key       int            // the newest frame that had to be a keyframe
+	repeated  []repeats      // what follows frames that have not come out yet
 
 	done int // frames encoded
 	err  error
@@ -153,6 +155,7 @@ func (w *writer) frame(s step) error {
 		err = w.repeat()
 	} else if err = w.flush(codec.AnyFrame); err == nil {
 		w.waiting = s.canvas
+		w.resumes, w.repeating = w.repeating, false
 		w.in++
 	}
 	if err != nil || w.in < chunk.To-chunk.From {
@@ -175,7 +178,7 @@ func (w *writer) frame(s step) error {
 	}
 	w.encoder.Close()
 	w.encoder = nil
-	w.in, w.out, w.key, w.repeated = 0, 0, 0, nil
+	w.in, w.out, w.key, w.repeated, w.repeating, w.resumes = 0, 0, 0, nil, false, false
 	err = w.conn.ChunkDone(protocol.ChunkDone{Chunk: w.chunk, Tracks: s.stats})
 	w.chunk++
 	return err
@@ -207,6 +210,7 @@ func (w *writer) repeat() error {
 	if n := len(w.repeated); n > 0 {
 		w.repeated[n-1].count++
 	}
+	w.repeating = true
 	w.in++
 	return nil
 }
@@ -218,6 +222,9 @@ func (w *writer) flush(t codec.FrameType) error {
 		return nil
 	}
 	w.waiting = nil
+	if w.resumes && t == codec.AnyFrame {
+		t = codec.NoBFrame // B-frames weigh their two references by distances, which no repeated frame may change
+	}
 	if w.repeater != nil && w.keyDue(frame) {
 		t, w.key = codec.KeyFrame, frame
 	}
@@ -241,7 +248,7 @@ func (w *writer) open() error {
 	w.encoder = encoder
 	header, delay := encoder.Header(), encoder.Delay()
 	w.repeater = nil
-	if e.Codec == "h264" {
+	if e.Codec == "h264" && e.Repeat {
 		if repeater, sets := h264.NewRepeater(header); repeater != nil {
 			w.repeater, header = repeater, sets
 		}
