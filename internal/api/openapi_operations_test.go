@@ -1,9 +1,10 @@
 package api
 
 import (
+	"time"
+
 	"roomreel"
 	"roomreel/internal/app"
-	"time"
 )
 
 // operation is what the description says about a handler, besides what the source says.

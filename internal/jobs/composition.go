@@ -44,6 +44,13 @@ func (w *Worker) plan(ctx context.Context, job queue.Job) error {
 		return err
 	}
 	options.Parallel *= max(workers, 1) // nodes are taken to be alike
+	refused, err := w.Store.CopyRefused(ctx, c.SID)
+	if err != nil {
+		return err
+	}
+	if refused != "" {
+		options.NoCopy = refused
+	}
 	film, err := w.decide(ctx, c, options)
 	if errors.Is(err, plan.ErrNoTracks) {
 		return w.whyNoTracks(ctx, c)
@@ -77,13 +84,6 @@ func (w *Worker) decide(ctx context.Context, c roomreel.Composition, options pla
 	of, err := sources.request()
 	if err != nil {
 		return nil, err
-	}
-	refused, err := w.Store.CopyRefused(ctx, c.SID)
-	if err != nil {
-		return nil, err
-	}
-	if refused != "" {
-		options.NoCopy = refused
 	}
 	options.Encoder = w.quality(c)
 	film, err := plan.New(of.Request, of.tracks, of.index, options)
