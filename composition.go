@@ -35,8 +35,8 @@ func (s CompositionStatus) CanBecome(next CompositionStatus) bool {
 type Format string
 
 const (
-	MP4  Format = "mp4"  // H.264 High and AAC-LC
-	WebM Format = "webm" // VP8 and Opus
+	MP4  Format = "mp4"  // H.264 High, or AV1 of the quality small, and AAC-LC
+	WebM Format = "webm" // VP8, or AV1 of the quality small, and Opus
 )
 
 // Quality is a point between the time that a film takes to make, its size and how it looks. Twilio has none.

@@ -132,8 +132,8 @@ func (c previewCommand) fromServer(ctx context.Context, room roomreel.RoomSID, f
 	if c.Account == "" || c.Token == "" {
 		return nil, usageError{errors.New("a preview of a room on a server needs --account and --token")}
 	}
-	if c.FPS != "" || c.Hold != "" {
-		return nil, usageError{errors.New("--fps and --hold are settings of the server; leave them out for a room on a server")}
+	if c.FPS != "" || c.Hold != "" || c.Copy != "" {
+		return nil, usageError{errors.New("--fps, --hold and --copy are settings of the server; leave them out for a room on a server")}
 	}
 	request, err := c.request()
 	if err != nil {
@@ -144,12 +144,16 @@ func (c previewCommand) fromServer(ctx context.Context, room roomreel.RoomSID, f
 		return nil, err
 	}
 	defer server.Close()
-	image, err := server.CompositionPreview(ctx, url.Values{
+	form := url.Values{
 		"RoomSid": {string(room)}, "VideoLayout": {request.Layout.JSON()}, "Resolution": {c.Resolution},
 		"AudioSources": request.AudioSources, "AudioSourcesExcluded": request.AudioExcluded,
 		"Format": {string(roomreel.MP4)}, "Trim": {strconv.FormatBool(c.Trim)},
 		"Second": {strconv.FormatFloat(c.At, 'f', 9, 64)}, "ImageFormat": {string(format)},
-	})
+	}
+	if c.Quality != "" {
+		form.Set("Quality", c.Quality)
+	}
+	image, err := server.CompositionPreview(ctx, form)
 	if err != nil {
 		return nil, fmt.Errorf("room %s: %w", room, err)
 	}

@@ -77,7 +77,7 @@ func (a *App) ask(ctx context.Context, acct roomreel.AccountSID, in CreateCompos
 // slots bounds how many requests that keep a core busy are answered at once. It holds one value for each of these.
 type slots chan struct{}
 
-// newSlots leaves half of the cores to other requests.
+// newSlots lets half as many requests in at once as there are cores. Each may use several of them.
 func newSlots() slots { return make(slots, max(1, runtime.GOMAXPROCS(0)/2)) }
 
 // longestWait is how long a request waits for a slot.

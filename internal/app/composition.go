@@ -79,6 +79,7 @@ func (in FilmParams) film(ctx context.Context, a *App) (f roomreel.FilmSpec, err
 
 // offers checks a film against what the server's settings and its running workers allow.
 func (a *App) offers(ctx context.Context, f roomreel.FilmSpec) error {
+	f.Quality = cmp.Or(f.Quality, a.quality)
 	size, err := layout.ParseResolution(f.Resolution, a.maxResolution)
 	if err == nil {
 		err = plan.CheckQuality(f.Quality, size)

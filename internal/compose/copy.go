@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"syscall"
 	"time"
 
 	"roomreel/internal/media"
@@ -207,7 +208,7 @@ func (c *Composer) probeVideo(ctx context.Context, task *plan.VideoTask, recordi
 	}
 	shown := timeline.FrameAt(last, task.FPS) // the only frame that is made
 	video := &protocol.VideoPlan{
-		Width: side, Height: side, FPS: task.FPS, Colour: task.Colour, Encoder: task.Encoder, Chunks: []protocol.Chunk{{From: shown, To: shown + 1}},
+		Width: side, Height: side, FPS: task.FPS, Colour: task.Colour, Encoder: protocol.Encoder{Codec: protocol.Unencoded, Threads: 1}, Chunks: []protocol.Chunk{{From: shown, To: shown + 1}},
 		Tracks: []protocol.Track{track.Media}, Scenes: []protocol.Scene{{Cells: []protocol.Cell{{W: side, H: side}}}},
 	}
 	var packets feed
@@ -240,7 +241,11 @@ func (c *Composer) probeAudio(ctx context.Context, task *plan.AudioTask, recordi
 func (c *Composer) probe(ctx context.Context, p protocol.Plan, packets *feed, track int) (TaskStats, error) {
 	defer packets.Close()
 	result, err := render.Run(ctx, c.Render, p, packets.Next, discard{})
-	if exit, died := errors.AsType[*render.ExitError](err); died {
+	exit, died := errors.AsType[*render.ExitError](err)
+	if died && (exit.Signal == syscall.SIGKILL || exit.Stalled) {
+		return TaskStats{}, err // the recording need not be the cause
+	}
+	if died {
 		return TaskStats{}, notCopied("its decoder died: %v", exit)
 	}
 	if err != nil {

@@ -16,7 +16,13 @@ const fixedTime = 700 * time.Millisecond
 
 // Estimate returns what a composition would cost now. The film is planned, and the plan is thrown away.
 func (w *Worker) Estimate(ctx context.Context, c roomreel.Composition) (app.FilmEstimate, error) {
-	film, err := w.decide(ctx, c, w.Options)
+	options := w.Options
+	workers, err := w.Queue.Workers(ctx)
+	if err != nil {
+		return app.FilmEstimate{}, err
+	}
+	options.Parallel *= max(workers, 1)
+	film, err := w.decide(ctx, c, options)
 	if err != nil {
 		return app.FilmEstimate{}, err
 	}

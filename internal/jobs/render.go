@@ -71,8 +71,8 @@ func (w *Worker) renderTask(ctx context.Context, job queue.Job) error {
 	if refused, ok := errors.AsType[*compose.NotCopiedError](err); ok {
 		err = w.planAgain(ctx, t.composition.SID, t.Plan.Key, refused)
 	}
-	if errors.Is(err, store.ErrLeaseLost) && t.plannedAgain(ctx) {
-		return nil
+	if err != nil && t.plannedAgain(ctx) {
+		return nil // the objects of the old plan may be gone
 	}
 	return err
 }
@@ -105,13 +105,15 @@ func (w *Worker) acquire(ctx context.Context, job queue.Job) (*task, error) {
 	if err != nil || lease.Done {
 		return nil, err
 	}
-	opened, err := w.openPlan(ctx, lease.Plan)
-	if err != nil {
+	t := &task{Worker: w, RenderTask: lease, composition: c, number: number, begun: time.Now(), job: job}
+	if t.plan, err = w.openPlan(ctx, lease.Plan); err != nil {
+		if t.plannedAgain(ctx) {
+			return nil, nil
+		}
 		return nil, err
 	}
-	return &task{
-		Worker: w, RenderTask: lease, composition: c, number: number, plan: opened, sources: w.sources(ctx, c), begun: time.Now(), job: job,
-	}, nil
+	t.sources = w.sources(ctx, c)
+	return t, nil
 }
 
 func (t *task) close() {

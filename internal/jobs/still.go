@@ -36,10 +36,13 @@ func (w *Worker) Still(ctx context.Context, c roomreel.Composition, at time.Dura
 	}
 	composer := *w.composer
 	composer.Render.Timeout = stillTimeout
-	frame, err := composer.RenderStill(ctx, film, func(track int) (compose.Recording, error) {
+	limited, cancel := context.WithTimeout(ctx, stillTimeout) // of all children, when recordings kill some
+	defer cancel()
+	frame, err := composer.RenderStill(limited, film, func(track int) (compose.Recording, error) {
 		return sources.open(of.recordings[track].SID)
 	}, runtime.GOMAXPROCS(0))
-	if exit, ok := errors.AsType[*render.ExitError](err); ok && exit.TimedOut {
+	exit, died := errors.AsType[*render.ExitError](err)
+	if died && exit.TimedOut || err != nil && limited.Err() != nil && ctx.Err() == nil {
 		return frame, &roomreel.Error{
 			Code: roomreel.Unavailable, Err: err,
 			Detail: "the frame could not be decoded in time: this server is busy, or the keyframes before it are far away; try again later, or nearer to a keyframe",

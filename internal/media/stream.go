@@ -16,12 +16,16 @@ type Stream struct {
 	Why   string `json:",omitempty"` // why they are no such stream; "" when they are one
 }
 
-// maxSets bounds Stream.Sets. Real ones are below 100 bytes.
-const maxSets = 4096
+// Bounds of parameter sets. Real streams have two or three, of less than 100 bytes in all.
+const (
+	maxSets      = 4096 // bytes of Stream.Sets
+	maxSetsPlace = 32   // of a packet
+)
 
 // add looks at the next packet. front is its first bytes, size its whole size, and frame what front tells.
 func (s *Stream) add(x *Index, framing h264.Framing, frame bitstream.Frame, front []byte, size int64) {
 	if s.Why != "" {
+		s.Known = true
 		return
 	}
 	switch {
@@ -42,6 +46,9 @@ func (s *Stream) addSets(sets [][]byte) string {
 	if len(sets) == 0 {
 		return ""
 	}
+	if len(sets) > maxSetsPlace {
+		return fmt.Sprintf("it has more than %d parameter sets in one place", maxSetsPlace)
+	}
 	if len(s.Sets) == 0 {
 		for _, set := range sets {
 			s.Sets = append(append(s.Sets, 0), bitstream.StartCode...)
@@ -53,8 +60,9 @@ func (s *Stream) addSets(sets [][]byte) string {
 		}
 		return ""
 	}
+	known := h264.PrivateSets(s.Sets)
 	for _, set := range sets {
-		if !slices.ContainsFunc(h264.PrivateSets(s.Sets), func(have []byte) bool { return slices.Equal(have, set) }) {
+		if !slices.ContainsFunc(known, func(have []byte) bool { return slices.Equal(have, set) }) {
 			return "its parameter sets change"
 		}
 	}

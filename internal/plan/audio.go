@@ -75,6 +75,7 @@ type placedAudio struct {
 	index   media.Index
 	first   []int   // by run, its first packet
 	decoded []int64 // by packet, samples decoded before it; one entry more than packets
+	bytes   int64   // of all packets
 }
 
 // placeAudio finds the runs of a track. Stamps of Opus packets count from before the pre-skip, so every run lies earlier
@@ -98,6 +99,7 @@ func (p *Plan) placeAudio(t int, x *media.IndexFile, beside func(t int) ([]timel
 		if summary.Ending == timeline.EndsLate {
 			sizes = append(sizes, packet.Size)
 		}
+		track.bytes += int64(packet.Size)
 		elapsed += max(packet.Duration, 0)
 		track.decoded = append(track.decoded, timeline.Samples(elapsed))
 	}

@@ -32,6 +32,7 @@ type Copy struct {
 	Delay    int64  `json:",omitempty"` // audio: samples that players skip
 	Channels int    `json:",omitempty"` // audio
 	Stamps   string `json:",omitempty"` // video: of its packets; see Stamps
+	Bytes    int64  `json:",omitempty"` // of its packets
 }
 
 const (
@@ -169,7 +170,7 @@ func (v *videoPlanner) copyVideo(track int) (*VideoTask, string, error) {
 	}
 	gaps := &Gaps{}
 	var chunks []protocol.Chunk
-	n, next := 0, time.Duration(0)
+	n, next, bytes := 0, time.Duration(0), int64(0)
 	for p, err := range x.Packets(0, x.Count()) {
 		if err != nil {
 			return nil, "", err
@@ -186,6 +187,7 @@ func (v *videoPlanner) copyVideo(track int) (*VideoTask, string, error) {
 		case size > largestCopy:
 			return nil, fmt.Sprintf("it has a frame of %d bytes, more than %d", size, largestCopy), nil
 		}
+		bytes += int64(size)
 		at := summary.Clock.In(p.Time) + summary.Start
 		if !order.add(at) {
 			return nil, "its frames are not at times of their own", nil
@@ -209,7 +211,7 @@ func (v *videoPlanner) copyVideo(track int) (*VideoTask, string, error) {
 		v.Colour = colourOf(index)
 	}
 	v.VideoCopy = &Copy{
-		Track: track, Start: timeline.Samples(order.first), Private: index.Stream.Sets, Stamps: stamps.Sum(),
+		Track: track, Start: timeline.Samples(order.first), Private: index.Stream.Sets, Stamps: stamps.Sum(), Bytes: bytes,
 	}
 	shown := VideoTrack{Track: track, Recording: summary.Recording, Shift: summary.Start, Clock: summary.Clock}
 	shown.Media, shown.Parts = describe(index, 0, n)
@@ -283,7 +285,7 @@ func (o *presentation) show() bool {
 
 // copyAudio decides whether the film's audio is copied of a track, which is one of count. Summary.AudioEncoded says why it is not.
 func (p *Plan) copyAudio(track *placedAudio, count int, opts Options) *Copy {
-	c := &Copy{Track: track.Track}
+	c := &Copy{Track: track.Track, Bytes: track.bytes}
 	why := opts.NoCopy
 	if count > 1 {
 		why = cmp.Or(why, fmt.Sprintf("%d recordings are heard", count))

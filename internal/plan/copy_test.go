@@ -226,11 +226,11 @@ func TestCopy_IsPlanned(t *testing.T) {
 	for _, packet := range s.camera.Packets {
 		stamps.AddUnits((packet.Time + 250*ms).Milliseconds(), packet.Key)
 	}
-	if d := cmp.Diff(&Copy{Start: 12000, Stamps: stamps.Sum()}, p.VideoCopy); d != "" {
+	if d := cmp.Diff(&Copy{Start: 12000, Stamps: stamps.Sum(), Bytes: 125000}, p.VideoCopy); d != "" {
 		t.Error(d)
 	}
 	head := bitstream.OpusHead{Channels: 1, PreSkip: 312}.Append(nil)
-	if d := cmp.Diff(&Copy{Track: 1, Private: head, Delay: 312, Channels: 1}, p.AudioCopy); d != "" {
+	if d := cmp.Diff(&Copy{Track: 1, Private: head, Delay: 312, Channels: 1, Bytes: 40000}, p.AudioCopy); d != "" {
 		t.Error(d)
 	}
 	if len(p.Video) != 1 || len(p.Audio) != 1 || p.Video[0].Copy != p.VideoCopy || p.Audio[0].Copy != p.AudioCopy {

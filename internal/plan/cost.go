@@ -41,6 +41,7 @@ var (
 			Standard: {still: 0.0017, drawn: 0.0047},
 			Archive:  {still: 0.0180, drawn: 0.0180},
 		},
+		"av1": {Small: {0.003, 0.042, 0.0005, 0.018}}, // from the table of qualities in docs/performance.md
 	}
 
 	// listenCosts are core-seconds for a second of a track that is decoded, resampled and mixed.
@@ -61,14 +62,15 @@ const (
 	leastOfBitrate, mostOfBitrate, mostlyDrawn = 0.43, 1.05, 0.75
 )
 
-// Cost returns what the film is expected to cost. The bytes of what is copied are not in it.
+// Cost returns what the film is expected to cost.
 func (p *Plan) Cost() Cost {
 	core, longest, size := 0.0, 0.0, 0.0
 	of := videoCosts[p.VideoEncoder.Codec][p.Quality]
 	for i := range p.Video {
 		task := &p.Video[i]
 		if task.Copy != nil {
-			core += p.Length.Seconds() * copyCost
+			core += childCost + p.Length.Seconds()*copyCost
+			size += float64(task.Copy.Bytes)
 			continue
 		}
 		decoded, drawn := task.work(p.Tracks)
@@ -87,7 +89,8 @@ func (p *Plan) Cost() Cost {
 		}
 	}
 	if p.AudioCopy != nil {
-		core += p.Length.Seconds() * copyCost
+		core += childCost + p.Length.Seconds()*copyCost
+		size += float64(p.AudioCopy.Bytes)
 	} else if p.Samples > 0 {
 		seconds := timeline.SampleTime(p.Samples).Seconds()
 		of := audioCosts[p.AudioEncoder.Codec]
@@ -174,7 +177,10 @@ func decoderCost(codec string) float64 {
 
 // costOfFrames returns what frames of a grid of cameras cost that are drawn and encoded, in core-seconds.
 func costOfFrames(codec string, canvas layout.Size, frames int) float64 {
-	of := videoCosts[codec][Standard]
+	of, known := videoCosts[codec][Standard]
+	if !known {
+		of = videoCosts[codec][Small]
+	}
 	return float64(frames*canvas.W*canvas.H) / 1e6 * (of.still + mostlyDrawn*(drawCost+of.drawn))
 }
 

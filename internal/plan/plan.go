@@ -85,9 +85,9 @@ type Summary struct {
 	PlacesOmitted int     `json:",omitempty"`
 }
 
-// EncoderKind is the kind of encoder that all segments of the video come from; "" when there is no video.
+// EncoderKind is the kind of encoder that all segments of the video come from; "" when no video is encoded.
 func (s *Summary) EncoderKind() string {
-	if s.Frames == 0 {
+	if s.Frames == 0 || s.VideoCopy != nil {
 		return ""
 	}
 	return s.VideoEncoder.Kind()

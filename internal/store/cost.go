@@ -24,7 +24,7 @@ type CostRatio struct {
 // remembered is of about how many compositions a ratio is the mean. A machine that got faster is noticed after some of them.
 const remembered = 20
 
-// NoteCost adds a finished composition to the ratios of its kind. What is not known, on either side, changes nothing. One composition
+// NoteCost adds a finished composition to the ratios of its kind. What is not known, on either side, counts as expected. One composition
 // counts for a factor of 8 at most: its machine may have been suspended.
 func (s *Store) NoteCost(ctx context.Context, kind string, expected, took Cost) error {
 	core, wall := logRatio(took.Core, expected.Core), logRatio(took.Wall, expected.Wall)

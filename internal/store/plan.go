@@ -468,6 +468,9 @@ func (s *Store) JoinAgain(ctx context.Context, sid roomreel.CompositionSID) erro
 		if err != nil {
 			return err
 		}
+		if plan.Film == nil {
+			return ErrLeaseLost // it is being joined again
+		}
 		n, err := tx.Exec(ctx, `UPDATE composition_plan SET film = '', joined_again = 1
 			WHERE composition_sid = $1 AND film <> '' AND joined_again = 0`, sid)
 		if err != nil {

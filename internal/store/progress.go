@@ -72,8 +72,10 @@ func taskProgress(ctx context.Context, tx *Tx, sid roomreel.CompositionSID) ([]T
 		err = row.Scan(&t.Kind, &running, &t.Cost, &published)
 		t.Done = min(max(running, published), t.Cost)
 		return t, err
-	}, `SELECT t.kind, CASE WHEN t.status = 'enqueued' THEN t.done ELSE 0 END, CAST(SUM(c.cost) AS BIGINT),
-			CAST(SUM(CASE WHEN c.status = 'done' THEN c.cost ELSE 0 END) AS BIGINT)
-		FROM render_task t JOIN chunk c ON c.composition_sid = t.composition_sid AND c.task = t.number
-		WHERE t.composition_sid = $1 GROUP BY t.number, t.kind, t.status, t.done ORDER BY t.number`, sid)
+	}, `SELECT t.kind, CASE WHEN t.status = 'enqueued' THEN t.done ELSE 0 END, c.cost, c.published
+		FROM render_task t JOIN (
+			SELECT task, CAST(SUM(cost) AS BIGINT) AS cost, CAST(SUM(CASE WHEN status = 'done' THEN cost ELSE 0 END) AS BIGINT) AS published
+			FROM chunk WHERE composition_sid = $1 GROUP BY task
+		) c ON c.task = t.number
+		WHERE t.composition_sid = $1 ORDER BY t.number`, sid)
 }

@@ -25,6 +25,9 @@ func (f Framing) AnnexB(out, packet []byte, c Config) ([]byte, error) {
 		if packet = rest; len(nal) == 0 {
 			continue
 		}
+		if size > 0 && bytes.Contains(nal, bitstream.StartCode) {
+			return out, errors.New("it holds a start code inside of a NAL unit")
+		}
 		switch nal[0] & 0x1f {
 		case nalSlice, nalSlicePartition, nalIDR:
 			slices++

@@ -61,13 +61,14 @@ func TestAnnexB_TakesFramesOfTheStreamOnly(t *testing.T) {
 		packet  []byte
 		fails   bool
 	}{
-		"lengths":           {avc, lengths(delimiter, sps, pps, slice), false},
-		"start codes":       {start, annexB(delimiter, sps, pps, slice), false},
-		"other sets":        {avc, lengths(other, pps, slice), true},
-		"no slice":          {avc, lengths(sps, pps), true},
-		"a length too long": {avc, append(lengths(slice), 0, 0, 9, 9, 0x41), true},
-		"a cut length":      {avc, append(lengths(slice), 0, 0), true},
-		"nothing":           {avc, nil, true},
+		"lengths":             {avc, lengths(delimiter, sps, pps, slice), false},
+		"start codes":         {start, annexB(delimiter, sps, pps, slice), false},
+		"other sets":          {avc, lengths(other, pps, slice), true},
+		"no slice":            {avc, lengths(sps, pps), true},
+		"a length too long":   {avc, append(lengths(slice), 0, 0, 9, 9, 0x41), true},
+		"a start code inside": {avc, lengths([]byte{0x65, 1, 0, 0, 1, 0x67, 2}), true},
+		"a cut length":        {avc, append(lengths(slice), 0, 0), true},
+		"nothing":             {avc, nil, true},
 	} {
 		got, err := test.framing.AnnexB(nil, test.packet, config)
 		if (err != nil) != test.fails || !test.fails && !bytes.Equal(got, annexB(slice)) {

@@ -75,6 +75,9 @@ func (m Fragmented) Open(tracks []media.OutputTrack) (*Fragments, error) {
 		if err != nil {
 			return nil, fmt.Errorf("write mp4: track %d: %w", i+1, err)
 		}
+		if track.Start > 0 {
+			return nil, fmt.Errorf("write mp4: track %d: it begins late, which fragments cannot say", i+1)
+		}
 		f.w.tracks = append(f.w.tracks, t)
 	}
 	f.frames = make([]frameReader, len(tracks))

@@ -115,7 +115,9 @@ func Confine(page *protocol.Page) error {
 	note(parentDeath, dieWithParent())
 	note(limits, setLimits(page.Orders))
 	note(landlocked, forbidFiles(page.Orders.Device.Files()))
-	note(noNewPrivileges|seccomp, filterCalls(page.Orders.Device.Kind() != "")) // last: it forbids the others
+	// The filter lets files be opened for a device only where Landlock says which.
+	device := page.Orders.Device.Kind() != "" && Protection(page.Protections())&landlocked != 0
+	note(noNewPrivileges|seccomp, filterCalls(device)) // last: it forbids the others
 	if len(missing) == 0 {
 		return nil
 	}

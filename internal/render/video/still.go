@@ -60,7 +60,7 @@ func runStill(plan protocol.VideoPlan, conn Conn) (protocol.Stats, error) {
 }
 
 // waitingPackets bounds the packets of a goroutine that wait to be decoded.
-const waitingPackets = 64
+const waitingPackets = 8
 
 // decodeAll decodes all packets that come, in as many goroutines as threads says.
 func (c *composer) decodeAll(threads int) error {

@@ -1,4 +1,4 @@
--- Programs that know version 7 go on working with these tables. A composition that one of them plans has the quality of its server.
+-- Programs that know version 3 go on working with these tables. A composition that one of them plans has the quality of its server.
 
 -- +goose Up
 ALTER TABLE composition ADD COLUMN quality TEXT NOT NULL DEFAULT ''; -- empty: the server's
