@@ -8,7 +8,7 @@ other_arch() { case $(dpkg --print-architecture) in amd64) echo arm64 ;; *) echo
 triplet() { case $1 in amd64) echo x86_64-linux-gnu ;; arm64) echo aarch64-linux-gnu ;; esac; }
 
 # mirror prints where this machine gets Debian's packages.
-mirror() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | head -1; }
+mirror() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | head -1 | sed 's|/*$||'; }
 
 # tree NAME RELEASE OPTION...: makes a tree of a release with packages, unless one of the same options is there.
 tree() {
