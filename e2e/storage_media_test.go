@@ -218,7 +218,7 @@ func TestDelete_RemovesTheBytes(t *testing.T) {
 	if err := os.Rename(folder, aside); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(folder, nil, 0o600); err != nil { // a file where the folder should be
+	if err := os.Symlink(t.TempDir(), folder); err != nil { // the store follows no link out of its folder
 		t.Fatal(err)
 	}
 	s.remove(t, "/v1/Compositions/", film)
@@ -226,8 +226,11 @@ func TestDelete_RemovesTheBytes(t *testing.T) {
 	if answer, _ := fetch(t, fmt.Sprint(body["redirect_to"])); answer.StatusCode != http.StatusNotFound {
 		t.Errorf("the old link of a deleted film: %s", answer.Status)
 	}
-	// At once: while there is neither the file nor the folder, media that is deleted counts as gone.
+	// At once: while there is neither the link nor the folder, media that is deleted counts as gone.
 	if err := unix.Renameat2(unix.AT_FDCWD, aside, unix.AT_FDCWD, folder, unix.RENAME_EXCHANGE); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(aside); err != nil {
 		t.Fatal(err)
 	}
 	s.eventually(t, "the deleted media is gone", func() bool { return len(s.stored(t, "vault")) == 2 })
