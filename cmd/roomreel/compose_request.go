@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 
 	"roomreel"
 	"roomreel/internal/compose"
@@ -177,7 +176,7 @@ func checkOutput(path, manifestPath string, room *manifest.Room) error {
 
 // tracks describes the manifest's recordings. They have no identifiers, so selectors name them by their track names. The
 // recordings of one participant share a participant SID made of the name.
-func tracks(room *manifest.Room, indexes []*media.Index) []plan.Track {
+func tracks(room *manifest.Room, indexes []*media.IndexFile) []plan.Track {
 	var list []plan.Track
 	for i, recording := range room.Recordings {
 		name := recording.TrackName
@@ -187,26 +186,18 @@ func tracks(room *manifest.Room, indexes []*media.Index) []plan.Track {
 		sum := sha256.Sum256([]byte(recording.Participant))
 		list = append(list, plan.Track{
 			Participant: roomreel.ParticipantSID("PA" + hex.EncodeToString(sum[:16])), Identity: recording.Participant,
-			Name: name, Kind: recording.Kind, Offset: recording.Offset + indexes[i].Start, Length: indexes[i].Length(), Known: recording.Known,
+			Name: name, Kind: recording.Kind, Offset: recording.Offset + indexes[i].Track().Start, Length: indexes[i].Length(), Known: recording.Known,
 		})
 	}
 	return list
 }
 
 // openRecordings gives compose the room's recordings. A file is opened when it is first asked for, and shared.
-func openRecordings(room *manifest.Room, indexes []*media.Index) (compose.Recordings, func()) {
+func openRecordings(room *manifest.Room, indexes []*media.IndexFile) (compose.Recordings, func()) {
 	files := newFiles(room)
-	packed := make([]func() (*media.IndexFile, error), len(indexes))
-	for i, index := range indexes {
-		packed[i] = sync.OnceValues(index.File)
-	}
 	return func(t int) (compose.Recording, error) {
-		index, err := packed[t]()
-		if err != nil {
-			return compose.Recording{}, err
-		}
 		file, err := files.open(t)
-		return compose.Recording{Index: index, File: file}, err
+		return compose.Recording{Index: indexes[t], File: file}, err
 	}, files.close
 }
 

@@ -35,12 +35,12 @@ func (u unusable) line() compose.ReportTrack {
 // readRoom reads a manifest and looks into every file it names, so that a mistake is found before anything is written
 // or sent. The indexes are those of the recordings, in order; nil where a file is broken, as long as another is not. The caller
 // closes the room.
-func readRoom(path string) (*manifest.Room, []*media.Index, []unusable, error) {
+func readRoom(path string) (*manifest.Room, []*media.IndexFile, []unusable, error) {
 	room, err := manifest.Read(path)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	var indexes []*media.Index
+	var indexes []*media.IndexFile
 	var mistakes []error
 	var broken []unusable
 	for _, recording := range room.Recordings {
@@ -71,7 +71,7 @@ func readRoom(path string) (*manifest.Room, []*media.Index, []unusable, error) {
 }
 
 // leaveOut removes the recordings whose files are broken from a room and its indexes.
-func leaveOut(room *manifest.Room, indexes []*media.Index) []*media.Index {
+func leaveOut(room *manifest.Room, indexes []*media.IndexFile) []*media.IndexFile {
 	var kept []manifest.Recording
 	for i, recording := range room.Recordings {
 		if indexes[i] != nil {
@@ -79,17 +79,21 @@ func leaveOut(room *manifest.Room, indexes []*media.Index) []*media.Index {
 		}
 	}
 	room.Recordings = kept
-	return slices.DeleteFunc(indexes, func(x *media.Index) bool { return x == nil })
+	return slices.DeleteFunc(indexes, func(x *media.IndexFile) bool { return x == nil })
 }
 
-func readIndex(room *manifest.Room, recording manifest.Recording) (*media.Index, error) {
+// readIndex reads a recording. Its index is kept as it would be stored, which needs less memory than its packets.
+func readIndex(room *manifest.Room, recording manifest.Recording) (*media.IndexFile, error) {
 	file, err := room.Open(recording)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
 	index, _, err := demux.ReadTrack(file, recording.Size, recording.Kind, recording.Track)
-	return index, err
+	if err != nil {
+		return nil, err
+	}
+	return index.File()
 }
 
 func article(kind roomreel.TrackKind) string {
